@@ -1,0 +1,40 @@
+namespace Dma.Hal;
+
+/// <summary>The DMA API of a driver: memory, and the addresses at which its device reaches it.</summary>
+/// <remarks>
+/// Device addresses are not memory addresses: a driver writes into its device only what comes from a mapping.
+/// Calls take virtual time, as the VMM and the remapping unit do. After an unmap completes, the device cannot reach the memory through that mapping any more.
+/// </remarks>
+public interface IDmaSpace
+{
+    /// <summary>Zeroed memory of the software's own, for data; not yet reachable by the device.</summary>
+    /// <param name="length">Bytes, at least 1.</param>
+    /// <param name="alignment">A power of two, at most 4096.</param>
+    /// <exception cref="InvalidOperationException">The software's memory is used up.</exception>
+    MemoryBuffer Allocate(int length, int alignment = 64);
+
+    /// <summary>Gives memory back.</summary>
+    void Free(MemoryBuffer buffer);
+
+    /// <summary>Zeroed memory that both sides use at the same time.</summary>
+    /// <param name="length">Bytes, at least 1; served in whole 4 KiB pages of their own.</param>
+    /// <exception cref="InvalidOperationException">Memory or I/O addresses are used up, or the VMM denies it.</exception>
+    ValueTask<CoherentBuffer> AllocateCoherent(int length);
+
+    /// <summary>Takes coherent memory from the device and gives it back.</summary>
+    ValueTask FreeCoherent(CoherentBuffer buffer);
+
+    /// <summary>Lets the device reach a buffer.</summary>
+    /// <param name="buffer">The software's memory; it may lie anywhere in a page.</param>
+    /// <param name="direction">What the device may do.</param>
+    ValueTask<DmaMapResult> Map(MemoryBuffer buffer, DmaDirection direction);
+
+    /// <summary>Lets the device reach several pieces, at one stretch of device addresses each.</summary>
+    /// <param name="segments">The pieces; pieces that touch are merged where device addresses allow it.</param>
+    /// <param name="direction">What the device may do.</param>
+    ValueTask<ScatterGatherResult> MapScatterGather(IReadOnlyList<BufferSegment> segments, DmaDirection direction);
+
+    /// <summary>Takes a mapping from the device; when it completes, the device cannot use it any more.</summary>
+    /// <returns><see cref="DmaRefusal.None"/>, or why nothing changed.</returns>
+    ValueTask<DmaRefusal> Unmap(DmaMapping mapping);
+}

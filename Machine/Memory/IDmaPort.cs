@@ -1,0 +1,25 @@
+namespace Dma.Machine;
+
+/// <summary>The way of one bus master into memory: all that a device knows of the world behind the bus.</summary>
+/// <remarks>
+/// The bus hands it out together with the source-id, which the device cannot choose. A transaction longer
+/// than what is left of a 4 KiB page goes out page by page, in order, and stops at the first page that is
+/// refused: pages before it are done, bytes of that page and of later ones are untouched on both sides.
+/// </remarks>
+public interface IDmaPort
+{
+    /// <summary>The requester that every transaction of this port carries.</summary>
+    SourceId Source { get; }
+
+    /// <summary>Reads memory into the device.</summary>
+    /// <param name="address">The first byte, in the device's own address space.</param>
+    /// <param name="destination">As many bytes as shall be read; may be empty (a zero-length read).</param>
+    /// <param name="attributes">What else the request carries.</param>
+    DmaStatus Read(Iova address, Span<byte> destination, DmaAttributes attributes = default);
+
+    /// <summary>Writes from the device into memory, or raises a message-signalled interrupt.</summary>
+    /// <param name="address">The first byte, in the device's own address space.</param>
+    /// <param name="source">The bytes.</param>
+    /// <param name="attributes">What else the request carries.</param>
+    DmaStatus Write(Iova address, ReadOnlySpan<byte> source, DmaAttributes attributes = default);
+}

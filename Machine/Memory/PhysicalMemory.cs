@@ -1,0 +1,244 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace Dma.Machine;
+
+/// <summary>The memory behind the host's bus: a few extents in a sparse address space, bytes little-endian.</summary>
+/// <remarks>
+/// Every access is checked against the extents before a byte moves; where nothing is backed the answer is
+/// <c>false</c> and nothing changed. The largest extent is looked at first, so that an access to ordinary
+/// memory costs one comparison. Naturally aligned accesses of up to eight bytes are atomic, also toward
+/// another process that shares a file mapping.
+/// </remarks>
+public sealed unsafe class PhysicalMemory : IDisposable
+{
+    /// <summary>How many extents one memory may have.</summary>
+    public const int ExtentsMax = 16;
+
+    private readonly List<Extent> _extents = [];
+    private byte* _pointer;
+    private ulong _base;
+    private ulong _length;
+
+    /// <summary>Memory that has nothing behind it yet.</summary>
+    public PhysicalMemory()
+    {
+        if (!BitConverter.IsLittleEndian)
+            throw new PlatformNotSupportedException("Simulated memory is little-endian, and so must be the machine below.");
+    }
+
+    /// <summary>Memory with one extent of zeros from address 0.</summary>
+    /// <param name="length">Bytes, a multiple of 4096.</param>
+    public PhysicalMemory(ulong length)
+        : this() => AddRam(new(0), length);
+
+    /// <summary>The extents, lowest address first: first byte and length in bytes.</summary>
+    public IEnumerable<(PhysicalAddress Start, ulong Length)> Extents =>
+        _extents.Select(extent => (new PhysicalAddress(extent.Start), extent.Block.Length)).OrderBy(extent => extent.Item1);
+
+    /// <summary>Backs a range with zeros; pages cost memory when they are first written.</summary>
+    /// <exception cref="ArgumentException">Not whole pages, beyond 2^52, or over another extent.</exception>
+    public void AddRam(PhysicalAddress start, ulong length)
+    {
+        CheckFree(start, length);
+        Add(start, NativeBlock.Anonymous(length));
+    }
+
+    /// <summary>Backs a range with a file that other processes may map too; it is created, or grown to the length.</summary>
+    /// <exception cref="ArgumentException">Not whole pages, beyond 2^52, or over another extent.</exception>
+    /// <exception cref="IOException">The file cannot be opened or grown.</exception>
+    public void AddFile(PhysicalAddress start, ulong length, string path)
+    {
+        CheckFree(start, length);
+        Add(start, NativeBlock.Shared(path, length));
+    }
+
+    /// <summary>Whether every byte of a range is backed. An empty range is backed where its address is.</summary>
+    public bool IsBacked(PhysicalAddress address, ulong length)
+    {
+        ulong at = address.Value;
+        ulong left = Math.Max(length, 1);
+        while (left != 0)
+        {
+            byte* place = LocateExtent(at, out ulong available);
+            if (place is null)
+                return false;
+            ulong step = Math.Min(left, available);
+            left -= step;
+            at += step;
+        }
+
+        return true;
+    }
+
+    /// <summary>Copies bytes out of memory; <c>false</c>, and the destination untouched, where not all are backed.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool TryRead(PhysicalAddress address, Span<byte> destination)
+    {
+        byte* place = Locate(address.Value, (uint)destination.Length);
+        if (place is null)
+            return ReadAcross(address, destination);
+        new ReadOnlySpan<byte>(place, destination.Length).CopyTo(destination);
+        return true;
+    }
+
+    /// <summary>Copies bytes into memory; <c>false</c>, and memory untouched, where not all are backed.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool TryWrite(PhysicalAddress address, ReadOnlySpan<byte> source)
+    {
+        byte* place = Locate(address.Value, (uint)source.Length);
+        if (place is null)
+            return WriteAcross(address, source);
+        source.CopyTo(new Span<byte>(place, source.Length));
+        return true;
+    }
+
+    /// <summary>Reads one value; <c>false</c> where it is not backed.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool TryRead<T>(PhysicalAddress address, out T value)
+        where T : unmanaged
+    {
+        byte* place = Locate(address.Value, (uint)sizeof(T));
+        if (place is null)
+            return ReadAcross(address, out value);
+        value = Unsafe.ReadUnaligned<T>(place);
+        return true;
+    }
+
+    /// <summary>Writes one value; <c>false</c>, and memory untouched, where it is not backed.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool TryWrite<T>(PhysicalAddress address, T value)
+        where T : unmanaged
+    {
+        byte* place = Locate(address.Value, (uint)sizeof(T));
+        if (place is null)
+            return WriteAcross(address, MemoryMarshal.AsBytes(new ReadOnlySpan<T>(in value)));
+        Unsafe.WriteUnaligned(place, value);
+        return true;
+    }
+
+    /// <summary>Replaces a naturally aligned quadword if it still holds what is expected, atomically toward other processes.</summary>
+    /// <param name="address">A multiple of 8.</param>
+    /// <param name="expected">What must be there.</param>
+    /// <param name="replacement">What is put there.</param>
+    /// <param name="found">What was there; the exchange happened where it equals <paramref name="expected"/>.</param>
+    /// <returns><c>false</c> where the quadword is not backed or not aligned.</returns>
+    public bool TryCompareExchange(PhysicalAddress address, ulong expected, ulong replacement, out ulong found)
+    {
+        byte* place = (address.Value & 7) == 0 ? Locate(address.Value, sizeof(ulong)) : null;
+        if (place is null)
+        {
+            found = 0;
+            return false;
+        }
+
+        found = Interlocked.CompareExchange(ref *(ulong*)place, replacement, expected);
+        return true;
+    }
+
+    /// <summary>Gives the memory back. Using it afterwards finds nothing backed.</summary>
+    public void Dispose()
+    {
+        _pointer = null;
+        _base = _length = 0;
+        foreach (Extent extent in _extents)
+            extent.Block.Dispose();
+        _extents.Clear();
+    }
+
+    /// <summary>The place of a range that lies in one extent, or null.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private byte* Locate(ulong address, uint length)
+    {
+        // Below the base the difference wraps to a huge number, which no extent is long enough for.
+        ulong offset = address - _base;
+        return offset < _length && length <= _length - offset ? _pointer + offset : LocateElsewhere(address, length);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private byte* LocateElsewhere(ulong address, uint length)
+    {
+        byte* place = LocateExtent(address, out ulong available);
+        return length <= available ? place : null;
+    }
+
+    private byte* LocateExtent(ulong address, out ulong available)
+    {
+        foreach (Extent extent in _extents)
+        {
+            ulong offset = address - extent.Start;
+            if (offset < extent.Block.Length)
+            {
+                available = extent.Block.Length - offset;
+                return extent.Block.Pointer + offset;
+            }
+        }
+
+        available = 0;
+        return null;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private bool ReadAcross(PhysicalAddress address, Span<byte> destination)
+    {
+        if (!IsBacked(address, (ulong)destination.Length))
+            return false;
+        for (int done = 0; done < destination.Length;)
+        {
+            byte* place = LocateExtent(address.Value + (ulong)done, out ulong available);
+            int step = (int)Math.Min((ulong)(destination.Length - done), available);
+            new ReadOnlySpan<byte>(place, step).CopyTo(destination[done..]);
+            done += step;
+        }
+
+        return true;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private bool ReadAcross<T>(PhysicalAddress address, out T value)
+        where T : unmanaged
+    {
+        value = default;
+        return ReadAcross(address, MemoryMarshal.AsBytes(new Span<T>(ref value)));
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private bool WriteAcross(PhysicalAddress address, ReadOnlySpan<byte> source)
+    {
+        if (!IsBacked(address, (ulong)source.Length))
+            return false;
+        for (int done = 0; done < source.Length;)
+        {
+            byte* place = LocateExtent(address.Value + (ulong)done, out ulong available);
+            int step = (int)Math.Min((ulong)(source.Length - done), available);
+            source.Slice(done, step).CopyTo(new Span<byte>(place, step));
+            done += step;
+        }
+
+        return true;
+    }
+
+    private void CheckFree(PhysicalAddress start, ulong length)
+    {
+        if (length == 0 || ((start.Value | length) & 0xFFF) != 0)
+            throw new ArgumentException("An extent is made of whole 4 KiB pages.");
+        if (start.Value >= 1ul << 52 || length > (1ul << 52) - start.Value)
+            throw new ArgumentException("Physical addresses end at 2^52.");
+        if (_extents.Count == ExtentsMax)
+            throw new ArgumentException($"One memory has at most {ExtentsMax} extents.");
+        if (_extents.Any(other => start.Value < other.Start + other.Block.Length && other.Start < start.Value + length))
+            throw new ArgumentException($"Something is already at {start}.");
+    }
+
+    private void Add(PhysicalAddress start, NativeBlock block)
+    {
+        _extents.Add(new(start.Value, block));
+        if (block.Length <= _length)
+            return;
+        _pointer = block.Pointer;
+        _base = start.Value;
+        _length = block.Length;
+    }
+
+    private readonly record struct Extent(ulong Start, NativeBlock Block);
+}

@@ -1,0 +1,29 @@
+namespace Dma.Machine;
+
+/// <summary>What software is charged for.</summary>
+public enum Cost
+{
+    /// <summary>A guest leaves for the VMM and comes back.</summary>
+    Exit,
+
+    /// <summary>A guest asks the VMM for something, on top of the exit.</summary>
+    Hypercall,
+
+    /// <summary>The VMM puts an interrupt into a guest.</summary>
+    InterruptInjection,
+
+    /// <summary>Software invalidates a cache of the remapping unit and waits for it.</summary>
+    Invalidation,
+
+    /// <summary>A second-level page fault of the processor.</summary>
+    PageFault,
+
+    /// <summary>A load or store of a device register.</summary>
+    RegisterAccess,
+
+    /// <summary>A processor starts to copy bytes.</summary>
+    Copy,
+
+    /// <summary>A processor copies one byte.</summary>
+    CopiedByte,
+}
