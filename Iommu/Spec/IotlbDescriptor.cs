@@ -1,0 +1,64 @@
+using Dma.Machine;
+
+namespace Dma.Iommu.Spec;
+
+/// <summary>Invalidates the IOTLB through the queue (VT-d, IOTLB invalidate descriptor).</summary>
+/// <param name="Raw">All 128 bits.</param>
+public readonly record struct IotlbDescriptor(Bits128 Raw)
+{
+    /// <summary>Bits 3:0, Type: 2.</summary>
+    public InvalidationDescriptorType Type
+    {
+        get => (InvalidationDescriptorType)Raw.Bits(3, 0);
+        init => Raw = Raw.With(3, 0, (ulong)value);
+    }
+
+    /// <summary>Bits 5:4, G: how much.</summary>
+    public IotlbGranularity Granularity
+    {
+        get => (IotlbGranularity)Raw.Bits(5, 4);
+        init => Raw = Raw.With(5, 4, (ulong)value);
+    }
+
+    /// <summary>Bit 6, DW: wait for writes that are under way.</summary>
+    public bool DrainWrites
+    {
+        get => Raw.Bit(6);
+        init => Raw = Raw.With(6, value);
+    }
+
+    /// <summary>Bit 7, DR: wait for reads that are under way.</summary>
+    public bool DrainReads
+    {
+        get => Raw.Bit(7);
+        init => Raw = Raw.With(7, value);
+    }
+
+    /// <summary>Bits 31:16, DID: the domain.</summary>
+    public DomainId DomainId
+    {
+        get => new((ushort)Raw.Bits(31, 16));
+        init => Raw = Raw.With(31, 16, value.Value);
+    }
+
+    /// <summary>Bits 69:64, AM: 2^AM pages.</summary>
+    public int AddressMask
+    {
+        get => (int)Raw.Bits(69, 64);
+        init => Raw = Raw.With(69, 64, (ulong)value);
+    }
+
+    /// <summary>Bit 70, IH: only leaf entries changed.</summary>
+    public bool Hint
+    {
+        get => Raw.Bit(70);
+        init => Raw = Raw.With(70, value);
+    }
+
+    /// <summary>Bits 127:76, ADDR: the first page; low bits that the mask covers are ignored.</summary>
+    public Iova Address
+    {
+        get => new(Raw.Bits(127, 76) << 12);
+        init => Raw = Raw.With(127, 76, Aligned.Shift(value.Value, 12));
+    }
+}

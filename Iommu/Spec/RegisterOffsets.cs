@@ -1,0 +1,95 @@
+namespace Dma.Iommu.Spec;
+
+/// <summary>Where the registers of a unit are, in bytes from the start of its window (VT-d, register descriptions).</summary>
+/// <remarks>The IOTLB registers and the fault records move with ECAP.IRO and CAP.FRO.</remarks>
+public static class RegisterOffsets
+{
+    /// <summary>VER, 32 bits.</summary>
+    public const int Version = 0x000;
+
+    /// <summary>CAP, 64 bits.</summary>
+    public const int Capability = 0x008;
+
+    /// <summary>ECAP, 64 bits.</summary>
+    public const int ExtendedCapability = 0x010;
+
+    /// <summary>GCMD, 32 bits.</summary>
+    public const int GlobalCommand = 0x018;
+
+    /// <summary>GSTS, 32 bits.</summary>
+    public const int GlobalStatus = 0x01C;
+
+    /// <summary>RTADDR, 64 bits.</summary>
+    public const int RootTableAddress = 0x020;
+
+    /// <summary>CCMD, 64 bits.</summary>
+    public const int ContextCommand = 0x028;
+
+    /// <summary>FSTS, 32 bits.</summary>
+    public const int FaultStatus = 0x034;
+
+    /// <summary>FECTL, 32 bits.</summary>
+    public const int FaultEventControl = 0x038;
+
+    /// <summary>FEDATA, 32 bits.</summary>
+    public const int FaultEventData = 0x03C;
+
+    /// <summary>FEADDR, 32 bits.</summary>
+    public const int FaultEventAddress = 0x040;
+
+    /// <summary>FEUADDR, 32 bits.</summary>
+    public const int FaultEventUpperAddress = 0x044;
+
+    /// <summary>PMEN, 32 bits.</summary>
+    public const int ProtectedMemoryEnable = 0x064;
+
+    /// <summary>PLMBASE, 32 bits.</summary>
+    public const int ProtectedLowBase = 0x068;
+
+    /// <summary>PLMLIMIT, 32 bits.</summary>
+    public const int ProtectedLowLimit = 0x06C;
+
+    /// <summary>PHMBASE, 64 bits.</summary>
+    public const int ProtectedHighBase = 0x070;
+
+    /// <summary>PHMLIMIT, 64 bits.</summary>
+    public const int ProtectedHighLimit = 0x078;
+
+    /// <summary>IQH, 64 bits.</summary>
+    public const int InvalidationQueueHead = 0x080;
+
+    /// <summary>IQT, 64 bits.</summary>
+    public const int InvalidationQueueTail = 0x088;
+
+    /// <summary>IQA, 64 bits.</summary>
+    public const int InvalidationQueueAddress = 0x090;
+
+    /// <summary>ICS, 32 bits.</summary>
+    public const int InvalidationCompletionStatus = 0x09C;
+
+    /// <summary>IECTL, 32 bits.</summary>
+    public const int InvalidationEventControl = 0x0A0;
+
+    /// <summary>IEDATA, 32 bits.</summary>
+    public const int InvalidationEventData = 0x0A4;
+
+    /// <summary>IEADDR, 32 bits.</summary>
+    public const int InvalidationEventAddress = 0x0A8;
+
+    /// <summary>IEUADDR, 32 bits.</summary>
+    public const int InvalidationEventUpperAddress = 0x0AC;
+
+    /// <summary>IQERCD, 64 bits.</summary>
+    public const int InvalidationQueueErrorRecord = 0x0B0;
+
+    /// <summary>IVA, 64 bits.</summary>
+    public static int InvalidateAddress(ExtendedCapabilityRegister capabilities) => capabilities.IotlbRegisterOffset * 16;
+
+    /// <summary>IOTLB_REG, 64 bits.</summary>
+    public static int IotlbInvalidate(ExtendedCapabilityRegister capabilities) => InvalidateAddress(capabilities) + 8;
+
+    /// <summary>FRCD, 128 bits each.</summary>
+    /// <param name="capabilities">CAP of the unit.</param>
+    /// <param name="index">0 to CAP.NFR.</param>
+    public static int FaultRecord(CapabilityRegister capabilities, int index) => (capabilities.FaultRecordOffset + index) * 16;
+}
