@@ -1,6 +1,6 @@
 namespace Dma.Hal;
 
-/// <summary>A window of device registers. Offsets are in bytes; an access outside gives what the bus gives.</summary>
+/// <summary>A window of device registers. Offsets are in bytes; an access that leaves it reads all ones and writes nothing.</summary>
 public interface IRegisterWindow
 {
     /// <summary>Bytes in the window.</summary>

@@ -8,13 +8,17 @@ namespace Dma.Hal;
 public interface IDmaSpace
 {
     /// <summary>Zeroed memory of the software's own, for data; not yet reachable by the device.</summary>
-    /// <param name="length">Bytes, at least 1.</param>
+    /// <param name="length">Bytes, at least 1; served in whole 4 KiB pages of its own, since what is mapped for a device is mapped by pages.</param>
     /// <param name="alignment">A power of two, at most 4096.</param>
     /// <exception cref="InvalidOperationException">The software's memory is used up.</exception>
     MemoryBuffer Allocate(int length, int alignment = 64);
 
     /// <summary>Gives memory back.</summary>
-    void Free(MemoryBuffer buffer);
+    /// <returns>
+    /// <see cref="DmaRefusal.None"/>, or why it stays: <see cref="DmaRefusal.StillMapped"/> for the device, or
+    /// <see cref="DmaRefusal.NotAllocated"/> by <see cref="Allocate"/>, or freed before.
+    /// </returns>
+    DmaRefusal Free(MemoryBuffer buffer);
 
     /// <summary>Zeroed memory that both sides use at the same time.</summary>
     /// <param name="length">Bytes, at least 1; served in whole 4 KiB pages of their own.</param>
@@ -22,7 +26,12 @@ public interface IDmaSpace
     ValueTask<CoherentBuffer> AllocateCoherent(int length);
 
     /// <summary>Takes coherent memory from the device and gives it back.</summary>
-    ValueTask FreeCoherent(CoherentBuffer buffer);
+    /// <returns>
+    /// <see cref="DmaRefusal.None"/>, or why it stays: <see cref="DmaRefusal.NotAllocated"/> by <see cref="AllocateCoherent"/>,
+    /// or freed before; <see cref="DmaRefusal.NotMapped"/> where memory and mapping do not belong together;
+    /// <see cref="DmaRefusal.StillMapped"/> where the driver mapped it once more.
+    /// </returns>
+    ValueTask<DmaRefusal> FreeCoherent(CoherentBuffer buffer);
 
     /// <summary>Lets the device reach a buffer.</summary>
     /// <param name="buffer">The software's memory; it may lie anywhere in a page.</param>

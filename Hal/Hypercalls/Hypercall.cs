@@ -1,35 +1,42 @@
 namespace Dma.Hal;
 
-/// <summary>The number of a hypercall: what a guest may ask of its VMM.</summary>
+/// <summary>The number of a hypercall: what a guest may ask of its VMM, and all there is to know to answer it.</summary>
+/// <remarks>
+/// A call takes a number and four arguments of 64 bits and gives a <see cref="HypercallResult"/>: a
+/// <see cref="DmaRefusal"/> and a result of 64 bits. A refused call changed nothing and its result is zero. Arguments
+/// that a call does not name are zero; otherwise, and for a number that the VMM does not know, the refusal is
+/// <see cref="DmaRefusal.Denied"/>. A device is named by its handle, the source-id that it has in the guest's own PCI
+/// topology, in bits 15:0; a handle that is none of the caller's is <see cref="DmaRefusal.NotAssigned"/>.
+/// Numbers are never given a new meaning: a guest that knows more calls than its VMM finds out by the refusal.
+/// </remarks>
 public enum Hypercall
 {
-    /// <summary>No call.</summary>
+    /// <summary>No call; refused as <see cref="DmaRefusal.Denied"/>.</summary>
     None = 0,
 
     /// <summary>
-    /// Arguments: device handle, first guest-physical byte, length in bytes, <see cref="DmaDirection"/>.
-    /// Result: the device address of the first byte.
+    /// Lets a device reach memory of the caller.
+    /// Arguments: device handle; first guest-physical byte, anywhere in a page; length in bytes, at least 1; <see cref="DmaDirection"/>.
+    /// Result: the device address of the first byte, with the same offset in its page; contiguous over the whole length.
+    /// Refusals: <see cref="DmaRefusal.NotAssigned"/>; <see cref="DmaRefusal.BadDirection"/> for a direction of none or with bits that mean nothing;
+    /// <see cref="DmaRefusal.BadRange"/> where a byte is not the caller's memory, or the range is empty or wraps;
+    /// <see cref="DmaRefusal.Exhausted"/> when device addresses, table memory or the caller's quota of pinned pages run out;
+    /// <see cref="DmaRefusal.Denied"/> by policy.
+    /// The pages stay with the caller until they are unmapped. Translation works by pages: the device also reaches what else lies in the first and the last one.
     /// </summary>
     MapDma = 1,
 
-    /// <summary>Arguments: device handle, device address as returned by <see cref="MapDma"/>, length. No result.</summary>
+    /// <summary>
+    /// Takes a mapping back; when the call returns, the device cannot use it any more.
+    /// Arguments: device handle; device address as <see cref="MapDma"/> returned it; the length that was mapped.
+    /// No result. Refusals: <see cref="DmaRefusal.NotAssigned"/>; <see cref="DmaRefusal.NotMapped"/> where no mapping has this address and this length.
+    /// </summary>
     UnmapDma = 2,
 
     /// <summary>
-    /// Arguments: index 0, 1, … of an assigned device. Result: its handle, which is the source-id that it has in the
-    /// guest's own PCI topology.
+    /// Finds the devices that were assigned to the caller.
+    /// Argument: 0, 1, …. Result: the handle of that device.
+    /// Refusal: <see cref="DmaRefusal.NotAssigned"/> from the number of assigned devices on.
     /// </summary>
     FindDevice = 3,
-}
-
-/// <summary>What a hypercall came to.</summary>
-/// <param name="Refusal"><see cref="DmaRefusal.None"/>, or why nothing changed.</param>
-/// <param name="Value">The result, where the call has one and was not refused.</param>
-public readonly record struct HypercallResult(DmaRefusal Refusal, ulong Value);
-
-/// <summary>The way from a guest to its VMM.</summary>
-public interface IHypercallGate
-{
-    /// <summary>Makes a call. An unknown number is refused as <see cref="DmaRefusal.Denied"/>.</summary>
-    ValueTask<HypercallResult> Call(Hypercall number, ulong argument0 = 0, ulong argument1 = 0, ulong argument2 = 0, ulong argument3 = 0);
 }
