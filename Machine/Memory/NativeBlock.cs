@@ -12,6 +12,11 @@ internal sealed unsafe partial class NativeBlock : IDisposable
     private const int MapNoReserveLinux = 0x4000;
     private const int MapAnonymousMac = 0x1000;
     private const int MapNoReserveMac = 0x40;
+    private const int AdviceDontNeedLinux = 4;
+    private const int PageBytes = 4096;
+
+    // From here on asking the system for fresh zero pages is cheaper than writing zeros.
+    private const ulong GiveBackFromBytes = 64 * 1024;
 
     private readonly MemoryMappedFile? _file;
     private readonly MemoryMappedViewAccessor? _view;
@@ -57,6 +62,40 @@ internal sealed unsafe partial class NativeBlock : IDisposable
         return new(pointer + view.PointerOffset, length, file, view);
     }
 
+    /// <summary>Zeros in a range; large ranges are given back to the system, and cost memory again when touched.</summary>
+    public void Clear(ulong offset, ulong length)
+    {
+        bool givenBack = _file is null && OperatingSystem.IsLinux() && length >= GiveBackFromBytes
+            && ((offset | length) & (PageBytes - 1)) == 0
+            && Advise((nint)(_pointer + offset), (nuint)length, AdviceDontNeedLinux) == 0;
+        if (!givenBack)
+            NativeMemory.Clear(_pointer + offset, checked((nuint)length));
+    }
+
+    /// <summary>Bytes of a range of whole pages that cost memory now; all of them where the system does not say.</summary>
+    public ulong ResidentBytes(ulong offset, ulong length)
+    {
+        if (OperatingSystem.IsWindows())
+            return length;
+        const ulong StepBytes = 4096 * PageBytes;
+        Span<byte> pages = stackalloc byte[(int)(StepBytes / PageBytes)];
+        ulong resident = 0;
+        for (ulong done = 0; done < length; done += StepBytes)
+        {
+            ulong step = Math.Min(StepBytes, length - done);
+            fixed (byte* vector = pages)
+            {
+                if (InCore((nint)(_pointer + offset + done), (nuint)step, vector) != 0)
+                    return length;
+            }
+
+            foreach (byte page in pages[..(int)(step / PageBytes)])
+                resident += (page & 1u) * PageBytes;
+        }
+
+        return resident;
+    }
+
     public void Dispose()
     {
         Release();
@@ -92,4 +131,12 @@ internal sealed unsafe partial class NativeBlock : IDisposable
     [LibraryImport("libc", EntryPoint = "munmap")]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     private static partial int Unmap(nint address, nuint length);
+
+    [LibraryImport("libc", EntryPoint = "madvise")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int Advise(nint address, nuint length, int advice);
+
+    [LibraryImport("libc", EntryPoint = "mincore")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial int InCore(nint address, nuint length, byte* pages);
 }

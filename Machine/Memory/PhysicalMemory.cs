@@ -136,6 +136,27 @@ public sealed unsafe class PhysicalMemory : IDisposable
         return true;
     }
 
+    /// <summary>Fills a range with zeros; large ranges of whole pages cost no memory afterwards until they are touched.</summary>
+    /// <returns><c>false</c>, and memory untouched, where not all is backed.</returns>
+    public bool Clear(PhysicalAddress address, ulong length)
+    {
+        if (!IsBacked(address, length))
+            return false;
+        foreach ((Extent extent, ulong offset, ulong count) in Overlaps(address, length))
+            extent.Block.Clear(offset, count);
+        return true;
+    }
+
+    /// <summary>Bytes of a range of whole 4 KiB pages that cost memory of the machine below; what is not backed costs none.</summary>
+    /// <remarks>A measurement: it takes time in proportion to the range. Where the system does not tell, backed is resident.</remarks>
+    public ulong ResidentBytes(PhysicalAddress address, ulong length)
+    {
+        ulong resident = 0;
+        foreach ((Extent extent, ulong offset, ulong count) in Overlaps(address, length))
+            resident += extent.Block.ResidentBytes(offset, count);
+        return resident;
+    }
+
     /// <summary>Gives the memory back. Using it afterwards finds nothing backed.</summary>
     public void Dispose()
     {
@@ -176,6 +197,18 @@ public sealed unsafe class PhysicalMemory : IDisposable
 
         available = 0;
         return null;
+    }
+
+    // The parts of a range that extents back.
+    private IEnumerable<(Extent Extent, ulong Offset, ulong Count)> Overlaps(PhysicalAddress address, ulong length)
+    {
+        foreach (Extent extent in _extents)
+        {
+            ulong first = Math.Max(address.Value, extent.Start);
+            ulong end = Math.Min(checked(address.Value + length), extent.Start + extent.Block.Length);
+            if (first < end)
+                yield return (extent, first - extent.Start, end - first);
+        }
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
