@@ -1,0 +1,97 @@
+using Dma.Machine;
+
+namespace Dma.Vmm;
+
+/// <summary>The memory of one VM: frames of the host, and the EPT tables that put them at guest-physical addresses.</summary>
+/// <remarks>
+/// All memory is given and mapped when the VM begins, by the largest pages that fit; a page that nobody touches still
+/// costs no memory of the machine below.
+/// </remarks>
+public sealed class GuestMemory
+{
+    private readonly FrameTable _frames;
+    private readonly List<(GuestPhysicalAddress Guest, PhysicalAddress Host, FrameSize Size)> _blocks = [];
+
+    private GuestMemory(FrameTable frames, EptTables tables, FrameOwner owner, ulong bytes) =>
+        (_frames, Tables, Owner, Bytes) = (frames, tables, owner, bytes);
+
+    /// <summary>The tables; register pages of devices are mapped by them too.</summary>
+    public EptTables Tables { get; }
+
+    /// <summary>Whose memory it is.</summary>
+    public FrameOwner Owner { get; }
+
+    /// <summary>How much memory there is.</summary>
+    public ulong Bytes { get; }
+
+    /// <summary>The blocks of which it is made, lowest guest address first.</summary>
+    public IReadOnlyList<(GuestPhysicalAddress Guest, PhysicalAddress Host, FrameSize Size)> Blocks => _blocks;
+
+    /// <summary>Takes memory from the host; <c>null</c>, and nothing taken, where there is not enough.</summary>
+    /// <param name="frames">The frames of the host.</param>
+    /// <param name="owner">For whom.</param>
+    /// <param name="bytes">How much, a multiple of 4096, at least 4096.</param>
+    public static GuestMemory? TryCreate(FrameTable frames, FrameOwner owner, ulong bytes)
+    {
+        if (bytes == 0 || !FrameSize.Page4K.IsAligned(bytes))
+            throw new ArgumentOutOfRangeException(nameof(bytes), "Memory is made of whole 4 KiB pages.");
+        if (EptTables.TryCreate(frames) is not { } tables)
+            return null;
+        GuestMemory memory = new(frames, tables, owner, bytes);
+        foreach ((ulong start, ulong length) in MemoryLayout.Memory(bytes))
+        {
+            for (ulong at = start; at < start + length;)
+            {
+                if (memory.TryAdd(new(at), start + length - at) is not { } size)
+                {
+                    memory.Release();
+                    return null;
+                }
+
+                at += size.Bytes;
+            }
+        }
+
+        return memory;
+    }
+
+    /// <summary>Whether a range is memory in every byte; an empty range, and one that wraps, is not.</summary>
+    public static bool Contains(ulong bytes, GuestPhysicalAddress start, ulong length)
+    {
+        if (length == 0 || length - 1 > ulong.MaxValue - start.Value)
+            return false;
+        ulong last = start.Value + length - 1;
+        return MemoryLayout.Memory(bytes).Any(range => start.Value >= range.Start && last - range.Start < range.Length);
+    }
+
+    /// <summary>Whether a range is memory of this VM in every byte; an empty range, and one that wraps, is not.</summary>
+    public bool Contains(GuestPhysicalAddress start, ulong length) => Contains(Bytes, start, length);
+
+    /// <summary>Gives the frames and the tables back.</summary>
+    public void Release()
+    {
+        Tables.Release();
+        foreach ((_, PhysicalAddress host, FrameSize size) in _blocks)
+            _frames.Free(Owner, host, size);
+        _blocks.Clear();
+    }
+
+    private FrameSize? TryAdd(GuestPhysicalAddress at, ulong left)
+    {
+        foreach (FrameSize size in (ReadOnlySpan<FrameSize>)[FrameSize.Page1G, FrameSize.Page2M, FrameSize.Page4K])
+        {
+            if (size.Bytes > left || !size.IsAligned(at.Value) || !_frames.TryAllocate(Owner, size, out PhysicalAddress host))
+                continue;
+            if (!Tables.TryMap(at, host, size, EptRights.All, EptMemoryType.WriteBack))
+            {
+                _frames.Free(Owner, host, size);
+                return null;
+            }
+
+            _blocks.Add((at, host, size));
+            return size;
+        }
+
+        return null;
+    }
+}
