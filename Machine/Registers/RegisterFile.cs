@@ -9,39 +9,28 @@ namespace Dma.Machine;
 /// </remarks>
 public sealed class RegisterFile
 {
-    private const short Hole = -1;
+    private const int Hole = -1;
 
-    private readonly Register[] _registers;
-    private readonly ulong[] _values;
-    private readonly short[] _indexAt;
+    private Register[] _registers = [];
+    private ulong[] _values = [];
+
+    // For each byte the register that covers it; only as long as the last register reaches.
+    private int[] _indexAt;
 
     /// <summary>A window with these registers, all at their reset values.</summary>
     /// <param name="length">Bytes in the window.</param>
     /// <param name="registers">The registers; they must not overlap nor leave the window.</param>
-    public RegisterFile(int length, IReadOnlyList<Register> registers)
+    public RegisterFile(int length, IReadOnlyCollection<Register> registers)
     {
-        _registers = [.. registers];
-        _values = new ulong[_registers.Length];
-        _indexAt = new short[length];
+        Length = length;
+        _indexAt = new int[registers.Count == 0 ? 0 : registers.Max(register => register.Offset + register.Width)];
         Array.Fill(_indexAt, Hole);
-        for (short index = 0; index < _registers.Length; index++)
-        {
-            Register register = _registers[index];
-            if (register.Width is not (1 or 2 or 4 or 8) || register.Offset % register.Width != 0)
-                throw new ArgumentException($"{register.Name} is not naturally aligned.");
-            for (int offset = register.Offset; offset < register.Offset + register.Width; offset++)
-            {
-                if (_indexAt[offset] != Hole)
-                    throw new ArgumentException($"{register.Name} lies over {_registers[_indexAt[offset]].Name}.");
-                _indexAt[offset] = index;
-            }
-        }
-
-        Reset();
+        foreach (Register register in registers)
+            Add(register);
     }
 
     /// <summary>Bytes in the window.</summary>
-    public int Length => _indexAt.Length;
+    public int Length { get; }
 
     /// <summary>The registers, as declared.</summary>
     public IReadOnlyList<Register> Registers => _registers;
@@ -54,11 +43,57 @@ public sealed class RegisterFile
         set => _values[IndexOf(offset)] = value;
     }
 
+    /// <summary>Declares one more register, at its reset value.</summary>
+    /// <exception cref="ArgumentException">It leaves the window, lies over another one, or its rule does not fit its width.</exception>
+    public void Add(in Register register)
+    {
+        if (register.Width is not (1 or 2 or 4 or 8) || register.Offset % register.Width != 0)
+            throw new ArgumentException($"{register.Name} is not naturally aligned.");
+        if (register.Offset < 0 || register.Offset > Length - register.Width)
+            throw new ArgumentException($"{register.Name} leaves the window.");
+        CheckRule(register, register.Rule);
+        for (int offset = register.Offset; offset < register.Offset + register.Width; offset++)
+        {
+            if (Covers(offset))
+                throw new ArgumentException($"{register.Name} lies over {_registers[_indexAt[offset]].Name}.");
+        }
+
+        int reach = _indexAt.Length;
+        if (register.Offset + register.Width > reach)
+        {
+            Array.Resize(ref _indexAt, register.Offset + register.Width);
+            _indexAt.AsSpan(reach).Fill(Hole);
+        }
+
+        _indexAt.AsSpan(register.Offset, register.Width).Fill(_registers.Length);
+        _registers = [.. _registers, register];
+        _values = [.. _values, register.Rule.Reset];
+    }
+
+    /// <summary>Gives a register another rule and that rule's reset value, as hardware does while it is put together.</summary>
+    /// <param name="offset">The offset at which the register was declared.</param>
+    /// <param name="rule">How it answers from now on.</param>
+    public void Redefine(int offset, RegisterRule rule)
+    {
+        int index = IndexOf(offset);
+        CheckRule(_registers[index], rule);
+        _registers[index] = _registers[index] with { Rule = rule };
+        _values[index] = rule.Reset;
+    }
+
+    /// <summary>Whether a register covers the byte at an offset.</summary>
+    public bool Covers(int offset) => (uint)offset < (uint)_indexAt.Length && _indexAt[offset] != Hole;
+
     /// <summary>Puts every register to its reset value.</summary>
-    public void Reset()
+    /// <param name="warm">Whether the bits that survive a warm reset stay as they are.</param>
+    public void Reset(bool warm = false)
     {
         for (int index = 0; index < _registers.Length; index++)
-            _values[index] = _registers[index].Rule.Reset;
+        {
+            RegisterRule rule = _registers[index].Rule;
+            ulong kept = warm ? rule.Kept : 0;
+            _values[index] = (_values[index] & kept) | (rule.Reset & ~kept);
+        }
     }
 
     /// <summary>A read by software.</summary>
@@ -119,23 +154,29 @@ public sealed class RegisterFile
     // The piece of an access that starts `done` bytes into it: which register, where in it, how many bytes.
     private bool Next(int offset, int width, int done, out int index, out int inRegister, out int count)
     {
-        index = _indexAt[offset + done];
+        int at = offset + done;
+        index = at < _indexAt.Length ? _indexAt[at] : Hole;
         if (index == Hole)
         {
             (inRegister, count) = (0, 0);
             return false;
         }
 
-        inRegister = offset + done - _registers[index].Offset;
+        inRegister = at - _registers[index].Offset;
         count = Math.Min(_registers[index].Width - inRegister, width - done);
         return true;
     }
 
-    private int IndexOf(int offset)
-    {
-        int index = _indexAt[offset];
-        return index != Hole && _registers[index].Offset == offset
-            ? index
+    private int IndexOf(int offset) =>
+        Covers(offset) && _registers[_indexAt[offset]].Offset == offset
+            ? _indexAt[offset]
             : throw new ArgumentOutOfRangeException(nameof(offset), $"No register begins at {offset:X}h.");
+
+    private static void CheckRule(in Register register, RegisterRule rule)
+    {
+        if (((rule.Reset | rule.Writable | rule.ClearOnOne | rule.Unreadable | rule.Kept) & ~AllOnes(register.Width)) != 0)
+            throw new ArgumentException($"{register.Name} has a rule for bits that it does not have.");
+        if ((rule.Writable & rule.ClearOnOne) != 0)
+            throw new ArgumentException($"{register.Name} has bits that both take and clear what is written.");
     }
 }

@@ -5,8 +5,9 @@ namespace Dma.Machine;
 /// <param name="Writable">Bits that take what is written.</param>
 /// <param name="ClearOnOne">Bits that a written one clears and a written zero leaves.</param>
 /// <param name="Unreadable">Bits that read as zero whatever they hold.</param>
+/// <param name="Kept">Bits that a warm reset leaves as they are.</param>
 public readonly record struct RegisterRule(
-    ulong Reset, ulong Writable = 0, ulong ClearOnOne = 0, ulong Unreadable = 0)
+    ulong Reset, ulong Writable = 0, ulong ClearOnOne = 0, ulong Unreadable = 0, ulong Kept = 0)
 {
     /// <summary>The value after a write.</summary>
     /// <param name="current">The value before.</param>
