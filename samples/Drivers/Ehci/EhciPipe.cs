@@ -1,0 +1,256 @@
+using Dma.Machine;
+using Dma.UsbDevice.Spec;
+
+namespace Dma.Drivers;
+
+/// <summary>The way to one endpoint: a queue head, and the chain of transfer descriptors that it works on.</summary>
+/// <remarks>
+/// The queue always ends in an inactive descriptor, the tail, at which the controller waits. New work is written
+/// behind the tail and becomes visible in one store, when the tail itself turns active; the overlay of a queue
+/// head that runs is never touched.
+///
+/// <code>
+/// queue head -> first (was the tail) -> second -> ... -> last -> new tail (inactive)
+///                  \_______ short packet ________________________/
+/// </code>
+/// </remarks>
+public sealed class EhciPipe
+{
+    // Doublewords of a queue head (EHCI, queue head): link, characteristics, capabilities, current, then the overlay.
+    private const int Link = 0x00;
+    private const int Characteristics = 0x04;
+    private const int Capabilities = 0x08;
+    private const int Current = 0x0C;
+    private const int Overlay = 0x10;
+    private const int QueueHeadBytes = 68;
+
+    // Doublewords of a transfer descriptor and of the overlay (EHCI, qTD).
+    private const int Next = 0x00;
+    private const int Alternate = 0x04;
+    private const int Token = 0x08;
+    private const int Pages = 0x0C;
+    private const int UpperPages = 0x20;
+
+    private const int PageBytes = 4096;
+    private const int PagesPerDescriptor = 5;
+    private const int ErrorsAllowed = 3;
+    private const int NaksAllowed = 4;
+
+    private readonly EhciMemory _memory;
+    private readonly List<Element> _chain = [];
+    private int _tail;
+    private int _cursor;
+
+    private EhciPipe(EhciMemory memory, EndpointCharacteristics endpoint)
+    {
+        _memory = memory;
+        Endpoint = endpoint;
+        Offset = memory.TakeQueueHead();
+        _tail = NewTail();
+
+        for (int offset = 0; offset < QueueHeadBytes; offset += 4)
+            memory.Write(Offset + offset, 0);
+        memory.Write(Offset + Link, Terminated.Raw.Value);
+        memory.Write(Offset + Characteristics, endpoint.Raw.Value);
+        memory.Write(Offset + Capabilities, new EndpointCapabilities { Multiplier = 1 }.Raw.Value);
+        memory.Write(Offset + Overlay + Next, Pointer(_tail).Raw.Value);
+        memory.Write(Offset + Overlay + Alternate, Terminated.Raw.Value);
+    }
+
+    /// <summary>Bytes in a full packet.</summary>
+    public int MaxPacketSize => Endpoint.MaxPacketSize;
+
+    /// <summary>Where the queue head is, as an offset into the shared memory.</summary>
+    internal int Offset { get; }
+
+    /// <summary>Data bytes that the last transfer moved so far.</summary>
+    internal int BytesMoved { get; private set; }
+
+    private EndpointCharacteristics Endpoint { get; }
+
+    private static LinkPointer Terminated => new() { Terminate = true };
+
+    /// <summary>A queue head for the head of the list: it serves no endpoint, and its overlay is halted for ever.</summary>
+    internal static EhciPipe Head(EhciMemory memory)
+    {
+        EhciPipe head = new(memory, new() { ReclamationHead = true, Speed = EndpointSpeed.High, MaxPacketSize = 64 });
+        memory.Write(head.Offset + Overlay + Token, new TransferToken { Halted = true }.Raw.Value);
+        head.LinkTo(head);
+        return head;
+    }
+
+    /// <summary>A queue head for endpoint 0 of a high-speed device; each descriptor brings its data toggle.</summary>
+    internal static EhciPipe Control(EhciMemory memory, int device, int maxPacketSize) => new(memory, new()
+    {
+        DeviceAddress = device,
+        Speed = EndpointSpeed.High,
+        MaxPacketSize = maxPacketSize,
+        ToggleFromDescriptor = true,
+        NakReload = NaksAllowed,
+    });
+
+    /// <summary>A queue head for a bulk endpoint of a high-speed device; it keeps the data toggle itself.</summary>
+    internal static EhciPipe Bulk(EhciMemory memory, int device, int endpoint, int maxPacketSize) => new(memory, new()
+    {
+        DeviceAddress = device,
+        Endpoint = endpoint,
+        Speed = EndpointSpeed.High,
+        MaxPacketSize = maxPacketSize,
+        NakReload = NaksAllowed,
+    });
+
+    /// <summary>Sets the horizontal link.</summary>
+    internal void LinkTo(EhciPipe next) =>
+        _memory.Write(Offset + Link, (Pointer(next.Offset) with { Type = LinkType.QueueHead }).Raw.Value);
+
+    /// <summary>Hands a chain to the controller.</summary>
+    /// <param name="stages">At least one; a stage of data longer than a descriptor holds is spread over several.</param>
+    internal void Submit(ReadOnlySpan<Stage> stages)
+    {
+        BytesMoved = 0;
+        _cursor = 0;
+        _chain.Clear();
+        foreach (Stage stage in stages)
+            Spread(stage);
+
+        // The first descriptor lies where the queue waits; the others, and the tail behind them, are new.
+        for (int index = 0; index < _chain.Count; index++)
+            _chain[index] = _chain[index] with { Offset = index == 0 ? _tail : _memory.TakeDescriptor() };
+        _tail = NewTail();
+
+        // From the last to the first: when the first turns active, everything behind it is in place.
+        for (int index = _chain.Count - 1; index >= 0; index--)
+            WriteDescriptor(index);
+    }
+
+    /// <summary>Looks at what the controller wrote back.</summary>
+    /// <returns><see cref="TransferStatus.None"/> while it is not done.</returns>
+    internal TransferStatus Examine()
+    {
+        while (_cursor < _chain.Count)
+        {
+            Element element = _chain[_cursor];
+            TransferToken token = new(new(_memory.Read(element.Offset + Token)));
+            if (token.Active)
+                return TransferStatus.None;
+            int missing = Math.Min(token.TotalBytes, element.Length);
+            if (element.IsData)
+                BytesMoved += element.Length - missing;
+            if (token.Halted)
+                return Classify(token);
+            _cursor = element.IsData && missing != 0 ? AfterShortPacket() : _cursor + 1;
+        }
+
+        return TransferStatus.Completed;
+    }
+
+    /// <summary>Gives the descriptors of a transfer back that ended well; the queue waits at the tail.</summary>
+    internal void Retire()
+    {
+        foreach (Element element in _chain)
+            _memory.ReturnDescriptor(element.Offset);
+        _chain.Clear();
+    }
+
+    /// <summary>Empties the queue and starts its data toggle anew, as the device does when its halt is cleared.</summary>
+    /// <remarks>The queue head must be off the schedule: the overlay is the controller's as long as it can reach it.</remarks>
+    internal void Repair()
+    {
+        Retire();
+        _memory.Write(Offset + Current, 0);
+        _memory.Write(Offset + Overlay + Next, Pointer(_tail).Raw.Value);
+        _memory.Write(Offset + Overlay + Alternate, Terminated.Raw.Value);
+        _memory.Write(Offset + Overlay + Token, 0);
+    }
+
+    /// <summary>Gives the structures back; the queue head must be off the schedule.</summary>
+    internal void Release()
+    {
+        Retire();
+        _memory.ReturnDescriptor(_tail);
+        _memory.ReturnQueueHead(Offset);
+    }
+
+    private static TransferStatus Classify(TransferToken token) => token switch
+    {
+        { Babble: true } => TransferStatus.Babble,
+
+        // A stall halts the queue at once; errors halt it when they have used up their count.
+        { ErrorCount: not 0 } => TransferStatus.Stalled,
+        { BufferError: true } => TransferStatus.BufferError,
+        _ => TransferStatus.NoAnswer,
+    };
+
+    private void Spread(Stage stage)
+    {
+        Iova address = stage.Address;
+        int left = stage.Length;
+        do
+        {
+            int room = PagesPerDescriptor * PageBytes - address.PageOffset;
+            int step = Math.Min(left, room);
+
+            // A packet must not be split between two descriptors: the first would see a short packet, or babble.
+            if (step < left)
+                step -= step % MaxPacketSize;
+            _chain.Add(new(0, stage.Pid, address, step, stage.Toggle, stage.IsData));
+            left -= step;
+            if (left != 0)
+                address += (ulong)step;
+        }
+        while (left != 0);
+    }
+
+    private void WriteDescriptor(int index)
+    {
+        Element element = _chain[index];
+        int offset = element.Offset;
+        bool last = index == _chain.Count - 1;
+        int alternate = AfterShortPacket();
+        _memory.Write(offset + Next, Pointer(last ? _tail : _chain[index + 1].Offset).Raw.Value);
+        _memory.Write(offset + Alternate, Pointer(alternate == _chain.Count ? _tail : _chain[alternate].Offset).Raw.Value);
+
+        ulong first = element.Address.Value;
+        for (int page = 0; page < PagesPerDescriptor; page++)
+        {
+            ulong address = page == 0 ? first : (first & ~(ulong)(PageBytes - 1)) + (ulong)(page * PageBytes);
+            _memory.Write(offset + Pages + 4 * page, (uint)address);
+            _memory.Write(offset + UpperPages + 4 * page, (uint)(address >> 32));
+        }
+
+        TransferToken token = new()
+        {
+            Active = true,
+            PacketId = element.Pid,
+            ErrorCount = ErrorsAllowed,
+            InterruptOnComplete = last,
+            TotalBytes = element.Length,
+            DataToggle = element.Toggle,
+        };
+        _memory.Write(offset + Token, token.Raw.Value);
+    }
+
+    /// <summary>Where the chain goes on after a short packet: at the status stage of a control transfer, else behind its end.</summary>
+    private int AfterShortPacket() => _chain[^1].IsData ? _chain.Count : _chain.Count - 1;
+
+    private int NewTail()
+    {
+        int tail = _memory.TakeDescriptor();
+        _memory.Write(tail + Next, Terminated.Raw.Value);
+        _memory.Write(tail + Alternate, Terminated.Raw.Value);
+        _memory.Write(tail + Token, 0);
+        return tail;
+    }
+
+    private LinkPointer Pointer(int offset) => new() { Address = _memory.Address(offset) };
+
+    /// <summary>One piece of a transfer.</summary>
+    /// <param name="Pid">The kind of its packets.</param>
+    /// <param name="Address">The device address of the first byte.</param>
+    /// <param name="Length">Bytes; may be 0.</param>
+    /// <param name="Toggle">Whether it starts with DATA1, where descriptors bring the toggle.</param>
+    /// <param name="IsData">Whether its bytes are data, which may come short.</param>
+    internal readonly record struct Stage(PacketId Pid, Iova Address, int Length, bool Toggle, bool IsData);
+
+    private readonly record struct Element(int Offset, PacketId Pid, Iova Address, int Length, bool Toggle, bool IsData);
+}
