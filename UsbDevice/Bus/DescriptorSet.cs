@@ -1,0 +1,97 @@
+using System.Text;
+using Dma.UsbDevice.Spec;
+
+namespace Dma.UsbDevice;
+
+/// <summary>All descriptors of a device, as bytes.</summary>
+public sealed class DescriptorSet
+{
+    private const ushort EnglishUnitedStates = 0x0409;
+    private const int StringCharactersMax = 126;
+
+    private readonly byte[] _device;
+    private readonly byte[]? _qualifier;
+    private readonly byte[][] _configurations;
+    private readonly byte[][] _strings;
+
+    /// <summary>The descriptors of a device.</summary>
+    /// <param name="device">What it is; length, type and the number of configurations are filled in.</param>
+    /// <param name="configurations">Each configuration with its interfaces, endpoints and class descriptors; the total length is filled in.</param>
+    /// <param name="strings">The strings, from index 1 on; at most 126 characters each.</param>
+    /// <param name="hasOtherSpeed">Whether it also works, alike, at full speed or high speed, whichever it does not use now.</param>
+    public DescriptorSet(in DeviceDescriptor device, IReadOnlyList<byte[]> configurations, IReadOnlyList<string> strings, bool hasOtherSpeed)
+    {
+        _device = Packed.ToArray(
+            device with
+            {
+                Length = DeviceDescriptor.Size,
+                Type = DescriptorType.Device,
+                ConfigurationCount = (byte)configurations.Count,
+            },
+            DeviceDescriptor.Size);
+        _qualifier = hasOtherSpeed ? Packed.ToArray(QualifierOf(device, configurations.Count), DeviceQualifierDescriptor.Size) : null;
+        _configurations = [.. configurations.Select(WithTotalLength)];
+        _strings = [LanguageList(), .. strings.Select(StringDescriptor)];
+        Device = Packed.Read<DeviceDescriptor>(_device);
+    }
+
+    /// <summary>The device descriptor.</summary>
+    public DeviceDescriptor Device { get; }
+
+    /// <summary>A descriptor that the host asks for; empty where there is none.</summary>
+    /// <param name="type">Which kind.</param>
+    /// <param name="index">Which one of that kind, from 0 on.</param>
+    public ReadOnlySpan<byte> Find(DescriptorType type, int index) => type switch
+    {
+        DescriptorType.Device when index == 0 => _device,
+        DescriptorType.DeviceQualifier when index == 0 => _qualifier,
+        DescriptorType.Configuration => At(_configurations, index),
+        DescriptorType.String => At(_strings, index),
+        _ => default,
+    };
+
+    /// <summary>The configuration, with all that belongs to it, that a SET_CONFIGURATION names; empty where there is none.</summary>
+    public ReadOnlySpan<byte> FindConfiguration(int value)
+    {
+        foreach (byte[] configuration in _configurations)
+        {
+            if (Packed.Read<ConfigurationDescriptor>(configuration).Value == value)
+                return configuration;
+        }
+
+        return default;
+    }
+
+    private static ReadOnlySpan<byte> At(byte[][] list, int index) => (uint)index < (uint)list.Length ? list[index] : default;
+
+    private static byte[] WithTotalLength(byte[] configuration)
+    {
+        byte[] whole = [.. configuration];
+        ConfigurationDescriptor head = Packed.Read<ConfigurationDescriptor>(whole.AsSpan(0, ConfigurationDescriptor.Size));
+        Packed.Write(head with { TotalLength = checked((ushort)whole.Length) }, whole.AsSpan(0, ConfigurationDescriptor.Size));
+        return whole;
+    }
+
+    private static DeviceQualifierDescriptor QualifierOf(in DeviceDescriptor device, int configurations) => new()
+    {
+        Length = DeviceQualifierDescriptor.Size,
+        Type = DescriptorType.DeviceQualifier,
+        UsbVersion = device.UsbVersion,
+        Class = device.Class,
+        Subclass = device.Subclass,
+        Protocol = device.Protocol,
+        MaxPacketSize0 = device.MaxPacketSize0,
+        ConfigurationCount = (byte)configurations,
+    };
+
+    private static byte[] LanguageList() =>
+        [4, (byte)DescriptorType.String, EnglishUnitedStates & 0xFF, EnglishUnitedStates >> 8];
+
+    private static byte[] StringDescriptor(string text)
+    {
+        if (text.Length > StringCharactersMax)
+            throw new ArgumentException($"A string descriptor holds {StringCharactersMax} characters.");
+        byte[] characters = Encoding.Unicode.GetBytes(text);
+        return [(byte)(2 + characters.Length), (byte)DescriptorType.String, .. characters];
+    }
+}

@@ -1,0 +1,14 @@
+using Dma.UsbDevice.Spec;
+
+namespace Dma.UsbDevice;
+
+/// <summary>Sees every transaction of a bus, as an analyzer on the cable would.</summary>
+public interface IPacketObserver
+{
+    /// <summary>A transaction took place.</summary>
+    /// <param name="token">The token of the host.</param>
+    /// <param name="dataPid">Which data packet was sent, by either side; <see cref="UsbPid.None"/> where there was none.</param>
+    /// <param name="data">The data of that packet; valid only during the call.</param>
+    /// <param name="handshake">The handshake of the side that was spoken to; <see cref="UsbPid.None"/> where there was none.</param>
+    void Transaction(in UsbToken token, UsbPid dataPid, ReadOnlySpan<byte> data, UsbPid handshake);
+}

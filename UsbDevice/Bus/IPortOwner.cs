@@ -1,0 +1,11 @@
+namespace Dma.UsbDevice;
+
+/// <summary>The controller or hub that a port belongs to.</summary>
+public interface IPortOwner
+{
+    /// <summary>A device was plugged into the port or pulled out of it.</summary>
+    void PortChanged(UsbPort port);
+
+    /// <summary>A suspended device signals that it wants to wake the host.</summary>
+    void WakeSignalled(UsbPort port);
+}

@@ -1,0 +1,339 @@
+using Dma.UsbDevice.Spec;
+
+namespace Dma.UsbDevice;
+
+/// <summary>A device that keeps to chapter 9: its descriptors answer the standard requests, its endpoints keep their toggles and halts.</summary>
+/// <remarks>What a derived device adds is its class requests and the data of its endpoints.</remarks>
+public abstract class StandardDevice : IUsbDevice
+{
+    /// <summary>What a handler returns to refuse a request with STALL.</summary>
+    protected const int Refused = -1;
+
+    private const int EndpointNumbers = 16;
+    private const ushort StatusSelfPowered = 1 << 0;
+    private const ushort StatusRemoteWakeup = 1 << 1;
+    private const ushort StatusHalted = 1 << 0;
+
+    private readonly DescriptorSet _descriptors;
+    private readonly ControlPipe _control;
+    private readonly DeviceEndpoint?[] _endpoints = new DeviceEndpoint?[2 * EndpointNumbers];
+    private readonly byte[] _alternates = new byte[256];
+    private byte _configuration;
+    private byte _address;
+
+    /// <summary>A device with these descriptors.</summary>
+    protected StandardDevice(UsbSpeed speed, DescriptorSet descriptors)
+    {
+        Speed = speed;
+        _descriptors = descriptors;
+        _control = new(descriptors.Device.MaxPacketSize0, new Requests(this));
+    }
+
+    /// <inheritdoc/>
+    public UsbSpeed Speed { get; }
+
+    /// <inheritdoc/>
+    public byte Address
+    {
+        get => _address;
+        private set
+        {
+            _address = value;
+            Port?.RoutesChanged();
+        }
+    }
+
+    /// <inheritdoc/>
+    public virtual IReadOnlyList<UsbPort> Downstream => [];
+
+    /// <summary>Where it is plugged in, or null.</summary>
+    public UsbPort? Port { get; private set; }
+
+    /// <summary>The value of the active configuration; 0 for none.</summary>
+    public byte Configuration => _configuration;
+
+    /// <summary>Whether it is suspended.</summary>
+    public bool IsSuspended { get; private set; }
+
+    /// <summary>Whether the host allowed it to signal wake-up.</summary>
+    public bool MayWake { get; private set; }
+
+    /// <inheritdoc/>
+    public virtual void Connected(UsbPort? port)
+    {
+        Port = port;
+        Reset();
+    }
+
+    /// <inheritdoc/>
+    public void Reset()
+    {
+        Address = 0;
+        IsSuspended = MayWake = false;
+        _control.Reset();
+        Configure(0);
+        OnReset();
+    }
+
+    /// <inheritdoc/>
+    public void Suspend() => IsSuspended = true;
+
+    /// <inheritdoc/>
+    public void Resume() => IsSuspended = false;
+
+    /// <inheritdoc/>
+    public UsbReply Receive(in UsbToken token, UsbPid dataPid, ReadOnlySpan<byte> data)
+    {
+        bool toggle = dataPid == UsbPid.Data1;
+        if (token.Endpoint == 0)
+            return token.Pid == UsbPid.Setup ? _control.Setup(data) : _control.Out(toggle, data);
+        if (token.Pid == UsbPid.Setup || Find(token.Endpoint, isIn: false) is not { } endpoint || data.Length > endpoint.MaxPacketSize)
+            return UsbReply.Silence;
+        if (endpoint.TransferType == TransferType.Isochronous)
+        {
+            _ = OnOut(endpoint, data);
+            return UsbReply.Silence;
+        }
+
+        if (endpoint.IsHalted)
+            return UsbReply.Stall;
+
+        // The host did not hear the ACK of the packet before and sent it again: acknowledge, and drop it.
+        if (toggle != endpoint.Toggle)
+            return UsbReply.Ack;
+        UsbReply reply = OnOut(endpoint, data);
+        if (reply.Pid is UsbPid.Ack or UsbPid.Nyet)
+            endpoint.Toggle = !endpoint.Toggle;
+        return reply;
+    }
+
+    /// <inheritdoc/>
+    public UsbReply Send(in UsbToken token, Span<byte> packet)
+    {
+        if (token.Endpoint == 0)
+            return _control.In(packet);
+        if (Find(token.Endpoint, isIn: true) is not { } endpoint)
+            return UsbReply.Silence;
+        return endpoint.IsHalted ? UsbReply.Stall : OnIn(endpoint, packet);
+    }
+
+    /// <inheritdoc/>
+    public void Acknowledge(in UsbToken token)
+    {
+        if (token.Endpoint == 0)
+        {
+            _control.Acknowledge();
+        }
+        else if (Find(token.Endpoint, isIn: true) is { } endpoint)
+        {
+            endpoint.Toggle = !endpoint.Toggle;
+            OnAcknowledged(endpoint);
+        }
+    }
+
+    /// <inheritdoc/>
+    public UsbReply Ping(in UsbToken token)
+    {
+        if (token.Endpoint == 0)
+            return _control.Ping();
+        if (Find(token.Endpoint, isIn: false) is not { } endpoint)
+            return UsbReply.Silence;
+        if (endpoint.IsHalted)
+            return UsbReply.Stall;
+        return IsReadyFor(endpoint) ? UsbReply.Ack : UsbReply.Nak;
+    }
+
+    /// <summary>Data came for an endpoint.</summary>
+    /// <returns>ACK, NYET, NAK or STALL; NAK and STALL mean that nothing was taken.</returns>
+    protected abstract UsbReply OnOut(DeviceEndpoint endpoint, ReadOnlySpan<byte> data);
+
+    /// <summary>The host asks an endpoint for data. It may ask again for the same, until <see cref="OnAcknowledged"/>.</summary>
+    /// <returns>Data with the toggle of the endpoint, NAK or STALL.</returns>
+    protected abstract UsbReply OnIn(DeviceEndpoint endpoint, Span<byte> packet);
+
+    /// <summary>The data that an endpoint sent last arrived.</summary>
+    protected virtual void OnAcknowledged(DeviceEndpoint endpoint)
+    {
+    }
+
+    /// <summary>Whether an endpoint could take a full packet now.</summary>
+    protected virtual bool IsReadyFor(DeviceEndpoint endpoint) => true;
+
+    /// <summary>A request that chapter 9 does not define, with its data where the data goes to the device.</summary>
+    /// <returns>Bytes of the answer, or <see cref="Refused"/>.</returns>
+    protected virtual int OnRequest(in SetupPacket setup, Span<byte> data) => Refused;
+
+    /// <summary>The device was reset, or plugged in or out.</summary>
+    protected virtual void OnReset()
+    {
+    }
+
+    /// <summary>Another configuration or alternate setting is active.</summary>
+    protected virtual void OnConfigured()
+    {
+    }
+
+    /// <summary>Whether the host may clear the halt of an endpoint now; where not, the request passes and the halt stays.</summary>
+    protected virtual bool MayClearHalt(DeviceEndpoint endpoint) => true;
+
+    /// <summary>The endpoint of a number and direction in the active configuration, or null.</summary>
+    /// <param name="number">1 to 15.</param>
+    /// <param name="isIn">Whether it sends to the host.</param>
+    protected DeviceEndpoint? Find(int number, bool isIn) => _endpoints[(2 * (number & (EndpointNumbers - 1))) + (isIn ? 1 : 0)];
+
+    /// <summary>Halts an endpoint: it answers STALL until the host clears it.</summary>
+    protected static void Halt(DeviceEndpoint endpoint) => endpoint.IsHalted = true;
+
+    // Data in the wrong direction makes a request another one, which nobody defined.
+    private int Standard(in SetupPacket setup, Span<byte> data) => setup.Length != 0 && setup.In != IsQuestion(setup) ? Refused : (StandardRequest)setup.Request switch
+    {
+        StandardRequest.GetStatus => GetStatus(setup, data),
+        StandardRequest.ClearFeature => Feature(setup, set: false),
+        StandardRequest.SetFeature => Feature(setup, set: true),
+        StandardRequest.SetAddress => setup.Value < UsbBus.AddressCount && setup.Recipient == RequestRecipient.Device ? 0 : Refused,
+        StandardRequest.GetDescriptor => GetDescriptor(setup, data),
+        StandardRequest.GetConfiguration => Answer([_configuration], data),
+        StandardRequest.SetConfiguration => SetConfiguration(setup.Value),
+        StandardRequest.GetInterface => HasInterface(setup.Index, 0) ? Answer([_alternates[setup.Index]], data) : Refused,
+        StandardRequest.SetInterface => SetInterface(setup),
+        _ => Refused,
+    };
+
+    private static bool IsQuestion(in SetupPacket setup) => (StandardRequest)setup.Request
+        is StandardRequest.GetStatus or StandardRequest.GetDescriptor or StandardRequest.GetConfiguration
+        or StandardRequest.GetInterface or StandardRequest.SynchFrame;
+
+    private int GetDescriptor(in SetupPacket setup, Span<byte> data)
+    {
+        if (setup.Recipient != RequestRecipient.Device)
+            return OnRequest(setup, data);
+        ReadOnlySpan<byte> descriptor = _descriptors.Find((DescriptorType)(setup.Value >> 8), setup.Value & 0xFF);
+        return descriptor.IsEmpty ? Refused : Answer(descriptor, data);
+    }
+
+    private int GetStatus(in SetupPacket setup, Span<byte> data)
+    {
+        switch (setup.Recipient)
+        {
+            case RequestRecipient.Device:
+                ConfigurationDescriptor current =
+                    Packed.Read<ConfigurationDescriptor>(_descriptors.Find(DescriptorType.Configuration, 0));
+                int status = (current.SelfPowered ? StatusSelfPowered : 0) | (MayWake ? StatusRemoteWakeup : 0);
+                return Answer([(byte)status, 0], data);
+            case RequestRecipient.Interface when HasInterface(setup.Index, 0):
+                return Answer([0, 0], data);
+            case RequestRecipient.Endpoint when (setup.Index & 0x7F) == 0:
+                return Answer([0, 0], data);
+            case RequestRecipient.Endpoint when FindAddress(setup.Index) is { } endpoint:
+                return Answer([(byte)(endpoint.IsHalted ? StatusHalted : 0), 0], data);
+            default:
+                return Refused;
+        }
+    }
+
+    private int Feature(in SetupPacket setup, bool set)
+    {
+        switch ((FeatureSelector)setup.Value)
+        {
+            case FeatureSelector.DeviceRemoteWakeup when setup.Recipient == RequestRecipient.Device:
+                MayWake = set;
+                return 0;
+            case FeatureSelector.EndpointHalt when setup.Recipient == RequestRecipient.Endpoint && (setup.Index & 0x7F) == 0:
+                // Endpoint 0 needs no halt: the next SETUP clears it.
+                return 0;
+            case FeatureSelector.EndpointHalt when setup.Recipient == RequestRecipient.Endpoint && FindAddress(setup.Index) is { } endpoint:
+                endpoint.IsHalted = set || (endpoint.IsHalted && !MayClearHalt(endpoint));
+                if (!set)
+                    endpoint.Toggle = false;
+                return 0;
+            default:
+                return Refused;
+        }
+    }
+
+    private int SetConfiguration(int value)
+    {
+        if (Address == 0 || (value != 0 && _descriptors.FindConfiguration(value).IsEmpty))
+            return Refused;
+        Configure((byte)value);
+        return 0;
+    }
+
+    private int SetInterface(in SetupPacket setup)
+    {
+        if (setup.Value > byte.MaxValue || !HasInterface(setup.Index, setup.Value))
+            return Refused;
+        UseInterface(setup.Index, _alternates[setup.Index], isUsed: false);
+        _alternates[setup.Index] = (byte)setup.Value;
+        UseInterface(setup.Index, setup.Value, isUsed: true);
+        OnConfigured();
+        return 0;
+    }
+
+    private void Configure(byte value)
+    {
+        _configuration = value;
+        Array.Clear(_endpoints);
+        Array.Clear(_alternates);
+        if (value != 0)
+            UseInterface(number: null, alternate: 0, isUsed: true);
+        OnConfigured();
+    }
+
+    // Walks the active configuration; endpoints belong to the interface descriptor before them.
+    private void UseInterface(int? number, int alternate, bool isUsed)
+    {
+        bool isMine = false;
+        for (ReadOnlySpan<byte> rest = _descriptors.FindConfiguration(_configuration); rest.Length >= 2 && rest[0] >= 2; rest = rest[Math.Min((int)rest[0], rest.Length)..])
+        {
+            if (rest[1] == (byte)DescriptorType.Interface)
+            {
+                InterfaceDescriptor head = Packed.Read<InterfaceDescriptor>(rest[..InterfaceDescriptor.Size]);
+                isMine = (number is null || head.Number == number) && head.AlternateSetting == alternate;
+            }
+            else if (rest[1] == (byte)DescriptorType.Endpoint && isMine)
+            {
+                EndpointDescriptor endpoint = Packed.Read<EndpointDescriptor>(rest[..EndpointDescriptor.Size]);
+                _endpoints[(2 * endpoint.Number) + (endpoint.In ? 1 : 0)] = isUsed ? new(endpoint) : null;
+            }
+        }
+    }
+
+    private bool HasInterface(int number, int alternate)
+    {
+        for (ReadOnlySpan<byte> rest = _descriptors.FindConfiguration(_configuration); rest.Length >= 2 && rest[0] >= 2; rest = rest[Math.Min((int)rest[0], rest.Length)..])
+        {
+            if (rest[1] != (byte)DescriptorType.Interface)
+                continue;
+            InterfaceDescriptor head = Packed.Read<InterfaceDescriptor>(rest[..InterfaceDescriptor.Size]);
+            if (head.Number == number && head.AlternateSetting == alternate)
+                return true;
+        }
+
+        return false;
+    }
+
+    private DeviceEndpoint? FindAddress(int address) =>
+        (address & 0x70) == 0 && address <= byte.MaxValue ? Find(address & 0xF, (address & 0x80) != 0) : null;
+
+    private static int Answer(ReadOnlySpan<byte> answer, Span<byte> data)
+    {
+        int length = Math.Min(answer.Length, data.Length);
+        answer[..length].CopyTo(data);
+        return length;
+    }
+
+    private sealed class Requests(StandardDevice device) : IControlRequests
+    {
+        public int Request(in SetupPacket setup, Span<byte> data) => setup.Type == RequestType.Standard
+            ? device.Standard(setup, data)
+            : device.OnRequest(setup, data);
+
+        public void RequestDone(in SetupPacket setup)
+        {
+            // The address changes only now: the status stage still went to the old one.
+            if (setup.Type == RequestType.Standard && (StandardRequest)setup.Request == StandardRequest.SetAddress)
+                device.Address = (byte)setup.Value;
+        }
+    }
+}

@@ -1,0 +1,117 @@
+using Dma.UsbDevice.Spec;
+
+namespace Dma.UsbDevice;
+
+/// <summary>All devices that hear the same packets: those at the ports of a controller, and those behind its hubs at the same speed.</summary>
+/// <remarks>
+/// The host side of every transaction. A packet reaches each device behind ports that pass it; the one whose
+/// address it carries answers. Two that feel addressed at the same time destroy each other's answer.
+/// </remarks>
+public sealed class UsbBus
+{
+    /// <summary>Addresses on one bus.</summary>
+    public const int AddressCount = 128;
+
+    /// <summary>The longest packet at any speed, in bytes.</summary>
+    public const int PacketMax = 1024;
+
+    private readonly UsbPort[] _ports;
+    private readonly IUsbDevice?[] _routes = new IUsbDevice?[AddressCount];
+    private bool _routesValid;
+
+    /// <summary>A bus with empty ports.</summary>
+    /// <param name="owner">Whom the ports belong to.</param>
+    /// <param name="speed">The speed of its packets.</param>
+    /// <param name="portCount">How many ports, at least 1.</param>
+    public UsbBus(IPortOwner owner, UsbSpeed speed, int portCount)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(portCount, 1);
+        Speed = speed;
+        _ports = new UsbPort[portCount];
+        for (int index = 0; index < portCount; index++)
+            _ports[index] = new(owner, index + 1) { Bus = this };
+    }
+
+    /// <summary>The speed of its packets.</summary>
+    public UsbSpeed Speed { get; }
+
+    /// <summary>The ports at its root.</summary>
+    public IReadOnlyList<UsbPort> Ports => _ports;
+
+    /// <summary>Who sees every transaction, or null.</summary>
+    public IPacketObserver? Observer { get; set; }
+
+    /// <summary>The device that would answer at an address; null where none or more than one would.</summary>
+    public IUsbDevice? Find(byte address)
+    {
+        if (!_routesValid)
+            BuildRoutes();
+        return _routes[address & (AddressCount - 1)];
+    }
+
+    /// <summary>Sends a SETUP or OUT token and its data.</summary>
+    /// <param name="token">The token.</param>
+    /// <param name="dataPid">Which data packet.</param>
+    /// <param name="data">At most <see cref="PacketMax"/> bytes.</param>
+    public UsbReply Out(in UsbToken token, UsbPid dataPid, ReadOnlySpan<byte> data)
+    {
+        UsbReply reply = Find(token.Address)?.Receive(token, dataPid, data) ?? UsbReply.Silence;
+        Observer?.Transaction(token, dataPid, data, reply.Pid);
+        return reply;
+    }
+
+    /// <summary>Sends an IN token and takes what comes. Data is received well only if <see cref="EndIn"/> follows with an acknowledgement.</summary>
+    /// <param name="token">The token.</param>
+    /// <param name="packet">Room for <see cref="PacketMax"/> bytes.</param>
+    public UsbReply In(in UsbToken token, Span<byte> packet)
+    {
+        UsbReply reply = Find(token.Address)?.Send(token, packet) ?? UsbReply.Silence;
+        if (Observer is { } observer && !reply.IsData)
+            observer.Transaction(token, UsbPid.None, default, reply.Pid);
+        return reply;
+    }
+
+    /// <summary>Ends an IN transaction that brought data.</summary>
+    /// <param name="token">The token.</param>
+    /// <param name="reply">What came.</param>
+    /// <param name="packet">The data that came.</param>
+    /// <param name="acknowledged">Whether the host answers ACK; a host that could not take the data stays silent.</param>
+    public void EndIn(in UsbToken token, UsbReply reply, ReadOnlySpan<byte> packet, bool acknowledged)
+    {
+        if (acknowledged)
+            Find(token.Address)?.Acknowledge(token);
+        Observer?.Transaction(token, reply.Pid, packet, acknowledged ? UsbPid.Ack : UsbPid.None);
+    }
+
+    /// <summary>Sends a PING token.</summary>
+    public UsbReply Ping(in UsbToken token)
+    {
+        UsbReply reply = Find(token.Address)?.Ping(token) ?? UsbReply.Silence;
+        Observer?.Transaction(token, UsbPid.None, default, reply.Pid);
+        return reply;
+    }
+
+    /// <summary>Something changed in who hears what: a plug, a port, an address.</summary>
+    internal void RoutesChanged() => _routesValid = false;
+
+    private void BuildRoutes()
+    {
+        Array.Clear(_routes);
+        _routesValid = true;
+        Span<bool> taken = stackalloc bool[AddressCount];
+        AddRoutes(_ports, taken);
+    }
+
+    private void AddRoutes(IReadOnlyList<UsbPort> ports, Span<bool> taken)
+    {
+        for (int index = 0; index < ports.Count; index++)
+        {
+            if (!ports[index].Passes || ports[index].Device is not { } device)
+                continue;
+            int address = device.Address & (AddressCount - 1);
+            _routes[address] = taken[address] ? null : device;
+            taken[address] = true;
+            AddRoutes(device.Downstream, taken);
+        }
+    }
+}
