@@ -47,4 +47,7 @@ public enum FaultReason
 
     /// <summary>LGN.4: the translated address lies in the interrupt range.</summary>
     OutputInInterruptRange = 0xE,
+
+    /// <summary>A request into the interrupt range that is no interrupt: a read, or no aligned doubleword.</summary>
+    InterruptRangeRequest = 0x29,
 }

@@ -1,0 +1,61 @@
+namespace Dma.Iommu;
+
+/// <summary>All requests that are translated alike: those of one requester.</summary>
+/// <remarks>
+/// What the caches hold about the requester hangs here: its context, as long as the context cache keeps it, and
+/// its front table. It is ready while a request needs nothing else to be looked up in the IOTLB and the tables.
+/// </remarks>
+internal sealed class RequestStream(RemappedPort port)
+{
+    /// <summary>The requester.</summary>
+    public RemappedPort Port => port;
+
+    /// <summary>The pages that it uses most.</summary>
+    public FrontTable Front { get; } = new();
+
+    /// <summary>Whether the context cache holds <see cref="Context"/>.</summary>
+    public bool IsContextCached { get; private set; }
+
+    /// <summary>What root and context entry said when they were read.</summary>
+    public ContextInfo Context { get; private set; }
+
+    /// <summary>Whether untranslated requests are translated through <see cref="Space"/> with <see cref="Context"/>.</summary>
+    public bool IsReady => Space is not null;
+
+    /// <summary>The address space of untranslated requests; null where the stream is not ready.</summary>
+    public AddressSpace? Space { get; private set; }
+
+    /// <summary>The highest address that may be translated.</summary>
+    public ulong LastAddress { get; private set; }
+
+    /// <summary>The context cache takes the context in.</summary>
+    public void Cache(in ContextInfo context)
+    {
+        Context = context;
+        IsContextCached = true;
+    }
+
+    /// <summary>The context cache gives the context up.</summary>
+    public void Uncache()
+    {
+        Release();
+        IsContextCached = false;
+    }
+
+    /// <summary>From now on requests use an address space.</summary>
+    public void Bind(AddressSpace space, ulong lastAddress)
+    {
+        Release();
+        Space = space;
+        LastAddress = lastAddress;
+        space.Add(this);
+    }
+
+    /// <summary>From now on each request is looked at from the beginning.</summary>
+    public void Release()
+    {
+        Space?.Remove(this);
+        Space = null;
+        Front.DropAll();
+    }
+}

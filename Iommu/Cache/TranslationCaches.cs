@@ -1,0 +1,116 @@
+using Dma.Iommu.Spec;
+using Dma.Machine;
+
+namespace Dma.Iommu;
+
+/// <summary>All that a unit remembers of tables in memory, and the commands that make it forget.</summary>
+internal sealed class TranslationCaches
+{
+    private readonly bool _matchesDomain;
+    private readonly AddressSpace?[] _spaces;
+    private readonly List<AddressSpace> _used = [];
+    private ulong _lastStamp;
+
+    public TranslationCaches(HardwareProfile profile)
+    {
+        _matchesDomain = profile.DeviceSelectiveMatchesDomain;
+        _spaces = new AddressSpace?[1 << Math.Min(16, 4 + (2 * profile.Capabilities.DomainsCode))];
+        Iotlb = new(profile);
+        Contexts = new(profile);
+    }
+
+    /// <summary>The cache of translations.</summary>
+    public Iotlb Iotlb { get; }
+
+    /// <summary>The cache of context entries.</summary>
+    public ContextCache Contexts { get; }
+
+    /// <summary>How many commands invalidated something.</summary>
+    public ulong Invalidations { get; private set; }
+
+    /// <summary>Who is told of each invalidation; may be null.</summary>
+    public IRemappingObserver? Observer { get; set; }
+
+    /// <summary>The address space of a domain.</summary>
+    /// <param name="domain">A domain-id within what CAP.ND allows.</param>
+    public AddressSpace SpaceOf(DomainId domain)
+    {
+        if (_spaces[domain.Value] is { } known)
+            return known;
+        AddressSpace space = new(domain, ++_lastStamp);
+        _spaces[domain.Value] = space;
+        _used.Add(space);
+        return space;
+    }
+
+    /// <summary>Invalidates context entries.</summary>
+    /// <param name="granularity">How much.</param>
+    /// <param name="domain">The domain, for one domain or device.</param>
+    /// <param name="source">The requester, for one device.</param>
+    /// <param name="functionMask">0 to 3: how many of the bits 2:0 of the requester do not matter, from bit 2 down.</param>
+    public void InvalidateContext(ContextGranularity granularity, DomainId domain, SourceId source, int functionMask)
+    {
+        Invalidations++;
+        Observer?.ContextInvalidated(granularity, domain, source, functionMask);
+        switch (granularity)
+        {
+            case ContextGranularity.Global:
+                Contexts.DropAll();
+                break;
+            case ContextGranularity.Domain:
+                Contexts.DropDomain(domain);
+                break;
+            default:
+                DropFunctions(domain, source, functionMask);
+                break;
+        }
+    }
+
+    /// <summary>Invalidates translations.</summary>
+    /// <param name="granularity">How much.</param>
+    /// <param name="domain">The domain, for one domain or pages.</param>
+    /// <param name="address">The first address, for pages.</param>
+    /// <param name="addressMask">2^mask pages.</param>
+    public void InvalidateIotlb(IotlbGranularity granularity, DomainId domain, Iova address, int addressMask)
+    {
+        Invalidations++;
+        Observer?.IotlbInvalidated(granularity, domain, address, addressMask);
+        if (granularity == IotlbGranularity.Global)
+        {
+            DropTranslations();
+            return;
+        }
+
+        // A domain that was never used, or has a number that the unit does not implement, has nothing here.
+        if (domain.Value >= _spaces.Length || _spaces[domain.Value] is not { } space)
+            return;
+        if (granularity == IotlbGranularity.Domain)
+            space.Drop(++_lastStamp);
+        else
+            Iotlb.DropPages(space, address.Value, addressMask);
+    }
+
+    /// <summary>Forgets everything.</summary>
+    public void DropAll()
+    {
+        Contexts.DropAll();
+        DropTranslations();
+    }
+
+    private void DropTranslations()
+    {
+        foreach (AddressSpace space in _used)
+            space.Drop(++_lastStamp);
+    }
+
+    private void DropFunctions(DomainId domain, SourceId source, int functionMask)
+    {
+        // 0: the function alone; 1: bit 2 does not matter; 2: bits 2:1; 3: bits 2:0.
+        int ignored = functionMask switch { 0 => 0, 1 => 4, 2 => 6, _ => 7 };
+        for (int function = 0; function < 8; function++)
+        {
+            if (((function ^ source.Function) & ~ignored) == 0)
+                Contexts.DropDevice(new(source.Bus, source.Device, function), _matchesDomain ? domain : null);
+        }
+    }
+}

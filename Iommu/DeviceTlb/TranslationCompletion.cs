@@ -1,0 +1,33 @@
+using Dma.Machine;
+
+namespace Dma.Iommu;
+
+/// <summary>The answer to a translation request of a device (PCI Express, ATS).</summary>
+/// <param name="Status">Whether there is an answer at all.</param>
+/// <param name="Address">The translated page, if any right is granted.</param>
+/// <param name="PageBytes">How much of the address space the answer speaks of, in bytes.</param>
+/// <param name="Read">Reads may use it.</param>
+/// <param name="Write">Writes may use it.</param>
+/// <param name="UntranslatedOnly">The device must not use translated requests for the address (U).</param>
+public readonly record struct TranslationCompletion(
+    TranslationStatus Status, PhysicalAddress Address, ulong PageBytes, bool Read, bool Write, bool UntranslatedOnly)
+{
+    /// <summary>No answer.</summary>
+    public static TranslationCompletion Refused(TranslationStatus status) => new(status, default, 0, false, false, false);
+}
+
+/// <summary>How a translation request completes.</summary>
+public enum TranslationStatus
+{
+    /// <summary>Never asked.</summary>
+    None = 0,
+
+    /// <summary>With an answer, which may grant nothing.</summary>
+    Success,
+
+    /// <summary>Unsupported request: the device may not ask.</summary>
+    UnsupportedRequest,
+
+    /// <summary>Completer abort: the tables are broken.</summary>
+    CompleterAbort,
+}

@@ -1,0 +1,13 @@
+using Dma.Iommu.Spec;
+using Dma.Machine;
+
+namespace Dma.Iommu;
+
+/// <summary>A request that was refused.</summary>
+/// <param name="Source">The requester.</param>
+/// <param name="Reason">Why.</param>
+/// <param name="Address">The address that it put on the bus.</param>
+/// <param name="Write">Whether it wanted to write.</param>
+/// <param name="AddressType">The address type of the request.</param>
+public readonly record struct RemappingFault(
+    SourceId Source, FaultReason Reason, Iova Address, bool Write, AddressType AddressType);

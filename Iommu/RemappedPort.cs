@@ -1,0 +1,176 @@
+using System.Runtime.CompilerServices;
+using Dma.Machine;
+
+namespace Dma.Iommu;
+
+/// <summary>The way of one requester through the remapping unit into memory.</summary>
+/// <remarks>
+/// A page that the requester used before is found in its front table, and the access is done. Everything else
+/// is the translator's business, out of line.
+/// </remarks>
+public sealed class RemappedPort : IDmaPort
+{
+    private readonly PhysicalMemory _memory;
+    private readonly Translator _translator;
+    private readonly IInterruptSink _interrupts;
+    private readonly HardwareProfile _profile;
+    private readonly RequestStream _stream;
+    private readonly FrontTable _front;
+
+    internal RemappedPort(SourceId source, PhysicalMemory memory, Translator translator, IInterruptSink interrupts, HardwareProfile profile)
+    {
+        Source = source;
+        _memory = memory;
+        _translator = translator;
+        _interrupts = interrupts;
+        _profile = profile;
+        _stream = new(this);
+        _front = _stream.Front;
+    }
+
+    /// <inheritdoc/>
+    public SourceId Source { get; }
+
+    internal RequestStream Stream => _stream;
+
+    internal ulong Translations { get; private set; }
+
+    internal ulong FrontMisses { get; private set; }
+
+    internal ulong Interrupts { get; private set; }
+
+    internal ulong BytesRead { get; private set; }
+
+    internal ulong BytesWritten { get; private set; }
+
+    /// <summary>Translates an untranslated request of at least one byte.</summary>
+    /// <param name="address">The address on the bus.</param>
+    /// <param name="write">Whether it is a write.</param>
+    /// <param name="target">Where it lands; the rest of the 4 KiB page lies there too.</param>
+    /// <returns><c>false</c> where the unit refuses it. The fault was recorded as the architecture says.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool TryTranslate(Iova address, bool write, out PhysicalAddress target)
+    {
+        Translations++;
+        if (_front.TryFind(address.Value, write ? Translation.Write : Translation.Read, out ulong place))
+        {
+            target = new(place);
+            return true;
+        }
+
+        return TryTranslateMissed(address, write, out target);
+    }
+
+    /// <summary>Asks for a translation, as a device with a TLB of its own does.</summary>
+    /// <param name="address">The address on the bus.</param>
+    /// <param name="wantsWrite">Whether it asks for the right to write.</param>
+    public TranslationCompletion RequestTranslation(Iova address, bool wantsWrite) =>
+        _translator.RequestTranslation(_stream, address.Value, wantsWrite);
+
+    /// <inheritdoc/>
+    public DmaStatus Read(Iova address, Span<byte> destination, DmaAttributes attributes = default)
+    {
+        // One page, as most accesses are. An empty read is none, and goes the other way.
+        if ((uint)(destination.Length - 1) < (uint)(4096 - address.PageOffset)
+            && attributes == default
+            && _front.TryFind(address.Value, Translation.Read, out ulong place))
+        {
+            Translations++;
+            return Complete(_memory.TryRead(new PhysicalAddress(place), destination), destination.Length, 0);
+        }
+
+        return ReadByPages(address, destination, attributes);
+    }
+
+    /// <inheritdoc/>
+    public DmaStatus Write(Iova address, ReadOnlySpan<byte> source, DmaAttributes attributes = default)
+    {
+        if ((uint)(source.Length - 1) < (uint)(4096 - address.PageOffset)
+            && attributes == default
+            && _front.TryFind(address.Value, Translation.Write, out ulong place))
+        {
+            Translations++;
+            return Complete(_memory.TryWrite(new PhysicalAddress(place), source), 0, source.Length);
+        }
+
+        return WriteByPages(address, source, attributes);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private bool TryTranslateMissed(Iova address, bool write, out PhysicalAddress target)
+    {
+        FrontMisses++;
+        return _translator.TryTranslate(_stream, address.Value, write ? Access.Writing() : Access.Reading(), out target);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private DmaStatus ReadByPages(Iova address, Span<byte> destination, DmaAttributes attributes)
+    {
+        int done = 0;
+        do
+        {
+            Iova at = new(address.Value + (ulong)done);
+            int step = Math.Min(destination.Length - done, 4096 - at.PageOffset);
+            Access access = destination.Length == 0
+                ? Access.ReadingNothing(_profile, attributes.AddressType)
+                : Access.Reading(attributes.AddressType);
+            if (!TryTranslate(at, access, out PhysicalAddress target))
+                return DmaStatus.Blocked;
+            DmaStatus status = Complete(_memory.TryRead(target, destination.Slice(done, step)), step, 0);
+            if (status != DmaStatus.Success)
+                return status;
+            done += step;
+        }
+        while (done < destination.Length);
+        return DmaStatus.Success;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private DmaStatus WriteByPages(Iova address, ReadOnlySpan<byte> source, DmaAttributes attributes)
+    {
+        // A doubleword into the interrupt range is an interrupt, whatever tables say.
+        if (InterruptRange.Contains(address.Value) && attributes == default && source.Length == 4 && (address.Value & 3) == 0)
+        {
+            Interrupts++;
+            _interrupts.Deliver(new(address.Value, BitConverter.ToUInt32(source)));
+            return DmaStatus.Success;
+        }
+
+        int done = 0;
+        do
+        {
+            Iova at = new(address.Value + (ulong)done);
+            int step = Math.Min(source.Length - done, 4096 - at.PageOffset);
+            if (!TryTranslate(at, Access.Writing(attributes.AddressType), out PhysicalAddress target))
+                return DmaStatus.Blocked;
+            DmaStatus status = Complete(_memory.TryWrite(target, source.Slice(done, step)), 0, step);
+            if (status != DmaStatus.Success)
+                return status;
+            done += step;
+        }
+        while (done < source.Length);
+        return DmaStatus.Success;
+    }
+
+    private bool TryTranslate(Iova address, in Access access, out PhysicalAddress target)
+    {
+        Translations++;
+        if (access.Type == AddressType.Untranslated && _front.TryFind(address.Value, access.Wanted, out ulong place))
+        {
+            target = new(place);
+            return true;
+        }
+
+        FrontMisses++;
+        return _translator.TryTranslate(_stream, address.Value, access, out target);
+    }
+
+    private DmaStatus Complete(bool moved, int read, int written)
+    {
+        if (!moved)
+            return DmaStatus.Unclaimed;
+        BytesRead += (uint)read;
+        BytesWritten += (uint)written;
+        return DmaStatus.Success;
+    }
+}

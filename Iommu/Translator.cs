@@ -1,0 +1,260 @@
+using System.Runtime.CompilerServices;
+using Dma.Iommu.Spec;
+using Dma.Machine;
+
+namespace Dma.Iommu;
+
+/// <summary>The way of a request that no front table answers: IOTLB, context cache, tables, rights, faults.</summary>
+internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile, TranslationCaches caches, FaultLog faults, ProtectedRegions regions)
+{
+    private readonly LegacyMode _legacy = new(memory, profile);
+    private readonly Iotlb _iotlb = caches.Iotlb;
+    private readonly bool _cachesFaults = profile.CachesFaults && profile.Capabilities.CachingMode;
+
+    /// <summary>Whether requests are translated: TES.</summary>
+    public bool IsEnabled { get; set; }
+
+    /// <summary>The root table, as SRTP took it.</summary>
+    public RootTableAddress Root { get; set; }
+
+    /// <summary>Pages that the IOTLB answered here; those that front tables answer are counted there.</summary>
+    public ulong IotlbHits { get; private set; }
+
+    /// <summary>Pages for which tables were walked.</summary>
+    public ulong Walks { get; private set; }
+
+    /// <summary>Pages translated in advance.</summary>
+    public ulong Prefetches { get; private set; }
+
+    /// <summary>Contexts read from memory.</summary>
+    public ulong ContextReads { get; private set; }
+
+    /// <summary>Who is told of walks; may be null.</summary>
+    public IRemappingObserver? Observer { get; set; }
+
+    /// <summary>Translates one page's worth of a request.</summary>
+    /// <param name="stream">Whose request.</param>
+    /// <param name="address">The address on the bus.</param>
+    /// <param name="access">What it wants.</param>
+    /// <param name="target">Where it lands.</param>
+    /// <returns><c>false</c> where it is refused; the fault was reported.</returns>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public bool TryTranslate(RequestStream stream, ulong address, in Access access, out PhysicalAddress target)
+    {
+        AddressSpace? space = stream.Space;
+        if (space is null || address > stream.LastAddress || access.Type != AddressType.Untranslated || InterruptRange.Contains(address))
+            return TryTranslateFromContext(stream, address, access, out target);
+
+        if (_iotlb.TryFind(stream, space, address, out Translation translation) && IsFinal(translation, access))
+            IotlbHits++;
+        else
+            translation = Walk(stream, space, stream.Context, address, access.Wanted);
+        return TryUse(stream, stream.Context, translation, address, access, out target);
+    }
+
+    /// <summary>Answers a translation request of a device.</summary>
+    /// <param name="stream">Whose request.</param>
+    /// <param name="address">The address on the bus.</param>
+    /// <param name="wantsWrite">Whether it asks for the right to write.</param>
+    public TranslationCompletion RequestTranslation(RequestStream stream, ulong address, bool wantsWrite)
+    {
+        Access access = new(wantsWrite, Translation.Read | Translation.Write, AddressType.Translation);
+        if (!IsEnabled)
+            return TranslationCompletion.Refused(TranslationStatus.UnsupportedRequest);
+
+        // Interrupt requests are never translated: the device shall use untranslated requests there.
+        if (InterruptRange.Contains(address))
+            return new(TranslationStatus.Success, default, 4096, false, true, true);
+
+        // What is wrong above the page tables makes the request unsupported, and is recorded.
+        ContextInfo context = ContextOf(stream);
+        FaultReason reason = context.Fault != FaultReason.None
+            ? context.Fault
+            : LegacyMode.AdmitType(context, access.Type, default(NoObserver));
+        if (reason != FaultReason.None)
+        {
+            Report(stream, reason, address, access, context.FaultProcessingDisable);
+            return TranslationCompletion.Refused(
+                IsStructural(reason) ? TranslationStatus.CompleterAbort : TranslationStatus.UnsupportedRequest);
+        }
+
+        // What the device can ask the system to repair is a success without rights, and is not recorded.
+        if (_legacy.AdmitAddress(context, access.Type, address, default(NoObserver)) != FaultReason.None)
+            return new(TranslationStatus.Success, default, 4096, false, false, false);
+        AddressSpace space = caches.SpaceOf(context.Domain);
+        if (!_iotlb.TryFind(stream, space, address, out Translation translation) || !IsFinal(translation, access))
+            translation = Walk(stream, space, context, address, access.Wanted);
+        reason = LegacyMode.Judge(translation, address, access, default(NoObserver));
+        if (reason is FaultReason.ReadNotPermitted or FaultReason.WriteNotPermitted)
+            return new(TranslationStatus.Success, default, 4096, false, false, false);
+        if (reason != FaultReason.None)
+        {
+            Report(stream, reason, address, access, context.FaultProcessingDisable);
+            return TranslationCompletion.Refused(TranslationStatus.CompleterAbort);
+        }
+
+        return new(
+            TranslationStatus.Success,
+            new(translation.Raw & Translation.FrameMask),
+            1ul << translation.Shift,
+            translation.Grants(Translation.Read),
+            wantsWrite && translation.Grants(Translation.Write),
+            false);
+    }
+
+    /// <summary>Tells the story of one address from memory alone.</summary>
+    public WalkTranscript Explain(SourceId source, ulong address, in Access access, DmaAttributes attributes)
+    {
+        List<WalkStep> steps = [];
+        WalkRecorder recorder = new(steps);
+        recorder.Entry(WalkStructure.Request, 0, default, default);
+        bool write = access.Write;
+        WalkTranscript Answer(FaultReason fault, bool reported, ulong target, ulong page) =>
+            new(source, new(address), write, attributes, steps, fault, reported, new(target), page);
+
+        if (!IsEnabled)
+            return Answer(FaultReason.None, false, address, 0);
+        ContextInfo context = _legacy.ReadContext(Root.Table, source, recorder);
+        bool reported = !context.FaultProcessingDisable;
+        FaultReason fault = context.Fault;
+        if (fault == FaultReason.None)
+            fault = LegacyMode.AdmitType(context, access.Type, recorder);
+        if (fault == FaultReason.None)
+            fault = _legacy.AdmitAddress(context, access.Type, address, recorder);
+        if (fault != FaultReason.None)
+            return Answer(fault, reported, 0, 0);
+        if (access.Type == AddressType.Translated)
+            return Answer(FaultReason.None, reported, address, 0);
+        Translation translation = _legacy.Walk(context, address, access.Wanted, recorder);
+        fault = LegacyMode.Judge(translation, address, access, recorder);
+        return fault != FaultReason.None
+            ? Answer(fault, reported, 0, 0)
+            : Answer(FaultReason.None, reported, translation.Target(address), context.Levels == 0 ? 0 : 1ul << translation.Shift);
+    }
+
+    // Whether a cached translation may be the last word: one that refuses may be older than the tables.
+    private bool IsFinal(Translation translation, in Access access) =>
+        translation.Grants(access.Wanted) || !profile.RewalksBeforeRefusal;
+
+    private bool TryTranslateFromContext(RequestStream stream, ulong address, in Access access, out PhysicalAddress target)
+    {
+        if (!IsEnabled)
+            return TryPassUntranslated(address, access, out target);
+        target = default;
+
+        // 1. The interrupt range is no memory: interrupt requests were taken out before, the rest is refused.
+        if (access.Type == AddressType.Untranslated && InterruptRange.Contains(address))
+        {
+            if (profile.ReportsInterruptRangeRequests)
+                Report(stream, FaultReason.InterruptRangeRequest, address, access, false);
+            return false;
+        }
+
+        // 2. Root and context, the kind of request, the width of the address.
+        ContextInfo context = ContextOf(stream);
+        FaultReason reason = context.Fault;
+        if (reason == FaultReason.None)
+            reason = LegacyMode.AdmitType(context, access.Type, default(NoObserver));
+        if (reason == FaultReason.None)
+            reason = _legacy.AdmitAddress(context, access.Type, address, default(NoObserver));
+        if (reason != FaultReason.None)
+            return Refuse(stream, reason, address, access, context.FaultProcessingDisable);
+
+        // 3. A translated request goes where it says, but not among interrupts.
+        if (access.Type == AddressType.Translated)
+        {
+            target = new(address);
+            return !InterruptRange.Contains(address)
+                || Refuse(stream, FaultReason.OutputInInterruptRange, address, access, context.FaultProcessingDisable);
+        }
+
+        // 4. The stream may keep what it learnt as long as the context cache does.
+        AddressSpace space = caches.SpaceOf(context.Domain);
+        if (stream.IsContextCached && !stream.IsReady)
+            stream.Bind(space, _legacy.LastAddress(context));
+        if (_iotlb.TryFind(stream, space, address, out Translation translation) && IsFinal(translation, access))
+            IotlbHits++;
+        else
+            translation = Walk(stream, space, context, address, access.Wanted);
+        return TryUse(stream, context, translation, address, access, out target);
+    }
+
+    private bool TryPassUntranslated(ulong address, in Access access, out PhysicalAddress target)
+    {
+        // Translation is off: addresses are memory addresses. Device TLBs have nothing to ask, nor to know.
+        target = new(address);
+        return access.Type == AddressType.Untranslated && !InterruptRange.Contains(address) && !regions.Blocks(address);
+    }
+
+    private ContextInfo ContextOf(RequestStream stream)
+    {
+        if (stream.IsContextCached)
+            return stream.Context;
+        ContextReads++;
+        ContextInfo context = _legacy.ReadContext(Root.Table, stream.Port.Source, default(NoObserver));
+        if (context.Fault == FaultReason.None || _cachesFaults)
+            _ = caches.Contexts.Insert(stream, context);
+        return context;
+    }
+
+    private Translation Walk(RequestStream stream, AddressSpace space, in ContextInfo context, ulong address, ulong wanted)
+    {
+        Walks++;
+        Translation translation = _legacy.Walk(context, address, wanted, default(NoObserver));
+
+        // The pages ahead come first, so that they cannot push out the one that was asked for.
+        if (profile.PrefetchPages != 0 && !translation.Failed && translation.Level == 1)
+            Prefetch(stream, space, context, address);
+        if (translation.Grants(Translation.Read | Translation.Write) || (_cachesFaults && translation.Fault != WalkFault.Denied))
+            _iotlb.Insert(stream, space, address, translation);
+        Observer?.Walked(stream.Port.Source, new(address));
+        return translation;
+    }
+
+    // Pages of the same table that follow the one asked for; what is not mapped is not remembered.
+    private void Prefetch(RequestStream stream, AddressSpace space, in ContextInfo context, ulong address)
+    {
+        for (int ahead = 1; ahead <= profile.PrefetchPages; ahead++)
+        {
+            ulong next = address + (4096ul * (ulong)ahead);
+            if (next >> 21 != address >> 21)
+                return;
+            Translation translation = _legacy.Walk(context, next, Translation.Read | Translation.Write, default(NoObserver));
+            if (!translation.Grants(Translation.Read | Translation.Write))
+                continue;
+            Prefetches++;
+            _iotlb.Insert(stream, space, next, translation);
+        }
+    }
+
+    private bool TryUse(RequestStream stream, in ContextInfo context, Translation translation, ulong address, in Access access, out PhysicalAddress target)
+    {
+        ulong place = translation.Target(address);
+        target = new(place);
+        if (!translation.Grants(access.Wanted) || InterruptRange.Contains(place))
+        {
+            FaultReason reason = LegacyMode.Judge(translation, address, access, default(NoObserver));
+            return Refuse(stream, reason, address, access, context.FaultProcessingDisable);
+        }
+
+        if (context.Levels == 0 && regions.Blocks(place))
+            return false;
+        if (stream.IsReady && !_iotlb.IsAbsent)
+            stream.Front.Fill(address >> 12, (place & Translation.FrameMask) | (translation.Raw & 3));
+        return true;
+    }
+
+    private bool Refuse(RequestStream stream, FaultReason reason, ulong address, in Access access, bool suppressed)
+    {
+        Report(stream, reason, address, access, suppressed);
+        return false;
+    }
+
+    private void Report(RequestStream stream, FaultReason reason, ulong address, in Access access, bool suppressed) =>
+        faults.Report(new(stream.Port.Source, reason, new(address), access.Write, access.Type), suppressed);
+
+    // Broken structures, as against a request that the structures do not serve.
+    private static bool IsStructural(FaultReason reason) => reason is
+        FaultReason.RootAccess or FaultReason.ContextAccess or FaultReason.RootReserved
+        or FaultReason.ContextReserved or FaultReason.ContextInvalid;
+}
