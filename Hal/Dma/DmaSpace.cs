@@ -9,7 +9,7 @@ namespace Dma.Hal;
 /// </remarks>
 public abstract class DmaSpace : IDmaSpace
 {
-    private static readonly byte[] s_zeros = new byte[FrameAllocator.FrameSize];
+    private static readonly byte[] _zeros = new byte[FrameAllocator.FrameSize];
 
     private readonly ICpu _cpu;
     private readonly FrameAllocator _frames;
@@ -170,7 +170,7 @@ public abstract class DmaSpace : IDmaSpace
             throw new InvalidOperationException($"No {pages} free frames side by side; {_frames.FramesFree} are free.");
         for (int page = 0; page < pages; page++)
         {
-            if (!_cpu.TryWrite(first + ((ulong)page * FrameAllocator.FrameSize), s_zeros))
+            if (!_cpu.TryWrite(first + ((ulong)page * FrameAllocator.FrameSize), _zeros))
                 throw new InvalidOperationException($"The frame allocator names frames from {first} that are no memory.");
         }
 

@@ -12,7 +12,7 @@ public sealed class FrameAllocator
     /// <summary>Bytes in a frame.</summary>
     public const int FrameSize = 4096;
 
-    private readonly PageBitmap _free;
+    private readonly FreeBitmap _free;
 
     /// <summary>An allocator with every frame of a range free.</summary>
     /// <param name="start">The first byte, a multiple of 4096.</param>

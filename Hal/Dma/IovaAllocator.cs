@@ -8,7 +8,7 @@ public sealed class IovaAllocator
 {
     private const ulong PageSize = 4096;
 
-    private readonly PageBitmap _free;
+    private readonly FreeBitmap _free;
     private readonly ulong _firstPage;
 
     /// <summary>An allocator with every page of a range free, but for the interrupt range.</summary>

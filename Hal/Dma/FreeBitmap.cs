@@ -2,19 +2,19 @@ using System.Numerics;
 
 namespace Dma.Hal;
 
-/// <summary>Which pages of a range are free: one bit each, and above every 64 of them one bit that says whether any is.</summary>
+/// <summary>Which numbers from 0 on are free: one bit each, and above every 64 of them one bit that says whether any is.</summary>
 /// <remarks>
-/// The levels above make "the next free page" a matter of a few words however full the range is. Allocation is
-/// first fit, so that the same requests give the same pages.
+/// The levels above make "the next free one" a matter of a few words however many are taken. Allocation is
+/// first fit, so that the same requests give the same numbers.
 /// </remarks>
-internal sealed class PageBitmap
+internal sealed class FreeBitmap
 {
-    // Level 0: bit = page is free. Level n: bit = a bit of that word of level n - 1 is set. The last level is one word.
+    // Level 0: bit = number is free. Level n: bit = a bit of that word of level n - 1 is set. The last level is one word.
     private readonly ulong[][] _levels;
 
-    /// <summary>A range of free pages.</summary>
-    /// <param name="count">Pages, 1 to 2^36.</param>
-    public PageBitmap(ulong count)
+    /// <summary>Numbers that are all free.</summary>
+    /// <param name="count">How many, 1 to 2^36.</param>
+    public FreeBitmap(ulong count)
     {
         ArgumentOutOfRangeException.ThrowIfZero(count);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(count, 1ul << 36);
@@ -34,16 +34,16 @@ internal sealed class PageBitmap
         Count = Free = count;
     }
 
-    /// <summary>Pages in the range.</summary>
+    /// <summary>How many numbers there are.</summary>
     public ulong Count { get; }
 
-    /// <summary>Pages that are free.</summary>
+    /// <summary>How many are free.</summary>
     public ulong Free { get; private set; }
 
-    /// <summary>Whether a page of the range is free.</summary>
+    /// <summary>Whether a number below <see cref="Count"/> is free.</summary>
     public bool IsFree(ulong index) => ((_levels[0][index >> 6] >> (int)(index & 63)) & 1) != 0;
 
-    /// <summary>Whether all pages of a stretch are in the range, and free or taken as asked.</summary>
+    /// <summary>Whether all numbers of a stretch exist, and are free or taken as asked.</summary>
     public bool All(ulong first, ulong count, bool free)
     {
         if (first >= Count || count > Count - first)
@@ -57,11 +57,11 @@ internal sealed class PageBitmap
         return true;
     }
 
-    /// <summary>Finds and takes the lowest stretch of free pages.</summary>
-    /// <param name="count">Pages, at least 1.</param>
+    /// <summary>Finds and takes the lowest stretch of free numbers.</summary>
+    /// <param name="count">How many, at least 1.</param>
     /// <param name="alignment">A power of two.</param>
-    /// <param name="bias">What is added to a page's index before the alignment is looked at.</param>
-    /// <param name="first">The first page.</param>
+    /// <param name="bias">What is added to a number before its alignment is looked at.</param>
+    /// <param name="first">The first one.</param>
     public bool TryTake(ulong count, ulong alignment, ulong bias, out ulong first)
     {
         first = 0;
@@ -88,7 +88,7 @@ internal sealed class PageBitmap
         return false;
     }
 
-    /// <summary>Takes pages that are free.</summary>
+    /// <summary>Takes numbers that are free.</summary>
     public void Take(ulong first, ulong count)
     {
         for (ulong index = first; index < first + count; index++)
@@ -107,7 +107,7 @@ internal sealed class PageBitmap
         Free -= count;
     }
 
-    /// <summary>Gives back pages that are taken.</summary>
+    /// <summary>Gives back numbers that are taken.</summary>
     public void Release(ulong first, ulong count)
     {
         for (ulong index = first; index < first + count; index++)
@@ -127,7 +127,7 @@ internal sealed class PageBitmap
         Free += count;
     }
 
-    // The first free page from an index on: up the levels until a word has a bit there or beyond, then down again.
+    // The first free number from one on: up the levels until a word has a bit there or beyond, then down again.
     private bool NextFree(ulong from, out ulong index)
     {
         index = from;

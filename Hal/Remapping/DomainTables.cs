@@ -1,0 +1,258 @@
+using Dma.Iommu.Spec;
+using Dma.Machine;
+
+namespace Dma.Hal;
+
+/// <summary>The second-stage page tables of one domain, as bytes in memory.</summary>
+/// <remarks>
+/// <code>
+/// bits 56:48     47:39      38:30    29:21    20:12    11:0
+/// +---------+----------+---------+--------+--------+--------+
+/// | level 5 |  level 4 | level 3 |    2   |    1   | offset |   an entry spans 256 TiB, 512 GiB, 1 GiB, 2 MiB, 4 KiB
+/// +---------+----------+---------+--------+--------+--------+
+/// </code>
+/// Ranges are half open and in whole pages. Nothing here talks to the unit: a table that became empty is cut off at
+/// once, but kept aside until the caller has invalidated and says so with <see cref="ReleaseRetired"/>.
+/// </remarks>
+internal sealed class DomainTables
+{
+    private const int PageBits = 12;
+    private const int IndexBits = 9;
+    private const int EntriesPerTable = 1 << IndexBits;
+    private const int EntryBytes = 8;
+
+    private readonly TableMemory _memory;
+    private readonly List<GuestPhysicalAddress> _retired = [];
+    private readonly int _levels;
+    private readonly int _leafLevelMax;
+
+    private DomainTables(TableMemory memory, UnitCapabilities unit, int levels, GuestPhysicalAddress root)
+    {
+        _memory = memory;
+        _levels = levels;
+
+        // A superpage of 1 GiB must be able to become one of 2 MiB.
+        _leafLevelMax = !unit.Capability.SecondStage2M ? 1 : unit.Capability.SecondStage1G ? 3 : 2;
+        Root = root;
+    }
+
+    /// <summary>The top table.</summary>
+    public GuestPhysicalAddress Root { get; }
+
+    /// <summary>Empty tables; null when no frame is left.</summary>
+    public static DomainTables? TryCreate(TableMemory memory, UnitCapabilities unit, int levels) =>
+        memory.TryAllocate(out GuestPhysicalAddress root) ? new(memory, unit, levels, root) : null;
+
+    /// <summary>The leaf behind an address, and its level.</summary>
+    /// <returns><c>false</c> where nothing is mapped.</returns>
+    public bool TryFind(ulong address, out SecondStageEntry leaf, out int level)
+    {
+        GuestPhysicalAddress table = Root;
+        for (level = _levels; ; level--)
+        {
+            leaf = Read(Place(table, level, address));
+            if (!IsPresent(leaf))
+                return false;
+            if (IsLeaf(leaf, level))
+                return true;
+            table = TableMemory.FromUnit(leaf.Address);
+        }
+    }
+
+    /// <summary>Whether every page of a range is mapped.</summary>
+    public bool AllMapped(ulong first, ulong end) => AllMapped(Root, _levels, first, end);
+
+    /// <summary>Whether some page of a range is mapped.</summary>
+    public bool AnyMapped(ulong first, ulong end) => AnyMapped(Root, _levels, first, end);
+
+    /// <summary>Maps a range, of which nothing is mapped, with the largest pages that alignment and the unit allow.</summary>
+    /// <param name="first">The first device address.</param>
+    /// <param name="end">The end of the range.</param>
+    /// <param name="target">The memory behind it.</param>
+    /// <param name="rights">A leaf without address and size.</param>
+    /// <param name="change">Learns what became present.</param>
+    /// <returns><c>false</c> when frames ran out; part of the range may be mapped then.</returns>
+    public bool TryFill(ulong first, ulong end, ulong target, SecondStageEntry rights, TableChange change)
+    {
+        change.Include(first, end);
+        return TryFill(Root, _levels, first, end, target, rights, change);
+    }
+
+    /// <summary>Sees to it that no superpage lies across an address, by putting a table with the same translations in its place.</summary>
+    /// <returns><c>false</c> when frames ran out; all translations are as before.</returns>
+    public bool TrySplit(ulong address, TableChange change)
+    {
+        GuestPhysicalAddress table = Root;
+        for (int level = _levels; address % SpanOf(level) != 0; level--)
+        {
+            GuestPhysicalAddress place = Place(table, level, address);
+            SecondStageEntry entry = Read(place);
+            if (!IsPresent(entry))
+                return true;
+            if (IsLeaf(entry, level))
+            {
+                if (!_memory.TryAllocate(out GuestPhysicalAddress smaller))
+                    return false;
+                FillFrom(smaller, level - 1, entry);
+                entry = PointerTo(smaller);
+                Write(place, entry);
+
+                // A cached superpage must go as a whole, wherever in it the next change will be.
+                ulong start = address - (address % SpanOf(level));
+                change.Include(start, start + SpanOf(level));
+                change.IncludeTable(start, start + SpanOf(level));
+            }
+
+            table = TableMemory.FromUnit(entry.Address);
+        }
+
+        return true;
+    }
+
+    /// <summary>Unmaps what is mapped in a range whose ends no superpage crosses, and cuts off tables that became empty.</summary>
+    public void Clear(ulong first, ulong end, TableChange change)
+    {
+        change.Include(first, end);
+        Clear(Root, _levels, first, end, change);
+    }
+
+    /// <summary>Gives back the tables that were cut off; the unit must have forgotten them.</summary>
+    public void ReleaseRetired()
+    {
+        foreach (GuestPhysicalAddress table in _retired)
+            _memory.Free(table);
+        _retired.Clear();
+    }
+
+    /// <summary>Gives back all tables, the top one included; the unit must have forgotten them.</summary>
+    public void Free()
+    {
+        ReleaseRetired();
+        Free(Root, _levels);
+    }
+
+    private static ulong SpanOf(int level) => 1ul << (PageBits + (IndexBits * (level - 1)));
+
+    private static GuestPhysicalAddress Place(GuestPhysicalAddress table, int level, ulong address) =>
+        table + (address / SpanOf(level) % EntriesPerTable * EntryBytes);
+
+    // The end of an entry's span, or of the range where that comes first.
+    private static ulong NextAfter(ulong address, int level, ulong end) => Math.Min(end, address - (address % SpanOf(level)) + SpanOf(level));
+
+    private static bool IsPresent(SecondStageEntry entry) => entry.Read || entry.Write;
+
+    private static bool IsLeaf(SecondStageEntry entry, int level) => level == 1 || entry.PageSize;
+
+    private static SecondStageEntry PointerTo(GuestPhysicalAddress table) =>
+        new() { Read = true, Write = true, Address = TableMemory.ForUnit(table) };
+
+    private static SecondStageEntry LeafAt(ulong target, int level, SecondStageEntry rights) =>
+        rights with { Address = new(target), PageSize = level > 1 };
+
+    private bool AllMapped(GuestPhysicalAddress table, int level, ulong first, ulong end)
+    {
+        for (ulong at = first; at < end; at = NextAfter(at, level, end))
+        {
+            SecondStageEntry entry = Read(Place(table, level, at));
+            if (!IsPresent(entry))
+                return false;
+            if (!IsLeaf(entry, level) && !AllMapped(TableMemory.FromUnit(entry.Address), level - 1, at, NextAfter(at, level, end)))
+                return false;
+        }
+
+        return true;
+    }
+
+    private bool AnyMapped(GuestPhysicalAddress table, int level, ulong first, ulong end)
+    {
+        for (ulong at = first; at < end; at = NextAfter(at, level, end))
+        {
+            SecondStageEntry entry = Read(Place(table, level, at));
+            if (!IsPresent(entry))
+                continue;
+            if (IsLeaf(entry, level) || AnyMapped(TableMemory.FromUnit(entry.Address), level - 1, at, NextAfter(at, level, end)))
+                return true;
+        }
+
+        return false;
+    }
+
+    private bool TryFill(
+        GuestPhysicalAddress table, int level, ulong first, ulong end, ulong target, SecondStageEntry rights, TableChange change)
+    {
+        ulong span = SpanOf(level);
+        for (ulong at = first; at < end; at = NextAfter(at, level, end))
+        {
+            ulong next = NextAfter(at, level, end);
+            ulong behind = target + (at - first);
+            GuestPhysicalAddress place = Place(table, level, at);
+            if (next - at == span && level <= _leafLevelMax && behind % span == 0)
+            {
+                Write(place, LeafAt(behind, level, rights));
+                continue;
+            }
+
+            SecondStageEntry entry = Read(place);
+            if (!IsPresent(entry))
+            {
+                if (!_memory.TryAllocate(out GuestPhysicalAddress created))
+                    return false;
+                entry = PointerTo(created);
+                Write(place, entry);
+                change.IncludeTable(at - (at % span), at - (at % span) + span);
+            }
+
+            if (!TryFill(TableMemory.FromUnit(entry.Address), level - 1, at, next, behind, rights, change))
+                return false;
+        }
+
+        return true;
+    }
+
+    private void Clear(GuestPhysicalAddress table, int level, ulong first, ulong end, TableChange change)
+    {
+        for (ulong at = first; at < end; at = NextAfter(at, level, end))
+        {
+            GuestPhysicalAddress place = Place(table, level, at);
+            SecondStageEntry entry = Read(place);
+            if (!IsPresent(entry))
+                continue;
+            if (IsLeaf(entry, level))
+            {
+                Write(place, default);
+                continue;
+            }
+
+            GuestPhysicalAddress below = TableMemory.FromUnit(entry.Address);
+            Clear(below, level - 1, at, NextAfter(at, level, end), change);
+            if (!_memory.IsEmpty(below))
+                continue;
+            Write(place, default);
+            _retired.Add(below);
+            ulong start = at - (at % SpanOf(level));
+            change.IncludeTable(start, start + SpanOf(level));
+        }
+    }
+
+    private void FillFrom(GuestPhysicalAddress table, int level, SecondStageEntry larger)
+    {
+        for (ulong index = 0; index < EntriesPerTable; index++)
+            Write(table + (index * EntryBytes), LeafAt(larger.Address.Value + (index * SpanOf(level)), level, larger));
+    }
+
+    private void Free(GuestPhysicalAddress table, int level)
+    {
+        for (ulong index = 0; level > 1 && index < EntriesPerTable; index++)
+        {
+            SecondStageEntry entry = Read(table + (index * EntryBytes));
+            if (IsPresent(entry) && !IsLeaf(entry, level))
+                Free(TableMemory.FromUnit(entry.Address), level - 1);
+        }
+
+        _memory.Free(table);
+    }
+
+    private SecondStageEntry Read(GuestPhysicalAddress place) => new(new(_memory.Read64(place)));
+
+    private void Write(GuestPhysicalAddress place, SecondStageEntry entry) => _memory.Write64(place, entry.Raw.Value);
+}

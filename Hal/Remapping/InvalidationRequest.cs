@@ -1,0 +1,54 @@
+using Dma.Iommu.Spec;
+using Dma.Machine;
+
+namespace Dma.Hal;
+
+/// <summary>What one change of tables makes stale: some of the context cache, then some of the IOTLB. It is waited for as a whole.</summary>
+internal readonly record struct InvalidationRequest
+{
+    /// <summary>How much of the context cache; <see cref="ContextGranularity.Reserved"/> for nothing.</summary>
+    public ContextGranularity Context { get; private init; }
+
+    /// <summary>The requester whose context entry changed.</summary>
+    public SourceId Source { get; private init; }
+
+    /// <summary>The domain-id with which its cached entry is tagged.</summary>
+    public DomainId ContextDomain { get; private init; }
+
+    /// <summary>How much of the IOTLB; <see cref="IotlbGranularity.Reserved"/> for nothing.</summary>
+    public IotlbGranularity Iotlb { get; private init; }
+
+    /// <summary>The domain whose translations changed.</summary>
+    public DomainId Domain { get; private init; }
+
+    /// <summary>The first page, aligned to 2^<see cref="AddressMask"/> pages.</summary>
+    public Iova Address { get; private init; }
+
+    /// <summary>2^AM pages.</summary>
+    public int AddressMask { get; private init; }
+
+    /// <summary>Whether only leaf entries changed, so that the unit may keep what it cached of tables above.</summary>
+    public bool LeafOnly { get; private init; }
+
+    /// <summary>Everything: after a new root table, and whenever nothing smaller is safe.</summary>
+    public static InvalidationRequest Everything { get; } = new() { Context = ContextGranularity.Global, Iotlb = IotlbGranularity.Global };
+
+    /// <summary>A context entry changed.</summary>
+    /// <param name="source">Whose.</param>
+    /// <param name="cached">The domain-id of the entry as it may be cached.</param>
+    /// <param name="domain">The domain whose translations go with it.</param>
+    public static InvalidationRequest OfDevice(SourceId source, DomainId cached, DomainId domain) =>
+        new() { Context = ContextGranularity.Device, Source = source, ContextDomain = cached, Iotlb = IotlbGranularity.Domain, Domain = domain };
+
+    /// <summary>A root entry changed.</summary>
+    /// <param name="domain">The domain whose translations go with it.</param>
+    public static InvalidationRequest OfBus(DomainId domain) =>
+        new() { Context = ContextGranularity.Global, Iotlb = IotlbGranularity.Domain, Domain = domain };
+
+    /// <summary>Anything of a domain changed.</summary>
+    public static InvalidationRequest OfDomain(DomainId domain) => new() { Iotlb = IotlbGranularity.Domain, Domain = domain };
+
+    /// <summary>Some pages of a domain changed.</summary>
+    public static InvalidationRequest OfPages(DomainId domain, Iova address, int addressMask, bool leafOnly) =>
+        new() { Iotlb = IotlbGranularity.Page, Domain = domain, Address = address, AddressMask = addressMask, LeafOnly = leafOnly };
+}

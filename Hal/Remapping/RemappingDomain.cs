@@ -1,0 +1,205 @@
+using Dma.Iommu.Spec;
+using Dma.Machine;
+
+namespace Dma.Hal;
+
+/// <summary>One address space for devices: a domain-id and page tables, both of one remapping unit.</summary>
+/// <remarks>
+/// Ranges are whole 4 KiB pages. Requests for one domain are served one after the other, in the order of asking.
+/// In the normal case they complete before they return and use no memory of this program.
+/// </remarks>
+public sealed class RemappingDomain
+{
+    private const ulong PageMask = 0xFFF;
+
+    private readonly RemappingDriver _driver;
+    private readonly DomainTables _tables;
+    private readonly TableChange _change = new();
+    private readonly Gate _gate = new();
+    private bool _isReleased;
+
+    internal RemappingDomain(RemappingDriver driver, DomainTables tables, DomainId id, AddressWidth width)
+    {
+        _driver = driver;
+        _tables = tables;
+        Id = id;
+        Width = width;
+        AddressBits = Math.Min(UnitCapabilities.BitsOf(width), driver.Unit.AddressBits);
+    }
+
+    /// <summary>Its number in the unit.</summary>
+    public DomainId Id { get; }
+
+    /// <summary>How wide its tables are, and so how many levels they have.</summary>
+    public AddressWidth Width { get; }
+
+    /// <summary>How many bits a device address may have: those of the tables, or fewer where the unit lets fewer through.</summary>
+    public int AddressBits { get; }
+
+    /// <summary>How many requesters are attached.</summary>
+    public int Attached { get; internal set; }
+
+    /// <summary>The top table.</summary>
+    public GuestPhysicalAddress Root => _tables.Root;
+
+    /// <summary>Maps memory, with the largest pages that alignment and the unit allow.</summary>
+    /// <param name="address">The first device address.</param>
+    /// <param name="target">The first byte of memory.</param>
+    /// <param name="length">Bytes.</param>
+    /// <param name="direction">What devices may do.</param>
+    /// <returns>
+    /// <see cref="DmaRefusal.None"/>, or why nothing changed: <see cref="DmaRefusal.BadDirection"/>;
+    /// <see cref="DmaRefusal.BadRange"/> for parts of pages, nothing, addresses that the tables or the host do not have, or the
+    /// interrupt range on either side; <see cref="DmaRefusal.StillMapped"/> where something is mapped already;
+    /// <see cref="DmaRefusal.Exhausted"/> when frames for tables ran out.
+    /// </returns>
+    public async ValueTask<DmaRefusal> Map(Iova address, GuestPhysicalAddress target, ulong length, DmaDirection direction)
+    {
+        if (direction == DmaDirection.None || (direction & ~DmaDirection.Bidirectional) != 0)
+            return DmaRefusal.BadDirection;
+        if (!IsRange(address.Value, length, AddressBits) || !IsRange(target.Value, length, _driver.Options.HostAddressWidth))
+            return DmaRefusal.BadRange;
+        ulong end = address.Value + length;
+        await Enter();
+        try
+        {
+            // What is still cached of an unmapped neighbour must not lead past the new entries.
+            if (_change.Touches(address.Value, end))
+                await Invalidate();
+            if (_tables.AnyMapped(address.Value, end))
+                return DmaRefusal.StillMapped;
+            bool isFilled = _tables.TryFill(address.Value, end, target.Value, RightsOf(direction), _change);
+            if (!isFilled)
+                _tables.Clear(address.Value, end, _change);
+
+            // Where entries that are not present may be cached, the unit must be told of new ones as of changed ones.
+            if (!isFilled || _driver.Unit.Capability.CachingMode)
+                await Invalidate();
+            else
+                await _driver.FlushWriteBuffers();
+            return isFilled ? DmaRefusal.None : DmaRefusal.Exhausted;
+        }
+        finally
+        {
+            _gate.Leave();
+        }
+    }
+
+    /// <summary>Unmaps a range; when it completes, no device can use it any more.</summary>
+    /// <param name="address">The first device address; the range may be part of what was mapped, or several mappings.</param>
+    /// <param name="length">Bytes.</param>
+    /// <returns>
+    /// <see cref="DmaRefusal.None"/>, or why nothing is unmapped: <see cref="DmaRefusal.BadRange"/>; <see cref="DmaRefusal.NotMapped"/>
+    /// where not all of it is mapped; <see cref="DmaRefusal.Exhausted"/> when a superpage had to be split and no frame is left for that.
+    /// </returns>
+    public ValueTask<DmaRefusal> Unmap(Iova address, ulong length) => Unmap(address, length, isDeferred: false);
+
+    /// <summary>Unmaps a range in the tables alone: devices may go on using it until <see cref="Flush"/> completes.</summary>
+    /// <remarks>Many of these with one flush cost one invalidation. Until then the memory behind the range must not be used for anything else.</remarks>
+    /// <inheritdoc cref="Unmap(Iova, ulong)"/>
+    public ValueTask<DmaRefusal> UnmapDeferred(Iova address, ulong length) => Unmap(address, length, isDeferred: true);
+
+    /// <summary>Completes all deferred unmaps.</summary>
+    public async ValueTask Flush()
+    {
+        await Enter();
+        try
+        {
+            await Invalidate();
+        }
+        finally
+        {
+            _gate.Leave();
+        }
+    }
+
+    /// <summary>What the tables say about an address.</summary>
+    /// <param name="address">Any address.</param>
+    /// <param name="mapping">What is behind it.</param>
+    /// <returns><c>false</c> where nothing is mapped.</returns>
+    public bool TryFind(Iova address, out RemappingLeaf mapping)
+    {
+        mapping = default;
+        if (address.Value >> AddressBits != 0 || !_tables.TryFind(address.Value, out SecondStageEntry leaf, out int level))
+            return false;
+        ulong size = 1ul << (12 + (9 * (level - 1)));
+        DmaDirection direction = (leaf.Read ? DmaDirection.ToDevice : 0) | (leaf.Write ? DmaDirection.FromDevice : 0);
+        mapping = new(TableMemory.FromUnit(leaf.Address) + (address.Value % size), size, direction);
+        return true;
+    }
+
+    /// <summary>Tells the unit to forget the domain, and gives its memory back.</summary>
+    internal async ValueTask Release()
+    {
+        await Enter();
+        _isReleased = true;
+        await _driver.Invalidator.Invalidate(InvalidationRequest.OfDomain(Id));
+        _tables.Free();
+        _gate.Leave();
+    }
+
+    private static bool IsRange(ulong first, ulong length, int bits)
+    {
+        ulong limit = 1ul << bits;
+        bool isPages = length != 0 && ((first | length) & PageMask) == 0;
+        return isPages && first < limit && length <= limit - first
+            && !(first <= InterruptRange.Last && InterruptRange.First < first + length);
+    }
+
+    private async ValueTask<DmaRefusal> Unmap(Iova address, ulong length, bool isDeferred)
+    {
+        if (!IsRange(address.Value, length, AddressBits))
+            return DmaRefusal.BadRange;
+        ulong end = address.Value + length;
+        await Enter();
+        try
+        {
+            if (!_tables.AllMapped(address.Value, end))
+                return DmaRefusal.NotMapped;
+            bool isSplit = _tables.TrySplit(address.Value, _change) && _tables.TrySplit(end, _change);
+            if (isSplit)
+                _tables.Clear(address.Value, end, _change);
+            if (!isDeferred)
+                await Invalidate();
+            return isSplit ? DmaRefusal.None : DmaRefusal.Exhausted;
+        }
+        finally
+        {
+            _gate.Leave();
+        }
+    }
+
+    private async ValueTask Enter()
+    {
+        await _gate.Enter();
+        if (!_isReleased)
+            return;
+        _gate.Leave();
+        throw new InvalidOperationException($"Domain {Id} was released.");
+    }
+
+    // By pages where one aligned power of two covers the change and the unit can do that, otherwise the whole domain.
+    private async ValueTask Invalidate()
+    {
+        if (_change.IsEmpty)
+            return;
+        ulong firstPage = _change.First >> 12;
+        int mask = 64 - System.Numerics.BitOperations.LeadingZeroCount(firstPage ^ ((_change.End - 1) >> 12));
+        CapabilityRegister unit = _driver.Unit.Capability;
+        InvalidationRequest request = unit.PageSelectiveInvalidation && mask <= unit.MaximumAddressMask
+            ? InvalidationRequest.OfPages(Id, new(firstPage >> mask << mask << 12), mask, _change.LeafOnly)
+            : InvalidationRequest.OfDomain(Id);
+        await _driver.Invalidator.Invalidate(request);
+        _change.Clear();
+        _tables.ReleaseRetired();
+    }
+
+    private SecondStageEntry RightsOf(DmaDirection direction) => new()
+    {
+        Read = direction.HasFlag(DmaDirection.ToDevice),
+        Write = direction.HasFlag(DmaDirection.FromDevice),
+
+        // Where the unit can see to it, a device cannot go past the processor's caches.
+        Snoop = _driver.Unit.Extended.SnoopControl,
+    };
+}

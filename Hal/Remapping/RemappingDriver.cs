@@ -1,0 +1,315 @@
+using Dma.Iommu.Spec;
+using Dma.Machine;
+
+namespace Dma.Hal;
+
+/// <summary>Drives one remapping unit, through its registers and memory alone (VT-d, software programming).</summary>
+/// <remarks>
+/// Its tables are where this software believes physical memory to be: the driver is the same on the host and in a guest
+/// that has a remapping unit of its own. It runs the unit in legacy mode. Once started, the unit blocks every requester
+/// that is not attached.
+/// </remarks>
+public sealed class RemappingDriver
+{
+    private static readonly GlobalCommand _translation = new() { TranslationEnable = true };
+    private static readonly GlobalCommand _interruptRemapping = new() { InterruptRemappingEnable = true };
+    private static readonly GlobalCommand _queue = new() { QueuedInvalidationEnable = true };
+    private static readonly GlobalCommand _rootPointer = new() { SetRootTablePointer = true };
+    private static readonly GlobalCommand _writeBufferFlush = new() { WriteBufferFlush = true };
+
+    private readonly UnitRegisters _registers;
+    private readonly TableMemory _memory;
+    private readonly ContextTables _contexts;
+    private readonly FaultDrain _faults;
+    private readonly FreeBitmap _domainIds;
+    private readonly List<RemappingDomain> _domains = [];
+    private readonly Dictionary<SourceId, Attachment> _attached = [];
+    private readonly Gate _gate = new();
+    private DomainId? _passThroughId;
+
+    private RemappingDriver(
+        RemappingOptions options, UnitRegisters registers, UnitCapabilities unit, TableMemory memory, ContextTables contexts, IInvalidator invalidator)
+    {
+        Options = options;
+        Unit = unit;
+        Invalidator = invalidator;
+        _registers = registers;
+        _memory = memory;
+        _contexts = contexts;
+        _faults = new(registers.Window, unit);
+        _domainIds = new((ulong)unit.DomainCount);
+
+        // With caching mode, entries that are not present may be cached under domain-id 0: no domain may have it.
+        if (unit.Capability.CachingMode)
+            _domainIds.Take(0, 1);
+    }
+
+    /// <summary>CAP of the unit.</summary>
+    public CapabilityRegister Capabilities => Unit.Capability;
+
+    /// <summary>ECAP of the unit.</summary>
+    public ExtendedCapabilityRegister ExtendedCapabilities => Unit.Extended;
+
+    /// <summary>Whether requesters can be let through without translation.</summary>
+    public bool CanPassThrough => Unit.Extended.PassThrough;
+
+    /// <summary>Whether the invalidation queue is used.</summary>
+    public bool UsesQueue => Invalidator is InvalidationQueue;
+
+    /// <summary>How many invalidations were asked for and waited for.</summary>
+    public ulong Invalidations => Invalidator.Requests;
+
+    /// <summary>How often the invalidation queue stopped at an error and was set going again.</summary>
+    public ulong QueueStops => Invalidator is InvalidationQueue queue ? queue.Stops : 0;
+
+    /// <summary>Why the invalidation queue stopped last.</summary>
+    public InvalidationQueueError LastQueueError => Invalidator is InvalidationQueue queue ? queue.LastError : InvalidationQueueError.None;
+
+    /// <summary>How often the unit lost faults because all its records were full.</summary>
+    public ulong FaultOverflows => _faults.Overflows;
+
+    /// <summary>How many cache lines of tables were flushed for a unit that does not snoop.</summary>
+    public ulong CacheLinesFlushed => _memory.LinesFlushed;
+
+    /// <summary>How many frames hold tables and the queue.</summary>
+    public int FramesInUse => _memory.FramesInUse;
+
+    internal RemappingOptions Options { get; }
+
+    internal UnitCapabilities Unit { get; }
+
+    internal IInvalidator Invalidator { get; }
+
+    /// <summary>Takes a unit over, whatever state it is in, and turns translation on with nothing mapped.</summary>
+    /// <param name="cpu">The processor that drives it and takes its fault events.</param>
+    /// <param name="registers">The first byte of its registers.</param>
+    /// <param name="frames">Where tables come from; all of it within the host address width.</param>
+    /// <param name="options">What else is to be decided.</param>
+    /// <exception cref="DeviceException">
+    /// There is no unit, it lacks something that this driver needs, frames ran out, or it does not do what it must; the text says which.
+    /// Except in the last case the unit was not touched and no frame is taken.
+    /// </exception>
+    public static async ValueTask<RemappingDriver> Start(ICpu cpu, GuestPhysicalAddress registers, FrameAllocator frames, RemappingOptions options)
+    {
+        if ((frames.Start.Value + (frames.Length - 1)) >> options.HostAddressWidth != 0)
+            throw new ArgumentException("Frames for tables lie beyond the host address width.", nameof(frames));
+        RegisterWindow window = new(cpu, registers, options.WindowLength);
+        UnitCapabilities unit = UnitCapabilities.Read(window);
+        RemappingDriver driver = Create(options, new(cpu, window, options.TimeoutNs), unit, new(cpu, frames, unit.Extended.CoherentWalks));
+        await driver.TurnOff();
+        await driver.TurnOn();
+        return driver;
+    }
+
+    /// <summary>A new address space with nothing mapped in it.</summary>
+    /// <param name="width">How wide its tables are, one that CAP.SAGAW has; null for the fewest levels that cover all addresses that the unit lets through.</param>
+    /// <exception cref="DeviceException">No domain-id or no frame is left.</exception>
+    public RemappingDomain CreateDomain(AddressWidth? width = null)
+    {
+        AddressWidth chosen = width ?? Unit.FittingTables;
+        if (!Unit.Supports(chosen))
+            throw new ArgumentOutOfRangeException(nameof(width), $"The unit walks no tables for {chosen}.");
+        if (!_domainIds.TryTake(1, 1, 0, out ulong id))
+            throw new DeviceException($"All {Unit.DomainCount} domain-ids of the unit are taken.");
+        DomainTables? tables = DomainTables.TryCreate(_memory, Unit, UnitCapabilities.LevelsOf(chosen));
+        if (tables is null)
+        {
+            _domainIds.Release(id, 1);
+            throw new DeviceException("No frame is left for the tables of a domain.");
+        }
+
+        RemappingDomain domain = new(this, tables, new((ushort)id), chosen);
+        _domains.Add(domain);
+        return domain;
+    }
+
+    /// <summary>Gives a domain back, with all that is mapped in it and its domain-id.</summary>
+    /// <exception cref="InvalidOperationException">A requester is attached to it.</exception>
+    public async ValueTask Release(RemappingDomain domain)
+    {
+        if (domain.Attached != 0)
+            throw new InvalidOperationException($"Domain {domain.Id} still has {domain.Attached} requesters.");
+        if (!_domains.Remove(domain))
+            throw new InvalidOperationException($"Domain {domain.Id} is none of this driver's.");
+        await domain.Release();
+        _domainIds.Release(domain.Id.Value, 1);
+    }
+
+    /// <summary>Lets a requester reach what is mapped in a domain, and nothing else.</summary>
+    /// <returns><see cref="DmaRefusal.None"/>, or <see cref="DmaRefusal.Exhausted"/> when no frame is left for the context table of its bus.</returns>
+    /// <exception cref="InvalidOperationException">It is attached already.</exception>
+    public ValueTask<DmaRefusal> Attach(SourceId source, RemappingDomain domain)
+    {
+        if (!_domains.Contains(domain))
+            throw new InvalidOperationException($"Domain {domain.Id} is none of this driver's.");
+        ContextEntry entry = new()
+        {
+            Present = true,
+            TranslationType = TranslationType.UntranslatedOnly,
+            SecondStageTable = TableMemory.ForUnit(domain.Root),
+            AddressWidth = domain.Width,
+            DomainId = domain.Id,
+        };
+        return Attach(source, entry, domain);
+    }
+
+    /// <summary>Lets a requester reach all memory, without translation.</summary>
+    /// <returns>
+    /// <see cref="DmaRefusal.None"/>, or why nothing changed: <see cref="DmaRefusal.Denied"/> unless <see cref="CanPassThrough"/>;
+    /// <see cref="DmaRefusal.Exhausted"/> when no frame is left, or no domain-id for all such requesters together.
+    /// </returns>
+    /// <exception cref="InvalidOperationException">It is attached already.</exception>
+    public ValueTask<DmaRefusal> AttachPassThrough(SourceId source)
+    {
+        if (!CanPassThrough)
+            return new(DmaRefusal.Denied);
+        if (_passThroughId is null)
+        {
+            if (!_domainIds.TryTake(1, 1, 0, out ulong id))
+                return new(DmaRefusal.Exhausted);
+            _passThroughId = new((ushort)id);
+        }
+
+        ContextEntry entry = new()
+        {
+            Present = true,
+            TranslationType = TranslationType.PassThrough,
+            AddressWidth = Unit.WidestTables,
+            DomainId = _passThroughId.Value,
+        };
+        return Attach(source, entry, domain: null);
+    }
+
+    /// <summary>Takes everything from a requester; when it completes, all its requests are blocked.</summary>
+    /// <exception cref="InvalidOperationException">It is not attached.</exception>
+    public async ValueTask Detach(SourceId source)
+    {
+        if (!_attached.Remove(source, out Attachment attachment))
+            throw new InvalidOperationException($"The requester {source} is not attached.");
+        await _gate.Enter();
+        try
+        {
+            _contexts.Clear(source);
+            await Invalidator.Invalidate(InvalidationRequest.OfDevice(source, attachment.DomainId, attachment.DomainId));
+        }
+        finally
+        {
+            _gate.Leave();
+        }
+
+        attachment.Domain?.Attached -= 1;
+    }
+
+    /// <summary>Waits for a fault event; one that came since the last wait counts.</summary>
+    /// <param name="timeoutNs">How long at most, in nanoseconds of virtual time.</param>
+    /// <returns><c>true</c> when it came, <c>false</c> when time ran out.</returns>
+    public ValueTask<bool> WaitForFault(ulong timeoutNs = ulong.MaxValue) =>
+        _registers.Cpu.Processor.Wait(_registers.Cpu.Vector(Options.FaultVector), timeoutNs);
+
+    /// <summary>Reads the faults that the unit recorded, oldest first, and makes room for new ones.</summary>
+    public IReadOnlyList<FaultReport> DrainFaults()
+    {
+        List<FaultReport> reports = [];
+        _faults.Drain(reports);
+        return reports;
+    }
+
+    /// <summary>Turns translation off, so that all requests pass untranslated, and gives all memory back; domains must not be used afterwards.</summary>
+    public async ValueTask Shutdown()
+    {
+        await _registers.Command(_translation, turnOn: false);
+        _faults.DisableEvent();
+        _attached.Clear();
+        foreach (RemappingDomain domain in _domains)
+            await domain.Release();
+        _domains.Clear();
+        await Invalidator.Invalidate(InvalidationRequest.Everything);
+        await Invalidator.Stop();
+        _contexts.Free();
+    }
+
+    /// <summary>Gets table changes out of write buffers, where the unit needs to be told and no invalidation does it anyway.</summary>
+    internal ValueTask FlushWriteBuffers() =>
+        Unit.Capability.RequiredWriteBufferFlush ? _registers.Command(_writeBufferFlush) : default;
+
+    private static RemappingDriver Create(RemappingOptions options, UnitRegisters registers, UnitCapabilities unit, TableMemory memory)
+    {
+        ContextTables? contexts = ContextTables.TryCreate(memory);
+        IInvalidator? invalidator = unit.MustUseQueue || (unit.Extended.QueuedInvalidation && options.UseQueue)
+            ? InvalidationQueue.TryCreate(registers, unit, memory)
+            : new RegisterInvalidator(registers, unit);
+        if (contexts is not null && invalidator is not null)
+            return new(options, registers, unit, memory, contexts, invalidator);
+        contexts?.Free();
+        throw new DeviceException("No frames are left for the tables of the remapping unit.");
+    }
+
+    // Whoever had the unit before may have left it on.
+    private async ValueTask TurnOff()
+    {
+        if (_registers.Status.TranslationEnabled)
+            await _registers.Command(_translation, turnOn: false);
+        if (_registers.Status.InterruptRemappingEnabled)
+            await _registers.Command(_interruptRemapping, turnOn: false);
+        if (_registers.Status.QueuedInvalidationEnabled)
+            await _registers.Command(_queue, turnOn: false);
+    }
+
+    private async ValueTask TurnOn()
+    {
+        // Old faults are nobody's; new ones raise the vector.
+        _faults.Drain([]);
+        _faults.EnableEvent(MessageInterrupt.To(_registers.Cpu.ApicId, Options.FaultVector));
+
+        await Invalidator.Start();
+
+        // The root table, and what must be forgotten about an earlier one.
+        RootTableAddress root = new() { Mode = TranslationTableMode.Legacy, Table = TableMemory.ForUnit(_contexts.Root) };
+        _registers.Window.Write64(RegisterOffsets.RootTableAddress, root.Raw.Value);
+        await _registers.Command(_rootPointer);
+        if (!Unit.Capability.EnhancedSetRootPointer)
+            await Invalidator.Invalidate(InvalidationRequest.Everything);
+        else
+            await FlushWriteBuffers();
+        await _registers.Command(_translation);
+
+        // Regions that firmware protected while there was no translation.
+        if (Unit.Capability.ProtectedLowMemory || Unit.Capability.ProtectedHighMemory)
+        {
+            _registers.Window.Write32(RegisterOffsets.ProtectedMemoryEnable, 0);
+            await _registers.WaitFor(RegisterOffsets.ProtectedMemoryEnable, 4, new ProtectedMemoryEnable { Status = true }.Raw.Value, 0);
+        }
+    }
+
+    private async ValueTask<DmaRefusal> Attach(SourceId source, ContextEntry entry, RemappingDomain? domain)
+    {
+        if (!_attached.TryAdd(source, new(entry.DomainId, domain)))
+            throw new InvalidOperationException($"The requester {source} is attached already.");
+        domain?.Attached += 1;
+        await _gate.Enter();
+        try
+        {
+            if (!_contexts.TrySet(source, entry, out bool isNewBus))
+            {
+                domain?.Attached -= 1;
+                _attached.Remove(source);
+                return DmaRefusal.Exhausted;
+            }
+
+            // A cached entry that is not present is tagged with domain-id 0.
+            if (!Unit.Capability.CachingMode)
+                await FlushWriteBuffers();
+            else if (isNewBus)
+                await Invalidator.Invalidate(InvalidationRequest.OfBus(entry.DomainId));
+            else
+                await Invalidator.Invalidate(InvalidationRequest.OfDevice(source, new(0), entry.DomainId));
+            return DmaRefusal.None;
+        }
+        finally
+        {
+            _gate.Leave();
+        }
+    }
+
+    private readonly record struct Attachment(DomainId DomainId, RemappingDomain? Domain);
+}

@@ -1,0 +1,126 @@
+using System.Buffers.Binary;
+using Dma.Machine;
+
+namespace Dma.Hal;
+
+/// <summary>The memory that a unit reads: root, context and page tables, and its queue.</summary>
+/// <remarks>
+/// Entries of 64 bits are written in one store, and wider ones so that the unit never sees a present entry that is half
+/// written. Where the unit does not snoop the processor's caches (ECAP.C clear), every store is followed by a flush of
+/// its cache line; the model has no caches that could hold it back, so the flush is counted here and does nothing else.
+/// </remarks>
+/// <param name="cpu">The processor that writes.</param>
+/// <param name="frames">Where tables come from.</param>
+/// <param name="isCoherent">Whether the unit snoops.</param>
+internal sealed class TableMemory(ICpu cpu, FrameAllocator frames, bool isCoherent)
+{
+    private const int TableSize = FrameAllocator.FrameSize;
+    private const int CacheLine = 64;
+
+    private static readonly byte[] _zeros = new byte[TableSize];
+
+    /// <summary>How many cache lines were flushed for a unit that does not snoop.</summary>
+    public ulong LinesFlushed { get; private set; }
+
+    /// <summary>How many frames are in use.</summary>
+    public int FramesInUse { get; private set; }
+
+    /// <summary>The address of a table as it stands in entries and registers.</summary>
+    /// <remarks>What this software believes to be physical is what its unit uses; a unit that a VMM imitates translates it once more.</remarks>
+    public static PhysicalAddress ForUnit(GuestPhysicalAddress address) => new(address.Value);
+
+    /// <summary>The table that an entry points to.</summary>
+    public static GuestPhysicalAddress FromUnit(PhysicalAddress address) => new(address.Value);
+
+    /// <summary>A frame of zeros; <c>false</c> when none is left.</summary>
+    public bool TryAllocate(out GuestPhysicalAddress table)
+    {
+        if (!frames.TryAllocate(out table))
+            return false;
+        FramesInUse++;
+        Write(table, _zeros);
+        return true;
+    }
+
+    /// <summary>Gives a frame back; the unit must not be able to reach it any more.</summary>
+    public void Free(GuestPhysicalAddress table)
+    {
+        frames.Free(table);
+        FramesInUse--;
+    }
+
+    public ulong Read64(GuestPhysicalAddress address)
+    {
+        Span<byte> bytes = stackalloc byte[8];
+        Read(address, bytes);
+        return BinaryPrimitives.ReadUInt64LittleEndian(bytes);
+    }
+
+    public uint Read32(GuestPhysicalAddress address)
+    {
+        Span<byte> bytes = stackalloc byte[4];
+        Read(address, bytes);
+        return BinaryPrimitives.ReadUInt32LittleEndian(bytes);
+    }
+
+    public Bits128 Read128(GuestPhysicalAddress address) => new(Read64(address), Read64(address + 8));
+
+    public void Write64(GuestPhysicalAddress address, ulong value)
+    {
+        Span<byte> bytes = stackalloc byte[8];
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes, value);
+        Write(address, bytes);
+    }
+
+    public void Write128(GuestPhysicalAddress address, Bits128 value)
+    {
+        Write64(address, value.Word0);
+        Write64(address + 8, value.Word1);
+    }
+
+    /// <summary>Writes an entry whose present bit is bit 0: that half last when it is set, first when it is cleared.</summary>
+    public void WriteEntry(GuestPhysicalAddress address, Bits128 entry)
+    {
+        if (entry.Bit(0))
+        {
+            Write64(address + 8, entry.Word1);
+            Write64(address, entry.Word0);
+        }
+        else
+        {
+            Write128(address, entry);
+        }
+    }
+
+    /// <summary>Whether a table of 64-bit entries holds zeros alone.</summary>
+    public bool IsEmpty(GuestPhysicalAddress table)
+    {
+        const int Piece = 512;
+        Span<byte> bytes = stackalloc byte[Piece];
+        for (int offset = 0; offset < TableSize; offset += Piece)
+        {
+            Read(table + (ulong)offset, bytes);
+            if (bytes.ContainsAnyExcept((byte)0))
+                return false;
+        }
+
+        return true;
+    }
+
+    private void Read(GuestPhysicalAddress address, Span<byte> destination)
+    {
+        if (!cpu.TryRead(address, destination))
+            throw NoMemory(address);
+    }
+
+    private void Write(GuestPhysicalAddress address, ReadOnlySpan<byte> source)
+    {
+        if (!cpu.TryWrite(address, source))
+            throw NoMemory(address);
+        if (!isCoherent)
+            LinesFlushed += (ulong)((source.Length + CacheLine - 1) / CacheLine);
+    }
+
+    private static InvalidOperationException NoMemory(GuestPhysicalAddress address) =>
+        new($"A table lies at {address}, which is no memory: the frame allocator names what is not there.");
+}
