@@ -15,10 +15,15 @@ public sealed unsafe class PhysicalMemory : IDisposable
     /// <summary>How many extents one memory may have.</summary>
     public const int ExtentsMax = 16;
 
+    private const int ValueBytesMax = 64;
+
     private readonly List<Extent> _extents = [];
     private byte* _pointer;
     private ulong _base;
     private ulong _length;
+
+    // Below this offset a value of up to ValueBytesMax bytes lies whole in the largest extent.
+    private ulong _valuesEnd;
 
     /// <summary>Memory that has nothing behind it yet.</summary>
     public PhysicalMemory()
@@ -95,14 +100,21 @@ public sealed unsafe class PhysicalMemory : IDisposable
 
     /// <summary>Reads one value; <c>false</c> where it is not backed.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    [SkipLocalsInit]
     public bool TryRead<T>(PhysicalAddress address, out T value)
         where T : unmanaged
     {
-        byte* place = Locate(address.Value, (uint)sizeof(T));
-        if (place is null)
-            return ReadAcross(address, out value);
-        value = Unsafe.ReadUnaligned<T>(place);
-        return true;
+        ulong offset = address.Value - _base;
+        if (offset < _valuesEnd && sizeof(T) <= ValueBytesMax)
+        {
+            value = Unsafe.ReadUnaligned<T>(_pointer + offset);
+            return true;
+        }
+
+        // A variable of its own: one whose address leaves the method would be kept in memory on the fast path too.
+        bool found = ReadElsewhere(address, out T elsewhere);
+        value = elsewhere;
+        return found;
     }
 
     /// <summary>Writes one value; <c>false</c>, and memory untouched, where it is not backed.</summary>
@@ -110,10 +122,10 @@ public sealed unsafe class PhysicalMemory : IDisposable
     public bool TryWrite<T>(PhysicalAddress address, T value)
         where T : unmanaged
     {
-        byte* place = Locate(address.Value, (uint)sizeof(T));
-        if (place is null)
-            return WriteAcross(address, MemoryMarshal.AsBytes(new ReadOnlySpan<T>(in value)));
-        Unsafe.WriteUnaligned(place, value);
+        ulong offset = address.Value - _base;
+        if (offset >= _valuesEnd || sizeof(T) > ValueBytesMax)
+            return WriteElsewhere(address, value);
+        Unsafe.WriteUnaligned(_pointer + offset, value);
         return true;
     }
 
@@ -161,7 +173,7 @@ public sealed unsafe class PhysicalMemory : IDisposable
     public void Dispose()
     {
         _pointer = null;
-        _base = _length = 0;
+        _base = _length = _valuesEnd = 0;
         foreach (Extent extent in _extents)
             extent.Block.Dispose();
         _extents.Clear();
@@ -228,11 +240,29 @@ public sealed unsafe class PhysicalMemory : IDisposable
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private bool ReadAcross<T>(PhysicalAddress address, out T value)
+    private bool ReadElsewhere<T>(PhysicalAddress address, out T value)
         where T : unmanaged
     {
+        byte* place = LocateElsewhere(address.Value, (uint)sizeof(T));
+        if (place is not null)
+        {
+            value = Unsafe.ReadUnaligned<T>(place);
+            return true;
+        }
+
         value = default;
         return ReadAcross(address, MemoryMarshal.AsBytes(new Span<T>(ref value)));
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private bool WriteElsewhere<T>(PhysicalAddress address, T value)
+        where T : unmanaged
+    {
+        byte* place = LocateElsewhere(address.Value, (uint)sizeof(T));
+        if (place is null)
+            return WriteAcross(address, MemoryMarshal.AsBytes(new ReadOnlySpan<T>(in value)));
+        Unsafe.WriteUnaligned(place, value);
+        return true;
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
@@ -271,6 +301,7 @@ public sealed unsafe class PhysicalMemory : IDisposable
         _pointer = block.Pointer;
         _base = start.Value;
         _length = block.Length;
+        _valuesEnd = _length - (ValueBytesMax - 1);
     }
 
     private readonly record struct Extent(ulong Start, NativeBlock Block);
