@@ -82,6 +82,13 @@ public abstract class PciFunction
     /// <summary>The size of a memory BAR in bytes, 0 where there is none.</summary>
     public ulong BarSize(int bar) => _bars.Find(other => other.Index == bar).Size;
 
+    /// <summary>Where a memory BAR answers now; null where it does not, because there is none or memory space is off.</summary>
+    /// <param name="bar">0 to 5.</param>
+    public ulong? DecodedAt(int bar) =>
+        Bus is { IsHeldInReset: false } && (Command & PciCommand.MemorySpace) != 0 && _bars.Find(other => other.Index == bar) is { Size: > 0 } found
+            ? found.Address(Configuration)
+            : null;
+
     /// <summary>Power-on or bus reset: every register and the device go back to where they started.</summary>
     public void Reset() => Reset(warm: false);
 
@@ -90,6 +97,11 @@ public abstract class PciFunction
 
     /// <summary>The function was reset: the device stops what it does, forgets everything and lets its interrupt fall.</summary>
     protected abstract void OnReset();
+
+    /// <summary>The command register, a BAR or the function's place may have changed, and what follows from them.</summary>
+    protected virtual void OnRefresh()
+    {
+    }
 
     /// <summary>Software wrote a register that <see cref="AddRegister"/> declared.</summary>
     protected virtual void ConfigurationWritten(in RegisterWrite write)
@@ -187,6 +199,7 @@ public abstract class PciFunction
             : DmaStatus.Unclaimed);
         _windows.Refresh();
         _pin.Refresh();
+        OnRefresh();
     }
 
     internal void Plug(PciBus bus, byte deviceFunction)
