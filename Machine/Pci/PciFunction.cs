@@ -134,7 +134,12 @@ public abstract class PciFunction
     }
 
     /// <summary>Declares a configuration register of the device's own, from 40h on.</summary>
-    protected void AddRegister(in Register register) => Configuration.Add(register);
+    protected void AddRegister(in Register register)
+    {
+        if (register.Offset < PciOffset.AfterHeader || !IsFree(register.Offset, register.Width))
+            throw new ArgumentException($"There is no room for {register.Name} at {register.Offset:X}h.");
+        Configuration.Add(register);
+    }
 
     /// <summary>Puts a value into a configuration register of the device's own, past all masks.</summary>
     protected void SetRegister(int offset, ulong value) => Configuration[offset] = value;
@@ -153,8 +158,9 @@ public abstract class PciFunction
             : (PciOffset.AfterHeader, PciOffset.Extended);
         bool hasOthers = _capabilities.Exists(other => other.IsExtended == capability.IsExtended);
         if (offset == 0)
-            offset = Configuration.FindFree(first, capability.Length, end);
-        if ((capability.IsExtended && !hasOthers && offset != first) || offset < first || (offset & 3) != 0 || offset > end - capability.Length)
+            offset = FindFree(first, capability.Length, end);
+        if ((capability.IsExtended && !hasOthers && offset != first) || offset < first || (offset & 3) != 0
+            || offset > end - capability.Length || !IsFree(offset, capability.Length))
             throw new ArgumentException($"There is no room for capability {capability.Id:X}h.");
 
         capability.Place(this, offset);
@@ -279,6 +285,26 @@ public abstract class PciFunction
         }
 
         ConfigurationWritten(write);
+    }
+
+    private int FindFree(int first, int length, int end)
+    {
+        int offset = first;
+        while (offset <= end - length && !IsFree(offset, length))
+            offset += 4;
+        return offset;
+    }
+
+    // A capability owns all its bytes, those without a register too.
+    private bool IsFree(int offset, int length)
+    {
+        for (int at = offset; at < offset + length; at++)
+        {
+            if (Configuration.Covers(at) || _capabilities.Exists(other => (uint)(at - other.Offset) < (uint)other.Length))
+                return false;
+        }
+
+        return true;
     }
 
     private void Link(PciCapability capability)
