@@ -19,8 +19,9 @@ public sealed class Host : IDisposable
     private readonly SortedDictionary<int, VirtualMachine> _machines = [];
     private readonly Dictionary<SourceId, Assignment> _assignments = [];
     private readonly Meter _past = new();
-    private readonly PciFirmware _firmware;
     private RemappingDriver? _remapping;
+    private PciTopology? _topology;
+    private BarAllocator? _barPlaces;
 
     /// <summary>A computer that is switched off.</summary>
     /// <exception cref="ArgumentException">Its memory does not fit together, or is wider than the remapping unit's addresses.</exception>
@@ -38,8 +39,7 @@ public sealed class Host : IDisposable
         Pci = new(Bus, options.Trace?.Watch(Unit, Loop) ?? Unit);
         Pci.MapEcam(new(MemoryLayout.EcamStart), 0, byte.MaxValue);
         Cpu = new(new("host", Loop, options.Costs), Bus, Interrupts, ApicId);
-        _firmware = new(Pci, MemoryLayout.BarStart, MemoryLayout.BarEnd);
-        Topology = new(Pci, _firmware);
+        Configuration = new PciMappedConfiguration(Cpu, new(MemoryLayout.EcamStart), 0, byte.MaxValue);
         Vectors = new(Interrupts);
         Faults = new(this);
     }
@@ -73,7 +73,7 @@ public sealed class Host : IDisposable
 
     /// <summary>The remapping unit, as the VMM drives it.</summary>
     /// <exception cref="InvalidOperationException">The host was not booted.</exception>
-    public RemappingDriver Remapping => _remapping ?? throw new InvalidOperationException("The host was not booted.");
+    public RemappingDriver Remapping => _remapping ?? throw NotBooted();
 
     /// <summary>The faults that devices caused.</summary>
     public FaultMonitor Faults { get; }
@@ -84,7 +84,10 @@ public sealed class Host : IDisposable
     /// <summary>Devices that are, or once were, on their way to a VM.</summary>
     public IReadOnlyCollection<Assignment> Assignments => _assignments.Values;
 
-    internal PciTopology Topology { get; }
+    /// <summary>The configuration spaces of its functions, as software on its processor reaches them.</summary>
+    public IPciConfiguration Configuration { get; }
+
+    internal PciTopology Topology => _topology ?? throw NotBooted();
 
     internal HostVectors Vectors { get; }
 
@@ -96,7 +99,9 @@ public sealed class Host : IDisposable
     {
         if (_remapping is not null)
             throw new InvalidOperationException("The host was booted already.");
-        _firmware.Enumerate();
+        GuestPhysicalAddress free = PciResources.Assign(Configuration, new(MemoryLayout.BarStart), MemoryLayout.BarEnd - MemoryLayout.BarStart);
+        _barPlaces = new(free.Value, MemoryLayout.BarEnd);
+        _topology = new(Configuration);
         FrameAllocator frames = new(new(FirmwareBytes), Options.VmmBytes - FirmwareBytes);
         RemappingOptions options = new(FaultVector)
         {
@@ -108,10 +113,22 @@ public sealed class Host : IDisposable
     }
 
     /// <summary>Plugs a function into bus 0 while the host runs, and places its BARs.</summary>
-    public void HotPlug(PciFunction function, int device)
+    /// <param name="function">The function; no bridge.</param>
+    /// <param name="device">Its device number, a free one.</param>
+    /// <returns><c>false</c>, with the function plugged in but not all its BARs placed, where no room is left for them.</returns>
+    public bool HotPlug(PciFunction function, int device)
     {
+        BarAllocator places = _barPlaces ?? throw NotBooted();
         Pci.Add(function, device);
-        _firmware.Place(function.Source);
+        IConfigurationAccess space = Configuration.Open(function.Source);
+        foreach (PciBarInfo bar in PciBarSizing.Read(space, function.Source))
+        {
+            if (!places.TryTake(bar.Length, out ulong address))
+                return false;
+            space.Write32(PciOffset.Bar0 + (4 * bar.Index), (uint)address);
+        }
+
+        return true;
     }
 
     /// <summary>A random number generator for one purpose: the same seed and purpose give the same numbers, whatever others draw.</summary>
@@ -187,6 +204,8 @@ public sealed class Host : IDisposable
 
     /// <summary>Gives the memory back to the machine below.</summary>
     public void Dispose() => Memory.Dispose();
+
+    private static InvalidOperationException NotBooted() => new("The host was not booted.");
 
     private static void Add(Meter from, Meter to)
     {

@@ -20,7 +20,6 @@ public sealed class VirtualMachine
         Bus = new(new PhysicalMemory());
         Cpu = new(this, host.Bus, new(name, host.Loop, host.Options.Costs), BootApicId);
         Pci = new(Bus, new GuestFabric(this));
-        Firmware = new(Pci, MemoryLayout.BarStart, MemoryLayout.BarEnd);
         Hypercalls = new(this);
     }
 
@@ -65,7 +64,7 @@ public sealed class VirtualMachine
 
     internal SystemBus Bus { get; }
 
-    internal PciFirmware Firmware { get; }
+    internal BarAllocator BarPlaces { get; } = new(MemoryLayout.BarStart, MemoryLayout.BarEnd);
 
     internal HypercallDispatcher Hypercalls { get; }
 

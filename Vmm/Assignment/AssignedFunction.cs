@@ -1,3 +1,4 @@
+using Dma.Hal;
 using Dma.Machine;
 
 namespace Dma.Vmm;
@@ -12,7 +13,6 @@ namespace Dma.Vmm;
 /// </remarks>
 internal sealed class AssignedFunction : PciFunction
 {
-    private const int ExtendedLength = 0x3C;
     private const int MsiControl = 2;
     private const int DwordBytes = 4;
 
@@ -23,14 +23,14 @@ internal sealed class AssignedFunction : PciFunction
         : base(real.Identity)
     {
         _real = real;
-        foreach (BarShape bar in real.Bars)
-            AddMemoryBar(bar.Index, bar.Size, bar.Is64Bit, bar.IsPrefetchable);
+        foreach (PciBarInfo bar in real.Bars)
+            AddMemoryBar(bar.Index, bar.Length, bar.Is64Bit, bar.Prefetchable);
         _pages = [.. real.Bars.Select(bar => new RegisterPages(memory, bar))];
         bool[] taken = AddCapabilities();
         for (int offset = PciOffset.AfterHeader; offset < PciOffset.Extended; offset += DwordBytes)
         {
             if (!taken[offset / DwordBytes])
-                AddRegister(new(offset, DwordBytes, $"DEV{offset:X2}", new(real.View.Read32(offset), Writable: uint.MaxValue)));
+                AddRegister(new(offset, DwordBytes, $"DEV{offset:X2}", new(real.Space.Read32(offset), Writable: uint.MaxValue)));
         }
     }
 
@@ -53,7 +53,7 @@ internal sealed class AssignedFunction : PciFunction
         foreach (Register register in Configuration.Registers)
         {
             if (register.Name.StartsWith("DEV", StringComparison.Ordinal))
-                SetRegister(register.Offset, _real.View.Read32(register.Offset));
+                SetRegister(register.Offset, _real.Space.Read32(register.Offset));
         }
     }
 
@@ -71,36 +71,36 @@ internal sealed class AssignedFunction : PciFunction
         // In accesses as wide as the guest's own, or byte by byte where it wrote an odd part.
         if (write.EnabledBytes == uint.MaxValue)
         {
-            _real.View.Write32(write.Offset, (uint)write.After);
+            _real.Space.Write32(write.Offset, (uint)write.After);
         }
         else
         {
             for (int at = 0; at < DwordBytes; at++)
             {
                 if ((byte)(write.EnabledBytes >> (8 * at)) != 0)
-                    _real.View.Write8(write.Offset + at, (byte)(write.After >> (8 * at)));
+                    _real.Space.Write8(write.Offset + at, (byte)(write.After >> (8 * at)));
             }
         }
 
-        SetRegister(write.Offset, _real.View.Read32(write.Offset));
+        SetRegister(write.Offset, _real.Space.Read32(write.Offset));
     }
 
     // Adds the virtual capabilities, and tells which doublewords are not the device's own.
     private bool[] AddCapabilities()
     {
         bool[] taken = new bool[PciOffset.Extended / DwordBytes];
-        foreach ((PciCapabilityId id, int offset) in _real.View.Capabilities().OrderBy(capability => capability.Offset))
+        foreach ((PciCapabilityId id, int offset) in _real.Capabilities.OrderBy(capability => capability.Offset))
         {
-            int length = _real.LengthOf(id, offset);
+            int length = CapabilityLength.Of(_real, id, offset);
             Array.Fill(taken, true, offset / DwordBytes, Math.Min((length + DwordBytes - 1) / DwordBytes, taken.Length - (offset / DwordBytes)));
             if (id == PciCapabilityId.Msi)
             {
-                ushort control = _real.View.Read16(offset + MsiControl);
+                ushort control = _real.Space.Read16(offset + MsiControl);
                 _ = AddCapability(new MsiCapability(vectors: 1, (control & (1 << 7)) != 0, (control & (1 << 8)) != 0), offset);
             }
-            else if (id == PciCapabilityId.PciExpress && length == ExtendedLength)
+            else if (id == PciCapabilityId.PciExpress && length == CapabilityLength.Express)
             {
-                _ = AddCapability(new PciExpressCapability(PciExpressType.RootComplexEndpoint, _real.HasFunctionLevelReset), offset);
+                _ = AddCapability(new PciExpressCapability(PciExpressType.RootComplexEndpoint, _real.Reset.IsOwn), offset);
             }
         }
 

@@ -10,8 +10,11 @@ namespace Dma.Vmm;
 /// </remarks>
 public sealed class Assignment
 {
+    private const int MultiFunctionBit = 0x80;
+
     private readonly Host _host;
     private readonly Gate _gate = new();
+    private readonly List<(int Offset, ulong Address)> _bars = [];
     private RealFunction? _real;
     private RemappingDomain? _domain;
     private AssignedFunction? _function;
@@ -50,18 +53,26 @@ public sealed class Assignment
     /// <summary>Whether the device could be given to a VM, as far as the host can tell: it changes nothing.</summary>
     public AssignmentResult Check()
     {
-        ConfigurationView view = new(_host.Pci, Source);
-        if (!view.IsThere)
+        IConfigurationAccess space = _host.Configuration.Open(Source);
+        if (space.Read16(PciOffset.VendorId) == ushort.MaxValue)
             return Refuse(AssignmentRefusal.NotThere, $"no function answers at {Source}");
-        if (view.IsBridge)
+        byte header = space.Read8(PciOffset.HeaderType);
+        if ((header & ~MultiFunctionBit) != 0)
             return Refuse(AssignmentRefusal.Bridge, $"{Source} is a bridge");
-        if (view.IsMultiFunction)
+        if ((header & MultiFunctionBit) != 0)
             return Refuse(AssignmentRefusal.SeveralFunctions, $"{Source} is one of several functions of its device");
-        if (_host.Topology.SharesRequester(Source.Bus))
-            return Refuse(AssignmentRefusal.SharedRequester, $"{Source} is behind a bridge that makes its requests its own");
-        return DeviceReset.IsPossible(view, _host.Topology.BridgeAbove(Source.Bus), _host.Topology.IsAlone(Source))
-            ? AssignmentResult.Done
-            : Refuse(AssignmentRefusal.NoReset, $"{Source} cannot reset itself, and its bus has others on it or no bridge above");
+        try
+        {
+            if (_host.Topology.SharesRequester(Source.Bus))
+                return Refuse(AssignmentRefusal.SharedRequester, $"{Source} is behind a bridge that makes its requests its own");
+            return DeviceReset.TryFind(_host, Source) is not null
+                ? AssignmentResult.Done
+                : Refuse(AssignmentRefusal.NoReset, $"{Source} cannot reset itself, and its bus has others on it or no bridge above");
+        }
+        catch (DeviceException exception)
+        {
+            return Refuse(AssignmentRefusal.Malformed, exception.Message);
+        }
     }
 
     /// <summary>Gives the device to a VM: all steps, or none.</summary>
@@ -106,7 +117,17 @@ public sealed class Assignment
             return viable;
         if (Driver is { } driver && !await driver.Release())
             return Refuse(AssignmentRefusal.DriverRefused, $"the host is using {Source}");
-        _real = new(_host, Source);
+        try
+        {
+            _real = new(_host, Source);
+        }
+        catch (DeviceException exception)
+        {
+            // Without knowing its BARs, nobody but the host can have it.
+            _ = Driver is { } again && await again.Take();
+            return Refuse(AssignmentRefusal.Malformed, exception.Message);
+        }
+
         _real.SetBusMaster(false);
         return Move(AssignmentState.Detached);
     });
@@ -150,6 +171,7 @@ public sealed class Assignment
     {
         Machine!.Remove(this);
         Machine.Pci.Root.Remove(_function!);
+        ReturnBars(Machine);
         (_function, GuestAddress) = (null, default);
         return Task.FromResult(Move(AssignmentState.Withdrawn));
     });
@@ -220,10 +242,18 @@ public sealed class Assignment
 
     private async ValueTask<bool> TryReset()
     {
-        bool isBack = await DeviceReset.Perform(_host.Cpu.Processor, _real!.View, _host.Topology.BridgeAbove(Source.Bus));
-        if (isBack)
-            _real.Restore();
-        return isBack;
+        _real!.SetBusMaster(false);
+        try
+        {
+            await _real.Reset.Perform();
+        }
+        catch (DeviceException)
+        {
+            return false;
+        }
+
+        _real.Restore();
+        return true;
     }
 
     // Nobody waits for a device that does not answer: what it had is taken from it, and its requests stay blocked.
@@ -252,8 +282,13 @@ public sealed class Assignment
             return Refuse(AssignmentRefusal.GuestPlace, $"{guestAddress} of {machine.Name} is taken or no place for a device");
         MessageInterrupt message = default;
         Signal? signal = null;
+        if (!TryPlaceBars(machine))
+            return Refuse(AssignmentRefusal.GuestPlace, $"{machine.Name} has no room for the BARs of {Source}");
         if (_real!.HasMessages && !_host.Vectors.TryTake(out message, out signal))
+        {
+            ReturnBars(machine);
             return Refuse(AssignmentRefusal.NoVector, "all interrupt vectors of the host are in use");
+        }
 
         _function = new(_real, machine.Memory);
         if (signal is not null)
@@ -266,8 +301,34 @@ public sealed class Assignment
 
         GuestAddress = guestAddress;
         machine.Pci.Add(_function, guestAddress.Device);
-        machine.Firmware.Place(guestAddress);
+        foreach ((int offset, ulong address) in _bars)
+            machine.Pci.WriteConfiguration(guestAddress, offset, 4, (uint)address);
+
         machine.Add(this);
         return Move(AssignmentState.Assigned);
+    }
+
+    // As firmware would: places where the guest finds the registers, until it moves them.
+    private bool TryPlaceBars(VirtualMachine machine)
+    {
+        foreach (PciBarInfo bar in _real!.Bars)
+        {
+            if (!machine.BarPlaces.TryTake(bar.Length, out ulong address))
+            {
+                ReturnBars(machine);
+                return false;
+            }
+
+            _bars.Add((PciOffset.Bar0 + (4 * bar.Index), address));
+        }
+
+        return true;
+    }
+
+    private void ReturnBars(VirtualMachine machine)
+    {
+        foreach ((_, ulong address) in _bars)
+            machine.BarPlaces.Return(address);
+        _bars.Clear();
     }
 }

@@ -12,6 +12,9 @@ public enum AssignmentRefusal
     /// <summary>No function answers at that source-id.</summary>
     NotThere,
 
+    /// <summary>Its configuration space contradicts itself.</summary>
+    Malformed,
+
     /// <summary>A bridge: what is below it would go with it.</summary>
     Bridge,
 
@@ -36,7 +39,7 @@ public enum AssignmentRefusal
     /// <summary>No interrupt vector of the host is left.</summary>
     NoVector,
 
-    /// <summary>Something is at that place in the guest's PCI hierarchy, or it is no place for a device.</summary>
+    /// <summary>Something is at that place in the guest's PCI hierarchy, or it is no place for a device, or no room for its BARs is left.</summary>
     GuestPlace,
 
     /// <summary>The VM has ended.</summary>

@@ -1,58 +1,61 @@
+using Dma.Hal;
 using Dma.Machine;
 
 namespace Dma.Vmm;
 
-/// <summary>Resets one function: by itself, or with the bus that it is alone on.</summary>
-internal static class DeviceReset
+/// <summary>Resets one function and nothing else: by itself, or with the bus that it is alone on.</summary>
+internal sealed class DeviceReset
 {
-    private const int DeviceCapabilities = 0x04;
-    private const int DeviceControl = 0x08;
-    private const uint FunctionLevelResetCapable = 1u << 28;
-    private const ushort InitiateFunctionLevelReset = 1 << 15;
     private const ushort SecondaryBusReset = 1 << 6;
 
-    // PCI Express base, 6.6.2 and 6.6.1: how long software waits after a reset; 7.5.1.3.13: how long it holds one.
-    private const ulong AfterResetNs = 100_000_000;
-    private const ulong HoldResetNs = 1_000_000;
+    // How long software holds a bus in reset, and waits afterwards (PCI Express base, 7.5.1.3.13 and 6.6.1).
+    private const ulong HoldNs = 1_000_000;
+    private const ulong SettleNs = 100_000_000;
 
-    /// <summary>Whether there is a way to reset the function and nothing else.</summary>
-    /// <param name="function">The function.</param>
-    /// <param name="bridge">The bridge above its bus, or null on bus 0.</param>
-    /// <param name="isAlone">Whether nothing else is on its bus.</param>
-    public static bool IsPossible(ConfigurationView function, ConfigurationView? bridge, bool isAlone) =>
-        HasFunctionLevelReset(function) || (bridge is not null && isAlone);
+    private readonly Processor _processor;
+    private readonly IConfigurationAccess _space;
+    private readonly PciFunctionReset? _own;
+    private readonly IConfigurationAccess? _bridge;
 
-    /// <summary>Whether the function can be reset by itself.</summary>
-    public static bool HasFunctionLevelReset(ConfigurationView function)
+    private DeviceReset(Processor processor, IConfigurationAccess space, PciFunctionReset? own, IConfigurationAccess? bridge) =>
+        (_processor, _space, _own, _bridge) = (processor, space, own, bridge);
+
+    /// <summary>Whether the function can do it by itself, so that a guest may, too.</summary>
+    public bool IsOwn => _own is not null;
+
+    /// <summary>The way to reset a function; null where there is none.</summary>
+    /// <exception cref="DeviceException">Its capability list is malformed.</exception>
+    public static DeviceReset? TryFind(Host host, SourceId source)
     {
-        int offset = function.Find(PciCapabilityId.PciExpress);
-        return offset != 0 && (function.Read32(offset + DeviceCapabilities) & FunctionLevelResetCapable) != 0;
+        IConfigurationAccess space = host.Configuration.Open(source);
+        PciFunctionReset? own = PciFunctionReset.TryFind(host.Cpu, space, source);
+        IConfigurationAccess? bridge = own is null && host.Topology.BridgeAbove(source.Bus) is { } above && host.Topology.IsAlone(source)
+            ? host.Configuration.Open(above)
+            : null;
+        return own is null && bridge is null ? null : new(host.Cpu.Processor, space, own, bridge);
     }
 
-    /// <summary>Starts a function-level reset.</summary>
-    public static void Initiate(ConfigurationView function)
+    /// <summary>Starts the function's own reset; the one who asked for it waits.</summary>
+    public void Initiate() => _own?.Initiate();
+
+    /// <summary>Resets the function; its configuration is lost.</summary>
+    /// <exception cref="DeviceException">It did not come back.</exception>
+    public async ValueTask Perform()
     {
-        int control = function.Find(PciCapabilityId.PciExpress) + DeviceControl;
-        function.Write16(control, (ushort)(function.Read16(control) | InitiateFunctionLevelReset));
+        if (_own is not null)
+            await _own.Perform();
+        else if (_bridge is not null)
+            await ResetBus(_bridge);
     }
 
-    /// <summary>Resets the function, with the bridge's help where it cannot do so alone; its BARs have to be set again.</summary>
-    /// <returns>Whether it answers afterwards.</returns>
-    public static async ValueTask<bool> Perform(Processor processor, ConfigurationView function, ConfigurationView? bridge)
+    private async ValueTask ResetBus(IConfigurationAccess bridge)
     {
-        if (HasFunctionLevelReset(function))
-        {
-            Initiate(function);
-        }
-        else if (bridge is { } above)
-        {
-            ushort control = above.Read16(PciOffset.BridgeControl);
-            above.Write16(PciOffset.BridgeControl, (ushort)(control | SecondaryBusReset));
-            await processor.Delay(HoldResetNs);
-            above.Write16(PciOffset.BridgeControl, (ushort)(control & ~SecondaryBusReset));
-        }
-
-        await processor.Delay(AfterResetNs);
-        return function.IsThere;
+        ushort control = bridge.Read16(PciOffset.BridgeControl);
+        bridge.Write16(PciOffset.BridgeControl, (ushort)(control | SecondaryBusReset));
+        await _processor.Delay(HoldNs);
+        bridge.Write16(PciOffset.BridgeControl, (ushort)(control & ~SecondaryBusReset));
+        await _processor.Delay(SettleNs);
+        if (_space.Read16(PciOffset.VendorId) == ushort.MaxValue)
+            throw new DeviceException("It did not come back from the reset of its bus.");
     }
 }

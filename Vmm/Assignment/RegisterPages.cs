@@ -1,21 +1,24 @@
+using Dma.Hal;
 using Dma.Machine;
 
 namespace Dma.Vmm;
 
 /// <summary>The registers behind one BAR of an assigned device, in the guest's EPT where the guest wants them.</summary>
 /// <remarks>
-/// Only whole pages of which the device owns every byte are mapped, and only where the guest has neither memory nor
-/// another device; otherwise the guest's accesses exit, and the VMM passes them on.
+/// Only whole pages are mapped, which no other device is in: firmware of host and guest gives each BAR pages of its own,
+/// and where the guest moves it between pages, or over memory or another device, its accesses exit, and the VMM passes
+/// them on.
 /// </remarks>
 /// <param name="memory">The guest's memory.</param>
 /// <param name="bar">The BAR of the real device.</param>
-internal sealed class RegisterPages(GuestMemory memory, BarShape bar)
+internal sealed class RegisterPages(GuestMemory memory, PciBarInfo bar)
 {
     private readonly List<(GuestPhysicalAddress Guest, FrameSize Size)> _pages = [];
+    private readonly ulong _length = Math.Max(bar.Length, FrameSize.Page4K.Bytes);
     private ulong? _at;
 
     /// <summary>The BAR of the real device.</summary>
-    public BarShape Bar => bar;
+    public PciBarInfo Bar => bar;
 
     /// <summary>Whether the guest reaches the registers without an exit.</summary>
     public bool IsMapped => _pages.Count != 0;
@@ -37,12 +40,11 @@ internal sealed class RegisterPages(GuestMemory memory, BarShape bar)
 
     private bool IsMappable(ulong at)
     {
-        ulong size = bar.Size;
-        if (!FrameSize.Page4K.IsAligned(size | at | bar.Address) || at >> 48 != 0 || (at + (size - 1)) >> 48 != 0)
+        if (!FrameSize.Page4K.IsAligned(at | bar.Address.Value) || at >> 48 != 0 || (at + (_length - 1)) >> 48 != 0)
             return false;
-        for (ulong done = 0; done < size;)
+        for (ulong done = 0; done < _length;)
         {
-            FrameSize page = PageAt(at + done, bar.Address + done, size - done);
+            FrameSize page = PageAt(at + done, bar.Address.Value + done, _length - done);
             if (IsTaken(at + done, page))
                 return false;
             done += page.Bytes;
@@ -65,10 +67,10 @@ internal sealed class RegisterPages(GuestMemory memory, BarShape bar)
 
     private bool TryMap(ulong at)
     {
-        for (ulong done = 0; done < bar.Size;)
+        for (ulong done = 0; done < _length;)
         {
-            FrameSize page = PageAt(at + done, bar.Address + done, bar.Size - done);
-            if (!memory.Tables.TryMap(new(at + done), new(bar.Address + done), page, EptRights.ReadWrite, EptMemoryType.Uncacheable))
+            FrameSize page = PageAt(at + done, bar.Address.Value + done, _length - done);
+            if (!memory.Tables.TryMap(new(at + done), new(bar.Address.Value + done), page, EptRights.ReadWrite, EptMemoryType.Uncacheable))
                 return false;
             _pages.Add((new(at + done), page));
             done += page.Bytes;

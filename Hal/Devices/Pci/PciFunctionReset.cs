@@ -3,7 +3,7 @@ using Dma.Machine;
 namespace Dma.Hal;
 
 /// <summary>Function-level reset (PCI Express, function-level reset), with the waits that it asks for.</summary>
-internal sealed class PciFunctionReset
+public sealed class PciFunctionReset
 {
     private const int DeviceCapabilities = 4;
     private const int DeviceControl = 8;
@@ -39,6 +39,13 @@ internal sealed class PciFunctionReset
         return isCapable ? new(cpu, configuration, location, capability) : null;
     }
 
+    /// <summary>Starts the reset without waiting for anything; for who passes on the reset of someone who waits himself.</summary>
+    public void Initiate()
+    {
+        ushort control = _configuration.Read16(_capability + DeviceControl);
+        _configuration.Write16(_capability + DeviceControl, (ushort)(control | InitiateReset));
+    }
+
     /// <summary>Resets the function; its configuration is lost, but for what belongs to the link.</summary>
     /// <exception cref="DeviceException">It did not come back.</exception>
     public async ValueTask Perform()
@@ -50,8 +57,7 @@ internal sealed class PciFunctionReset
         for (int poll = 0; poll < PendingPolls && (_configuration.Read16(_capability + DeviceStatus) & TransactionsPending) != 0; poll++)
             await _cpu.Processor.Delay(PollNs);
 
-        ushort control = _configuration.Read16(_capability + DeviceControl);
-        _configuration.Write16(_capability + DeviceControl, (ushort)(control | InitiateReset));
+        Initiate();
         await _cpu.Processor.Delay(SettleNs);
 
         // Until it is ready it answers with all ones, or with 0001h for its vendor.
