@@ -4,6 +4,7 @@ namespace Dma.Workloads;
 internal sealed class AddressStream
 {
     private const int Seed = 1;
+    private const int LengthMin = 4096;
 
     private readonly ulong[] _addresses;
     private int _next;
@@ -15,7 +16,7 @@ internal sealed class AddressStream
     public AddressStream(WorkingSet set, ulong start, int alignment = sizeof(ulong))
     {
         Random random = new(Seed);
-        _addresses = new ulong[Math.Max(set.Pages, Workload.OperationsPerBatch)];
+        _addresses = new ulong[Math.Max(set.Pages, LengthMin)];
         for (int index = 0; index < _addresses.Length; index++)
         {
             ulong place = (ulong)random.NextInt64(1L << set.PageShift) & ~((ulong)alignment - 1);

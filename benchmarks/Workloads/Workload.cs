@@ -5,7 +5,7 @@ namespace Dma.Workloads;
 public abstract class Workload : IDisposable
 {
     /// <summary>How many operations a batch has.</summary>
-    public const int OperationsPerBatch = 4096;
+    public const int OperationsPerBatch = 256;
 
     /// <summary>One batch by the baseline.</summary>
     /// <returns>A sum over all answers, so that none of them is left out.</returns>

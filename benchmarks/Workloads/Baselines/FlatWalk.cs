@@ -52,6 +52,18 @@ internal sealed unsafe class FlatWalk(FlatMemory memory, ulong table)
             : Fault;
     }
 
+    /// <summary>Stores the entry of a page of 4 KiB whose tables exist.</summary>
+    /// <param name="address">The I/O address, below 2^48.</param>
+    /// <param name="leaf">All 64 bits.</param>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public void SetLeaf(ulong address, ulong leaf)
+    {
+        ulong at = table;
+        for (int shift = 39; shift > 12; shift -= 9)
+            at = *(ulong*)(_pointer + at + ((address >> shift & 0x1FF) * sizeof(ulong))) & AddressBits;
+        *(ulong*)(_pointer + at + ((address >> 12 & 0x1FF) * sizeof(ulong))) = leaf;
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private bool Next(ulong from, ulong address, int shift, ulong reserved, out ulong entry)
     {

@@ -3,10 +3,10 @@ using System.Runtime;
 
 namespace Dma.Workloads;
 
-/// <summary>Measures workloads in rounds: a batch of the baseline, a batch of the simulator, and so on for a while.</summary>
+/// <summary>Measures workloads in rounds: a moment of the baseline, a moment of the simulator, and so on for a while.</summary>
 /// <remarks>
-/// A round is short, so that whatever else the machine does slows both of its halves or is an outlier: the ratio is
-/// taken inside each round, and the median over all. The runtime first compiles quickly and later, in the background,
+/// Both halves of a round are short and equally long, so that whatever else the machine does slows both or makes an
+/// outlier: the ratio is taken inside each round, and the median over all. The runtime first compiles quickly and later, in the background,
 /// well: so the warm-up ends when nothing more was compiled for a while, not after a number of calls.
 /// </remarks>
 public static class Rounds
@@ -14,8 +14,10 @@ public static class Rounds
     /// <summary>The least number of rounds, however long they take.</summary>
     public const int RoundsMin = 15;
 
-    // The runtime compiles well what is hot once it had nothing new for 100 ms; on a single processor, for ten times as long.
-    private static readonly TimeSpan s_quiet = TimeSpan.FromMilliseconds(Environment.ProcessorCount == 1 ? 1500 : 250);
+    private const double HalfNs = 100_000;
+
+    // The runtime compiles well what is hot once it had nothing new for 100 ms, in a thread that may have to wait; on a single processor, for ten times as long.
+    private static readonly TimeSpan s_quiet = TimeSpan.FromMilliseconds(Environment.ProcessorCount == 1 ? 1500 : 500);
     private static readonly TimeSpan s_warmUpMax = TimeSpan.FromSeconds(5);
 
     /// <summary>Runs a workload until its code is as fast as it gets.</summary>
@@ -47,16 +49,15 @@ public static class Rounds
         List<double> ratio = [];
         long allocated = 0;
         long start = Stopwatch.GetTimestamp();
+        Func<ulong> baselineBatch = workload.Baseline;
+        Func<ulong> simulatorBatch = workload.Simulator;
+        int baselineBatches = BatchesInHalf(baselineBatch);
+        int simulatorBatches = BatchesInHalf(simulatorBatch);
         while (ratio.Count < RoundsMin || Stopwatch.GetElapsedTime(start) < duration)
         {
-            long begin = Stopwatch.GetTimestamp();
-            _ = workload.Baseline();
-            double baselineNs = Stopwatch.GetElapsedTime(begin).TotalNanoseconds / Workload.OperationsPerBatch;
-
+            double baselineNs = Time(baselineBatch, baselineBatches);
             long before = GC.GetAllocatedBytesForCurrentThread();
-            begin = Stopwatch.GetTimestamp();
-            _ = workload.Simulator();
-            double simulatorNs = Stopwatch.GetElapsedTime(begin).TotalNanoseconds / Workload.OperationsPerBatch;
+            double simulatorNs = Time(simulatorBatch, simulatorBatches);
             allocated += GC.GetAllocatedBytesForCurrentThread() - before;
 
             simulator.Add(simulatorNs);
@@ -64,8 +65,26 @@ public static class Rounds
             ratio.Add(simulatorNs / baselineNs);
         }
 
-        double operations = (double)ratio.Count * Workload.OperationsPerBatch;
+        double operations = (double)ratio.Count * simulatorBatches * Workload.OperationsPerBatch;
         return new(measured.Name, measured.WorkingSet, Median(simulator), Median(baseline), Median(ratio), allocated / operations);
+    }
+
+    // From the fastest of several batches, since others may have been interrupted.
+    private static int BatchesInHalf(Func<ulong> batch)
+    {
+        double fastest = double.MaxValue;
+        for (int sample = 0; sample < RoundsMin; sample++)
+            fastest = Math.Min(fastest, Time(batch, 1));
+        return Math.Max(1, (int)(HalfNs / (fastest * Workload.OperationsPerBatch)));
+    }
+
+    // Nanoseconds of one operation.
+    private static double Time(Func<ulong> batch, int batches)
+    {
+        long begin = Stopwatch.GetTimestamp();
+        for (int count = 0; count < batches; count++)
+            _ = batch();
+        return Stopwatch.GetElapsedTime(begin).TotalNanoseconds / ((double)batches * Workload.OperationsPerBatch);
     }
 
     private static double Median(List<double> values)
