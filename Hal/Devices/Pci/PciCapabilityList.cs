@@ -42,4 +42,12 @@ public static class PciCapabilityList
 
         return capabilities;
     }
+
+    /// <summary>Holds a capability to the first 256 bytes.</summary>
+    /// <exception cref="DeviceException">It goes on beyond them.</exception>
+    public static void CheckRoom(SourceId location, PciCapabilityId id, int at, int length)
+    {
+        if (at > PciOffset.Extended - length)
+            throw new DeviceException($"The capability {id} of {location} at {at:X2}h goes on beyond the first 256 bytes.");
+    }
 }

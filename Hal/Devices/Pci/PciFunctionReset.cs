@@ -8,6 +8,7 @@ public sealed class PciFunctionReset
     private const int DeviceCapabilities = 4;
     private const int DeviceControl = 8;
     private const int DeviceStatus = 10;
+    private const int CheckedLength = 12;
     private const uint ResetCapable = 1u << 28;
     private const ushort InitiateReset = 1 << 15;
     private const ushort TransactionsPending = 1 << 5;
@@ -32,10 +33,14 @@ public sealed class PciFunctionReset
     }
 
     /// <summary>The reset of a function; null where it has none.</summary>
+    /// <exception cref="DeviceException">The capability is malformed.</exception>
     public static PciFunctionReset? TryFind(ICpu cpu, IConfigurationAccess configuration, SourceId location)
     {
         int capability = PciCapabilityList.Find(configuration, location, PciCapabilityId.PciExpress);
-        bool isCapable = capability != 0 && (configuration.Read32(capability + DeviceCapabilities) & ResetCapable) != 0;
+        if (capability == 0)
+            return null;
+        PciCapabilityList.CheckRoom(location, PciCapabilityId.PciExpress, capability, CheckedLength);
+        bool isCapable = (configuration.Read32(capability + DeviceCapabilities) & ResetCapable) != 0;
         return isCapable ? new(cpu, configuration, location, capability) : null;
     }
 
