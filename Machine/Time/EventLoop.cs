@@ -34,8 +34,17 @@ public sealed class EventLoop
     public ScheduledEvent Schedule(ulong delayNs, Action action)
     {
         ScheduledEvent scheduled = new(action);
-        _events.Enqueue(scheduled, (After(delayNs), _sequence++));
+        Schedule(delayNs, scheduled);
         return scheduled;
+    }
+
+    /// <summary>Plans an event that its owner keeps; where it was planned already, it moves.</summary>
+    /// <param name="delayNs">As for <see cref="Schedule(ulong, Action)"/>.</param>
+    /// <param name="scheduled">The event.</param>
+    public void Schedule(ulong delayNs, ScheduledEvent scheduled)
+    {
+        scheduled.Ticket = ++_sequence;
+        _events.Enqueue(scheduled, (After(delayNs), _sequence));
     }
 
     /// <summary>Runs events until a condition holds, nothing is left to do, or time is up.</summary>
@@ -130,7 +139,7 @@ public sealed class EventLoop
     {
         if (!_events.TryPeek(out ScheduledEvent? next, out (ulong Due, ulong Sequence) at))
             return false;
-        if (!next.IsPending)
+        if (next.Ticket != at.Sequence)
         {
             _ = _events.Dequeue();
             return true;
@@ -147,7 +156,7 @@ public sealed class EventLoop
         if (++_eventsThisInstant > EventsPerInstantMax)
             throw new InvalidOperationException($"More than {EventsPerInstantMax} events at {NowNs} ns: something goes in circles.");
         EventsRun++;
-        next.Take()!();
+        next.Happen();
         return true;
     }
 

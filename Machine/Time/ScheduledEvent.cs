@@ -1,23 +1,26 @@
 namespace Dma.Machine;
 
-/// <summary>Something that will happen on an <see cref="EventLoop"/>, unless it is called off.</summary>
-public sealed class ScheduledEvent
+/// <summary>Something that happens on an <see cref="EventLoop"/> when its time comes, unless it is called off.</summary>
+/// <remarks>
+/// A device keeps one and plans it again and again by <see cref="EventLoop.Schedule(ulong, ScheduledEvent)"/>, so that
+/// what it does each microsecond costs no memory.
+/// </remarks>
+/// <param name="action">What happens.</param>
+public sealed class ScheduledEvent(Action action)
 {
-    private Action? _action;
+    /// <summary>Whether it is planned, and neither happened nor was called off since.</summary>
+    public bool IsPending => Ticket != 0;
 
-    internal ScheduledEvent(Action action) => _action = action;
-
-    /// <summary>Whether it neither happened nor was called off.</summary>
-    public bool IsPending => _action is not null;
+    /// <summary>The place in the queue that counts, 0 for none; older places are passed over.</summary>
+    internal ulong Ticket { get; set; }
 
     /// <summary>Calls it off; nothing happens where it is too late. Time does not move on its account any more.</summary>
-    public void Cancel() => _action = null;
+    public void Cancel() => Ticket = 0;
 
-    /// <summary>Takes what shall happen now, so that it happens once.</summary>
-    internal Action? Take()
+    /// <summary>Lets it happen, once.</summary>
+    internal void Happen()
     {
-        Action? action = _action;
-        _action = null;
-        return action;
+        Ticket = 0;
+        action();
     }
 }
