@@ -22,7 +22,7 @@ internal sealed class EhciEngine : IRegisterEffects, IScheduleEvents, IPortOwner
     private readonly PeriodicSchedule _periodic;
     private readonly FrameClock _clock = new();
     private readonly EhciRootPort[] _ports;
-    private readonly Action _wake;
+    private readonly ScheduledEvent _wake;
 
     private ulong _wakeNs = Never;
     private ulong _commitNs = Never;
@@ -38,7 +38,7 @@ internal sealed class EhciEngine : IRegisterEffects, IScheduleEvents, IPortOwner
     public EhciEngine(EventLoop loop, IDmaPort dma, IEhciInterrupt interrupt, EhciOptions options)
     {
         (_loop, _interrupt, _options) = (loop, interrupt, options);
-        _wake = Wake;
+        _wake = new(Wake);
         _registers = new(options);
         _memory = new(dma, options);
         Usb = new(this, UsbSpeed.High, options.PortCount);
@@ -214,9 +214,6 @@ internal sealed class EhciEngine : IRegisterEffects, IScheduleEvents, IPortOwner
 
     private void Wake()
     {
-        // Plans change; an event of an older plan finds another time here.
-        if (_loop.NowNs != _wakeNs)
-            return;
         _wakeNs = Never;
         Sync();
         foreach (EhciRootPort port in _ports)
@@ -366,6 +363,8 @@ internal sealed class EhciEngine : IRegisterEffects, IScheduleEvents, IPortOwner
         ulong next = Math.Min(_commitNs, NextWork());
         foreach (EhciRootPort port in _ports)
             next = Math.Min(next, port.DueNs);
+
+        // An event that comes too early only plans anew, so none is ever moved to a later time.
         if (next >= _wakeNs)
             return;
         _wakeNs = next;
