@@ -17,14 +17,14 @@ public sealed class RemappedPort : IDmaPort
     private readonly RequestStream _stream;
     private readonly FrontTable _front;
 
-    internal RemappedPort(SourceId source, PhysicalMemory memory, Translator translator, IInterruptSink interrupts, HardwareProfile profile)
+    internal RemappedPort(SourceId source, PhysicalMemory memory, Translator translator, TranslationCaches caches, IInterruptSink interrupts, HardwareProfile profile)
     {
         Source = source;
         _memory = memory;
         _translator = translator;
         _interrupts = interrupts;
         _profile = profile;
-        _stream = new(this);
+        _stream = caches.CreateStream(this);
         _front = _stream.Front;
     }
 
@@ -58,7 +58,8 @@ public sealed class RemappedPort : IDmaPort
             return true;
         }
 
-        return TryTranslateMissed(address, write, out target);
+        FrontMisses++;
+        return _translator.TryTranslate(_stream, address.Value, write ? Translation.Write : Translation.Read, out target);
     }
 
     /// <summary>Asks for a translation, as a device with a TLB of its own does.</summary>
@@ -94,13 +95,6 @@ public sealed class RemappedPort : IDmaPort
         }
 
         return WriteByPages(address, source, attributes);
-    }
-
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private bool TryTranslateMissed(Iova address, bool write, out PhysicalAddress target)
-    {
-        FrontMisses++;
-        return _translator.TryTranslate(_stream, address.Value, write ? Access.Writing() : Access.Reading(), out target);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

@@ -98,7 +98,7 @@ public sealed class RemappingUnit : IDmaFabric, IMmioDevice, IRegisterEffects
     public RemappedPort Open(SourceId source)
     {
         if (!_ports.TryGetValue(source, out RemappedPort? port))
-            _ports[source] = port = new(source, _memory, _translator, _interrupts, Profile);
+            _ports[source] = port = new(source, _memory, _translator, _caches, _interrupts, Profile);
         return port;
     }
 

@@ -9,6 +9,10 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
 {
     private readonly LegacyMode _legacy = new(memory, profile);
     private readonly Iotlb _iotlb = caches.Iotlb;
+    private readonly bool _hasIotlb = !caches.Iotlb.IsAbsent;
+    private IRemappingObserver? _observer;
+    private readonly int _prefetchPages = profile.PrefetchPages;
+    private readonly bool _rewalks = profile.RewalksBeforeRefusal;
     private readonly bool _cachesFaults = profile.CachesFaults && profile.Capabilities.CachingMode;
 
     /// <summary>Whether requests are translated: TES.</summary>
@@ -30,9 +34,35 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
     public ulong ContextReads { get; private set; }
 
     /// <summary>Who is told of walks; may be null.</summary>
-    public IRemappingObserver? Observer { get; set; }
+    public IRemappingObserver? Observer
+    {
+        get => _observer;
+        set => _observer = value;
+    }
 
-    /// <summary>Translates one page's worth of a request.</summary>
+    /// <summary>Translates one page's worth of an untranslated request.</summary>
+    /// <param name="stream">Whose request.</param>
+    /// <param name="address">The address on the bus.</param>
+    /// <param name="wanted">The right that it needs, which also says whether it writes.</param>
+    /// <param name="target">Where it lands.</param>
+    /// <returns><c>false</c> where it is refused; the fault was reported.</returns>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public bool TryTranslate(RequestStream stream, ulong address, ulong wanted, out PhysicalAddress target)
+    {
+        if (stream.Space is not { } space || address > stream.LastAddress || InterruptRange.Contains(address))
+            return TryTranslateFromContext(stream, address, wanted, out target);
+        if (_hasIotlb || _observer is not null)
+            return TryTranslateCached(stream, space, address, wanted, out target);
+
+        // Nothing caches and nobody watches: the tables, and that is all.
+        Walks++;
+        Translation translation = _legacy.WalkQuickly(stream.Context, address, wanted);
+        ulong place = (translation.Raw & Translation.FrameMask) | (address & 0xFFF);
+        target = new(place);
+        return (translation != default && !InterruptRange.Contains(place)) || TryWalk(stream, address, wanted, out target);
+    }
+
+    /// <summary>Translates one page's worth of any request.</summary>
     /// <param name="stream">Whose request.</param>
     /// <param name="address">The address on the bus.</param>
     /// <param name="access">What it wants.</param>
@@ -41,15 +71,46 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
     [MethodImpl(MethodImplOptions.NoInlining)]
     public bool TryTranslate(RequestStream stream, ulong address, in Access access, out PhysicalAddress target)
     {
-        AddressSpace? space = stream.Space;
-        if (space is null || address > stream.LastAddress || access.Type != AddressType.Untranslated || InterruptRange.Contains(address))
-            return TryTranslateFromContext(stream, address, access, out target);
+        if (!IsEnabled)
+            return TryPassUntranslated(address, access, out target);
+        target = default;
 
-        if (_iotlb.TryFind(stream, space, address, out Translation translation) && IsFinal(translation, access))
+        // 1. The interrupt range is no memory: interrupt requests were taken out before, the rest is refused.
+        if (access.Type == AddressType.Untranslated && InterruptRange.Contains(address))
+        {
+            if (profile.ReportsInterruptRangeRequests)
+                Report(stream, FaultReason.InterruptRangeRequest, address, access, false);
+            return false;
+        }
+
+        // 2. Root and context, the kind of request, the width of the address.
+        ContextInfo context = ContextOf(stream);
+        FaultReason reason = context.Fault;
+        if (reason == FaultReason.None)
+            reason = LegacyMode.AdmitType(context, access.Type, default(NoObserver));
+        if (reason == FaultReason.None)
+            reason = _legacy.AdmitAddress(context, access.Type, address, default(NoObserver));
+        if (reason != FaultReason.None)
+            return Refuse(stream, reason, address, access, context.FaultProcessingDisable);
+
+        // 3. A translated request goes where it says, but not among interrupts.
+        if (access.Type == AddressType.Translated)
+        {
+            target = new(address);
+            return !InterruptRange.Contains(address)
+                || Refuse(stream, FaultReason.OutputInInterruptRange, address, access, context.FaultProcessingDisable);
+        }
+
+        // 4. The stream may keep what it learnt as long as the context cache does.
+        AddressSpace space = caches.SpaceOf(context.Domain);
+        if (stream.IsContextCached && !stream.IsReady)
+            stream.Bind(space, _legacy.LastAddress(context));
+        Translation translation = _iotlb.Find(stream, space, address);
+        if (IsFinal(translation, access.Wanted))
             IotlbHits++;
         else
-            translation = Walk(stream, space, stream.Context, address, access.Wanted);
-        return TryUse(stream, stream.Context, translation, address, access, out target);
+            translation = Walk(stream, space, context, address, access.Wanted);
+        return TryUse(stream, context, translation, address, access, out target);
     }
 
     /// <summary>Answers a translation request of a device.</summary>
@@ -82,7 +143,8 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
         if (_legacy.AdmitAddress(context, access.Type, address, default(NoObserver)) != FaultReason.None)
             return new(TranslationStatus.Success, default, 4096, false, false, false);
         AddressSpace space = caches.SpaceOf(context.Domain);
-        if (!_iotlb.TryFind(stream, space, address, out Translation translation) || !IsFinal(translation, access))
+        Translation translation = _iotlb.Find(stream, space, address);
+        if (!IsFinal(translation, access.Wanted))
             translation = Walk(stream, space, context, address, access.Wanted);
         reason = LegacyMode.Judge(translation, address, access, default(NoObserver));
         if (reason is FaultReason.ReadNotPermitted or FaultReason.WriteNotPermitted)
@@ -133,51 +195,48 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
     }
 
     // Whether a cached translation may be the last word: one that refuses may be older than the tables.
-    private bool IsFinal(Translation translation, in Access access) =>
-        translation.Grants(access.Wanted) || !profile.RewalksBeforeRefusal;
+    private bool IsFinal(Translation translation, ulong wanted) =>
+        translation.Grants(wanted) || (!_rewalks && translation != default);
 
-    private bool TryTranslateFromContext(RequestStream stream, ulong address, in Access access, out PhysicalAddress target)
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private bool TryTranslateCached(RequestStream stream, AddressSpace space, ulong address, ulong wanted, out PhysicalAddress target)
     {
-        if (!IsEnabled)
-            return TryPassUntranslated(address, access, out target);
-        target = default;
-
-        // 1. The interrupt range is no memory: interrupt requests were taken out before, the rest is refused.
-        if (access.Type == AddressType.Untranslated && InterruptRange.Contains(address))
+        Translation translation = _iotlb.Find(stream, space, address);
+        if (IsFinal(translation, wanted))
         {
-            if (profile.ReportsInterruptRangeRequests)
-                Report(stream, FaultReason.InterruptRangeRequest, address, access, false);
-            return false;
-        }
-
-        // 2. Root and context, the kind of request, the width of the address.
-        ContextInfo context = ContextOf(stream);
-        FaultReason reason = context.Fault;
-        if (reason == FaultReason.None)
-            reason = LegacyMode.AdmitType(context, access.Type, default(NoObserver));
-        if (reason == FaultReason.None)
-            reason = _legacy.AdmitAddress(context, access.Type, address, default(NoObserver));
-        if (reason != FaultReason.None)
-            return Refuse(stream, reason, address, access, context.FaultProcessingDisable);
-
-        // 3. A translated request goes where it says, but not among interrupts.
-        if (access.Type == AddressType.Translated)
-        {
-            target = new(address);
-            return !InterruptRange.Contains(address)
-                || Refuse(stream, FaultReason.OutputInInterruptRange, address, access, context.FaultProcessingDisable);
-        }
-
-        // 4. The stream may keep what it learnt as long as the context cache does.
-        AddressSpace space = caches.SpaceOf(context.Domain);
-        if (stream.IsContextCached && !stream.IsReady)
-            stream.Bind(space, _legacy.LastAddress(context));
-        if (_iotlb.TryFind(stream, space, address, out Translation translation) && IsFinal(translation, access))
             IotlbHits++;
+        }
         else
-            translation = Walk(stream, space, context, address, access.Wanted);
-        return TryUse(stream, context, translation, address, access, out target);
+        {
+            Walks++;
+            translation = _legacy.WalkQuickly(stream.Context, address, wanted);
+            if (translation == default)
+                translation = _legacy.Walk(stream.Context, address, wanted, default(NoObserver));
+            Attend(stream, space, stream.Context, address, translation);
+        }
+
+        // A page that grants the right and lies neither among interrupts nor in a protected region.
+        ulong place = translation.Target(address);
+        target = new(place);
+        if (!translation.Grants(wanted) || InterruptRange.Contains(place) || regions.IsEnabled)
+            return TryUse(stream, translation, address, wanted, out target);
+        if (_hasIotlb)
+            stream.Front.Fill(address >> 12, place, translation.Raw);
+        return true;
     }
+
+    // These build what the quick ways do without.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private bool TryTranslateFromContext(RequestStream stream, ulong address, ulong wanted, out PhysicalAddress target) =>
+        TryTranslate(stream, address, Access.Wanting(wanted), out target);
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private bool TryWalk(RequestStream stream, ulong address, ulong wanted, out PhysicalAddress target) =>
+        TryUse(stream, _legacy.Walk(stream.Context, address, wanted, default(NoObserver)), address, wanted, out target);
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private bool TryUse(RequestStream stream, Translation translation, ulong address, ulong wanted, out PhysicalAddress target) =>
+        TryUse(stream, stream.Context, translation, address, Access.Wanting(wanted), out target);
 
     private bool TryPassUntranslated(ulong address, in Access access, out PhysicalAddress target)
     {
@@ -201,20 +260,29 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
     {
         Walks++;
         Translation translation = _legacy.Walk(context, address, wanted, default(NoObserver));
+        Attend(stream, space, context, address, translation);
+        return translation;
+    }
+
+    // What follows a walk: the caches take in what they may, and who watches is told.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void Attend(RequestStream stream, AddressSpace space, in ContextInfo context, ulong address, Translation translation)
+    {
+        _observer?.Walked(stream.Port.Source, new(address));
+        if (!_hasIotlb)
+            return;
 
         // The pages ahead come first, so that they cannot push out the one that was asked for.
-        if (profile.PrefetchPages != 0 && !translation.Failed && translation.Level == 1)
+        if (_prefetchPages != 0 && !translation.Failed && translation.Level == 1)
             Prefetch(stream, space, context, address);
         if (translation.Grants(Translation.Read | Translation.Write) || (_cachesFaults && translation.Fault != WalkFault.Denied))
             _iotlb.Insert(stream, space, address, translation);
-        Observer?.Walked(stream.Port.Source, new(address));
-        return translation;
     }
 
     // Pages of the same table that follow the one asked for; what is not mapped is not remembered.
     private void Prefetch(RequestStream stream, AddressSpace space, in ContextInfo context, ulong address)
     {
-        for (int ahead = 1; ahead <= profile.PrefetchPages; ahead++)
+        for (int ahead = 1; ahead <= _prefetchPages; ahead++)
         {
             ulong next = address + (4096ul * (ulong)ahead);
             if (next >> 21 != address >> 21)
@@ -239,8 +307,8 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
 
         if (context.Levels == 0 && regions.Blocks(place))
             return false;
-        if (stream.IsReady && !_iotlb.IsAbsent)
-            stream.Front.Fill(address >> 12, (place & Translation.FrameMask) | (translation.Raw & 3));
+        if (stream.IsReady && _hasIotlb)
+            stream.Front.Fill(address >> 12, place, translation.Raw);
         return true;
     }
 

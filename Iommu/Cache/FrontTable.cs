@@ -44,8 +44,9 @@ internal sealed class FrontTable
 
     /// <summary>Takes in a page.</summary>
     /// <param name="page">The page number of the input.</param>
-    /// <param name="data">The 4 KiB frame and the rights.</param>
-    public void Fill(ulong page, ulong data)
+    /// <param name="place">An address in the 4 KiB frame.</param>
+    /// <param name="rights">The rights in bits 1:0; other bits do not matter.</param>
+    public void Fill(ulong page, ulong place, ulong rights)
     {
         ref Slot slot = ref _slots[(int)page & (_slots.Length - 1)];
         if (_slots.Length == 1 || (PushesOut(slot, page) && ++_pushedOut > _slots.Length / 4 && _slots.Length < EntriesMax))
@@ -55,7 +56,7 @@ internal sealed class FrontTable
         }
 
         slot.Tag = page | _generation;
-        slot.Data = data & (Translation.FrameMask | 3);
+        slot.Data = (place & Translation.FrameMask) | (rights & 3);
     }
 
     /// <summary>Drops one page, if it is here.</summary>

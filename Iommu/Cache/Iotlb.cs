@@ -11,6 +11,7 @@ namespace Dma.Iommu;
 /// </remarks>
 internal sealed class Iotlb
 {
+    private readonly List<RequestStream> _streams;
     private readonly Entry[] _entries;
     private readonly byte[] _nextWay;
     private readonly uint _sets;
@@ -18,11 +19,12 @@ internal sealed class Iotlb
     private readonly bool _random;
     private uint _randomState = 0x9E37_79B9;
 
-    // Levels of which an entry was ever put in since the last time all were dropped; bit 1 is 2 MiB, bit 2 is 1 GiB.
-    private int _superpages;
+    // Levels of which an entry was ever put in: bit 1 for 4 KiB, bit 2 for 2 MiB, bit 3 for 1 GiB.
+    private int _levels;
 
-    public Iotlb(HardwareProfile profile)
+    public Iotlb(HardwareProfile profile, List<RequestStream> streams)
     {
+        _streams = streams;
         _sets = (uint)profile.IotlbSets;
         _ways = profile.IotlbWays;
         _random = profile.Replacement == Replacement.Random;
@@ -37,36 +39,34 @@ internal sealed class Iotlb
     /// <param name="stream">Whose request.</param>
     /// <param name="space">The address space that it uses now.</param>
     /// <param name="address">The input address.</param>
-    /// <param name="translation">What is cached.</param>
-    public bool TryFind(RequestStream stream, AddressSpace space, ulong address, out Translation translation)
+    /// <returns>What is cached; a translation without page, rights and fault where nothing is.</returns>
+    public Translation Find(RequestStream stream, AddressSpace space, ulong address)
     {
         if (_sets == 0)
-        {
-            translation = default;
-            return false;
-        }
-
-        return TryFind(stream, space, address, 1, out translation)
-            || ((_superpages & 2) != 0 && TryFind(stream, space, address, 2, out translation))
-            || ((_superpages & 4) != 0 && TryFind(stream, space, address, 3, out translation));
+            return default;
+        Translation found = FindAt(stream, space, address, 1);
+        if (_levels > 2 && found == default)
+            found = FindSuperpage(stream, space, address);
+        return found;
     }
 
     /// <summary>Takes in a translation; a faulty one as a page of 4 KiB.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public void Insert(RequestStream stream, AddressSpace space, ulong address, Translation translation)
     {
         if (_sets == 0)
             return;
         int level = translation.Level;
-        _superpages |= 1 << (level - 1);
+        _levels |= 1 << level;
         ulong key = Key(address >> translation.Shift, level);
         Span<Entry> set = SetOf(key, space, out uint index);
-        ref Entry entry = ref set[WayFor(set, index, key, space.Stamp, stream)];
-        if (entry.Stream is { } owner)
-            Forget(owner, entry);
+        ulong tag = TagOf(stream, space);
+        ref Entry entry = ref set[WayFor(set, index, key, tag)];
+        if (entry.Tag != 0)
+            Forget(entry);
         entry.Key = key;
-        entry.Stamp = space.Stamp;
+        entry.Tag = tag;
         entry.Data = translation.Raw;
-        entry.Stream = stream;
     }
 
     /// <summary>Drops the pages of a range, of all requesters.</summary>
@@ -81,26 +81,30 @@ internal sealed class Iotlb
         ulong last = first + ((1ul << mask) - 1);
         for (int level = 1; level <= 3; level++)
         {
-            if (level == 1 || (_superpages & (1 << (level - 1))) != 0)
+            if (level == 1 || (_levels & (1 << level)) != 0)
                 DropLevel(space, level, first >> (9 * (level - 1)), last >> (9 * (level - 1)));
         }
     }
 
-    private bool TryFind(RequestStream stream, AddressSpace space, ulong address, int level, out Translation translation)
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private Translation FindSuperpage(RequestStream stream, AddressSpace space, ulong address)
+    {
+        Translation found = (_levels & 4) != 0 ? FindAt(stream, space, address, 2) : default;
+        return found == default && (_levels & 8) != 0 ? FindAt(stream, space, address, 3) : found;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private Translation FindAt(RequestStream stream, AddressSpace space, ulong address, int level)
     {
         ulong key = Key(address >> (3 + (9 * level)), level);
-        ulong stamp = space.Stamp;
+        ulong tag = TagOf(stream, space);
         foreach (ref Entry entry in SetOf(key, space, out _))
         {
-            if (entry.Key == key && entry.Stamp == stamp && entry.Stream == stream)
-            {
-                translation = new(entry.Data);
-                return true;
-            }
+            if (entry.Key == key && entry.Tag == tag)
+                return new(entry.Data);
         }
 
-        translation = default;
-        return false;
+        return default;
     }
 
     private void DropLevel(AddressSpace space, int level, ulong first, ulong last)
@@ -120,23 +124,26 @@ internal sealed class Iotlb
         }
     }
 
-    private static void DropIf(ref Entry entry, ulong stamp, int level, ulong first, ulong last)
+    private void DropIf(ref Entry entry, ulong stamp, int level, ulong first, ulong last)
     {
-        if (entry.Stamp != stamp || entry.Key < Key(first, level) || entry.Key > Key(last, level))
+        // All requesters of the address space: their numbers do not matter.
+        if ((entry.Tag ^ stamp) >> RequestStream.NumberBits != 0 || entry.Key < Key(first, level) || entry.Key > Key(last, level))
             return;
-        Forget(entry.Stream!, entry);
+        Forget(entry);
         entry = default;
     }
 
     // The front table keeps superpages as pages of 4 KiB and does not know which: it drops everything.
-    private static void Forget(RequestStream owner, in Entry entry)
+    private void Forget(in Entry entry)
     {
-        Translation translation = new(entry.Data);
-        if (translation.Level == 1)
-            owner.Front.Drop(entry.Key & KeyPageMask);
+        FrontTable front = _streams[(int)(entry.Tag & ((1 << RequestStream.NumberBits) - 1))].Front;
+        if (new Translation(entry.Data).Level == 1)
+            front.Drop(entry.Key & KeyPageMask);
         else
-            owner.Front.DropAll();
+            front.DropAll();
     }
+
+    private static ulong TagOf(RequestStream stream, AddressSpace space) => space.Stamp | (uint)stream.Number;
 
     private const ulong KeyPageMask = (1ul << 60) - 1;
 
@@ -153,14 +160,14 @@ internal sealed class Iotlb
     }
 
     // Where the translation is already, else where nothing is, else where the profile's replacement points.
-    private int WayFor(Span<Entry> set, uint index, ulong key, ulong stamp, RequestStream stream)
+    private int WayFor(Span<Entry> set, uint index, ulong key, ulong tag)
     {
         int empty = -1;
         for (int way = 0; way < set.Length; way++)
         {
-            if (set[way].Key == key && set[way].Stamp == stamp && set[way].Stream == stream)
+            if (set[way].Key == key && set[way].Tag == tag)
                 return way;
-            if (set[way].Stream is null && empty < 0)
+            if (set[way].Tag == 0 && empty < 0)
                 empty = way;
         }
 
@@ -180,11 +187,11 @@ internal sealed class Iotlb
         return chosen;
     }
 
+    // The tag is the stamp of the address space with the number of the stream in its low bits; 0 is an empty way.
     private struct Entry
     {
         public ulong Key;
-        public ulong Stamp;
+        public ulong Tag;
         public ulong Data;
-        public RequestStream? Stream;
     }
 }

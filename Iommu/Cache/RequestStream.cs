@@ -5,10 +5,18 @@ namespace Dma.Iommu;
 /// What the caches hold about the requester hangs here: its context, as long as the context cache keeps it, and
 /// its front table. It is ready while a request needs nothing else to be looked up in the IOTLB and the tables.
 /// </remarks>
-internal sealed class RequestStream(RemappedPort port)
+internal sealed class RequestStream(RemappedPort port, int number)
 {
+    /// <summary>How many bits a number has; stamps of address spaces leave them free.</summary>
+    public const int NumberBits = 24;
+
+    private ContextInfo _context;
+
     /// <summary>The requester.</summary>
     public RemappedPort Port => port;
+
+    /// <summary>What cached translations know it by.</summary>
+    public int Number => number;
 
     /// <summary>The pages that it uses most.</summary>
     public FrontTable Front { get; } = new();
@@ -17,10 +25,7 @@ internal sealed class RequestStream(RemappedPort port)
     public bool IsContextCached { get; private set; }
 
     /// <summary>What root and context entry said when they were read.</summary>
-    public ContextInfo Context { get; private set; }
-
-    /// <summary>Whether untranslated requests are translated through <see cref="Space"/> with <see cref="Context"/>.</summary>
-    public bool IsReady => Space is not null;
+    public ref readonly ContextInfo Context => ref _context;
 
     /// <summary>The address space of untranslated requests; null where the stream is not ready.</summary>
     public AddressSpace? Space { get; private set; }
@@ -28,10 +33,13 @@ internal sealed class RequestStream(RemappedPort port)
     /// <summary>The highest address that may be translated.</summary>
     public ulong LastAddress { get; private set; }
 
+    /// <summary>Whether untranslated requests are translated through <see cref="Space"/> with <see cref="Context"/>.</summary>
+    public bool IsReady => Space is not null;
+
     /// <summary>The context cache takes the context in.</summary>
     public void Cache(in ContextInfo context)
     {
-        Context = context;
+        _context = context;
         IsContextCached = true;
     }
 

@@ -9,13 +9,14 @@ internal sealed class TranslationCaches
     private readonly bool _matchesDomain;
     private readonly AddressSpace?[] _spaces;
     private readonly List<AddressSpace> _used = [];
+    private readonly List<RequestStream> _streams = [];
     private ulong _lastStamp;
 
     public TranslationCaches(HardwareProfile profile)
     {
         _matchesDomain = profile.DeviceSelectiveMatchesDomain;
         _spaces = new AddressSpace?[1 << Math.Min(16, 4 + (2 * profile.Capabilities.DomainsCode))];
-        Iotlb = new(profile);
+        Iotlb = new(profile, _streams);
         Contexts = new(profile);
     }
 
@@ -31,13 +32,22 @@ internal sealed class TranslationCaches
     /// <summary>Who is told of each invalidation; may be null.</summary>
     public IRemappingObserver? Observer { get; set; }
 
+    /// <summary>A stream of requests that the caches can tell from others.</summary>
+    /// <param name="port">The requester.</param>
+    public RequestStream CreateStream(RemappedPort port)
+    {
+        RequestStream stream = new(port, _streams.Count);
+        _streams.Add(stream);
+        return stream;
+    }
+
     /// <summary>The address space of a domain.</summary>
     /// <param name="domain">A domain-id within what CAP.ND allows.</param>
     public AddressSpace SpaceOf(DomainId domain)
     {
         if (_spaces[domain.Value] is { } known)
             return known;
-        AddressSpace space = new(domain, ++_lastStamp);
+        AddressSpace space = new(domain, NextStamp());
         _spaces[domain.Value] = space;
         _used.Add(space);
         return space;
@@ -85,7 +95,7 @@ internal sealed class TranslationCaches
         if (domain.Value >= _spaces.Length || _spaces[domain.Value] is not { } space)
             return;
         if (granularity == IotlbGranularity.Domain)
-            space.Drop(++_lastStamp);
+            space.Drop(NextStamp());
         else
             Iotlb.DropPages(space, address.Value, addressMask);
     }
@@ -97,10 +107,12 @@ internal sealed class TranslationCaches
         DropTranslations();
     }
 
+    private ulong NextStamp() => ++_lastStamp << RequestStream.NumberBits;
+
     private void DropTranslations()
     {
         foreach (AddressSpace space in _used)
-            space.Drop(++_lastStamp);
+            space.Drop(NextStamp());
     }
 
     private void DropFunctions(DomainId domain, SourceId source, int functionMask)

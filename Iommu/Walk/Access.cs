@@ -14,6 +14,9 @@ internal readonly record struct Access(bool Write, ulong Wanted, AddressType Typ
     /// <summary>A write.</summary>
     public static Access Writing(AddressType type = default) => new(true, Translation.Write, type);
 
+    /// <summary>An untranslated read or write, by the right that it needs.</summary>
+    public static Access Wanting(ulong right) => new(right == Translation.Write, right, default);
+
     /// <summary>A read of no bytes: where CAP.ZLR is set any right will do.</summary>
     public static Access ReadingNothing(HardwareProfile profile, AddressType type = default) =>
         new(false, profile.Capabilities.ZeroLengthRead ? Translation.Read | Translation.Write : Translation.Read, type);

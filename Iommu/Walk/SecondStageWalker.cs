@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Dma.Machine;
 
 namespace Dma.Iommu;
@@ -16,17 +17,22 @@ namespace Dma.Iommu;
 internal sealed class SecondStageWalker
 {
     private const ulong PageSize = 1ul << 7;
+    private const ulong Any = Translation.Read | Translation.Write;
 
     private readonly PhysicalMemory _memory;
-
-    // Reserved bits by level and PS: those of level n are at 2n where PS is clear, at 2n + 1 where it is set.
-    private readonly ulong[] _reserved;
+    private readonly ulong _tableReserved;
+    private readonly ulong[] _pageReserved;
+    private readonly ulong _smallPageReserved;
+    private readonly ulong _unusual;
     private readonly bool _rightsAtEachLevel;
 
     public SecondStageWalker(PhysicalMemory memory, HardwareProfile profile)
     {
         _memory = memory;
-        _reserved = SecondStageReservedBits.Of(profile);
+        _tableReserved = SecondStageReservedBits.OfTables(profile);
+        _pageReserved = SecondStageReservedBits.OfPages(profile);
+        _smallPageReserved = _pageReserved[1];
+        _unusual = _tableReserved | PageSize;
         _rightsAtEachLevel = profile.RightsOrder == RightsOrder.AtEachLevel;
     }
 
@@ -40,49 +46,76 @@ internal sealed class SecondStageWalker
     public Translation Walk<TObserver>(ulong root, int levels, ulong address, ulong wanted, TObserver observer)
         where TObserver : struct, IWalkObserver
     {
+        QuadwordReader memory = _memory.ReadQuadwords();
         ulong table = root;
-        ulong rights = Translation.Read | Translation.Write;
+        ulong rights = Any;
 
         // Either any right will do until the walk is over, or the wanted one is asked for at each level.
-        ulong needed = _rightsAtEachLevel ? wanted : rights;
-        int shift = 12 + (9 * (levels - 1));
-        for (int level = levels; ; level--, shift -= 9)
+        ulong needed = _rightsAtEachLevel ? wanted : Any;
+        for (int shift = 12 + (9 * (levels - 1)); ; shift -= 9)
         {
             // 1. The entry must be in memory that answers.
-            PhysicalAddress at = new(table + ((address >> shift) & 0x1FF) * 8);
-            bool readable = _memory.TryRead(at, out ulong entry);
+            ulong at = table + (((address >> shift) & 0x1FF) * 8);
+            bool readable = memory.TryRead(at, out ulong entry);
             if (TObserver.Observes)
             {
-                observer.Entry(WalkStructure.SecondStage, level, at, new(entry, 0, 0, 0, 0, 0, 0, 0));
+                observer.Entry(WalkStructure.SecondStage, LevelOf(shift), new(at), new(entry, 0, 0, 0, 0, 0, 0, 0));
                 observer.Check(WalkCheckKind.Readable, 0, readable);
             }
 
             if (!readable)
-                return Translation.None(level == levels ? WalkFault.TopTableAccess : WalkFault.TableAccess);
+                return Translation.None(LevelOf(shift) == levels ? WalkFault.TopTableAccess : WalkFault.TableAccess);
 
             // 2. It is present where it permits anything; what it must permit here is the profile's choice.
             if (TObserver.Observes)
-            {
-                observer.Check(WalkCheckKind.Present, rights, (entry & 3) != 0);
-                if (_rightsAtEachLevel && (entry & 3) != 0)
-                    observer.Check(WalkCheckKind.Permission, needed, (entry & needed) != 0);
-            }
-
+                ObserveRights(entry, needed, observer);
             if ((entry & needed) == 0)
-                return Translation.None((entry & 3) == 0 ? WalkFault.NotPresent : WalkFault.Denied);
+                return Translation.None((entry & Any) == 0 ? WalkFault.NotPresent : WalkFault.Denied);
 
-            // 3. No bit may be set that its level reserves.
-            ulong reserved = _reserved[(2 * level) + (int)((entry >> 7) & 1)];
+            // 3. It is a page at level 1 or with PS, else it leads to the next table. No bit may be set that this reserves.
+            bool page = shift == 12 || (entry & PageSize) != 0;
+            ulong reserved = page ? _pageReserved[LevelOf(shift)] : _tableReserved;
             if (TObserver.Observes)
                 observer.Check(WalkCheckKind.ReservedBits, reserved, (entry & reserved) == 0);
             if ((entry & reserved) != 0)
                 return Translation.None(WalkFault.Reserved);
 
-            // 4. It is a page at level 1 or with PS, else it leads to the next table.
+            // 4. The rights of all entries on the way count.
             rights &= entry;
-            if (level == 1 || (entry & PageSize) != 0)
-                return Translation.Page(entry & Translation.FrameMask, level, rights);
+            if (page)
+                return Translation.Page(entry & Translation.FrameMask, LevelOf(shift), rights);
             table = entry & Translation.FrameMask;
         }
+    }
+
+    /// <summary>The same walk where all is as it mostly is: pages of 4 KiB, tables in the largest extent of memory, nothing wrong.</summary>
+    /// <returns>What <see cref="Walk"/> would find; or nothing, and then it has to be asked.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public Translation WalkQuickly(ulong root, int levels, ulong address, ulong wanted)
+    {
+        QuadwordReader memory = _memory.ReadQuadwords();
+        ulong unusual = _unusual;
+        ulong entry = root;
+        ulong rights = Any;
+        for (int shift = 3 + (9 * levels); shift > 12; shift -= 9)
+        {
+            if (!memory.TryReadEntry(entry, address >> shift, out entry) || (entry & unusual) != 0)
+                return default;
+            rights &= entry;
+        }
+
+        return memory.TryReadEntry(entry, address >> 12, out entry) && (entry & _smallPageReserved) == 0 && (entry & rights & wanted) != 0
+            ? Translation.Page(entry & Translation.FrameMask, 1, entry & rights)
+            : default;
+    }
+
+    private static int LevelOf(int shift) => ((shift - 12) / 9) + 1;
+
+    private void ObserveRights<TObserver>(ulong entry, ulong needed, TObserver observer)
+        where TObserver : struct, IWalkObserver
+    {
+        observer.Check(WalkCheckKind.Present, Any, (entry & Any) != 0);
+        if (_rightsAtEachLevel && (entry & Any) != 0)
+            observer.Check(WalkCheckKind.Permission, needed, (entry & needed) != 0);
     }
 }

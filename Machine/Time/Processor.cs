@@ -32,11 +32,7 @@ public sealed class Processor(string name, EventLoop loop, CostModel costs)
 
     /// <summary>Lets time pass, the debt included.</summary>
     /// <param name="delayNs">Nanoseconds.</param>
-    public ValueTask Delay(ulong delayNs)
-    {
-        ulong debt = TakeDebt();
-        return loop.Delay(delayNs > ulong.MaxValue - debt ? ulong.MaxValue : delayNs + debt);
-    }
+    public ValueTask Delay(ulong delayNs) => loop.Delay(delayNs + TakeDebt());
 
     /// <summary>Pays the debt, then waits for a signal.</summary>
     /// <param name="signal">What to wait for.</param>

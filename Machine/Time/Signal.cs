@@ -4,13 +4,11 @@ namespace Dma.Machine;
 /// <remarks>
 /// Raising it never calls software: waiters continue in an event of their own. A raise that nobody waits for is
 /// kept, so that none is lost between two waits; several kept raises are one, as in an interrupt request register.
-/// A raise and the end of a wait at the same instant go by the order in which they came: either the waiter has the
-/// raise, or it is kept.
 /// </remarks>
 /// <param name="loop">The loop on which waiters continue.</param>
 public sealed class Signal(EventLoop loop)
 {
-    private readonly List<Waiter> _waiters = [];
+    private readonly LinkedList<TaskCompletionSource<bool>> _waiters = [];
 
     /// <summary>Whether it was raised and nobody has taken it yet.</summary>
     public bool IsPending { get; private set; }
@@ -22,13 +20,14 @@ public sealed class Signal(EventLoop loop)
     public void Raise()
     {
         Raised++;
-        IsPending = _waiters.Count == 0;
-        foreach (Waiter waiter in _waiters)
+        if (_waiters.Count == 0)
         {
-            waiter.Timeout?.Cancel();
-            _ = loop.Schedule(0, () => waiter.Completion.SetResult(true));
+            IsPending = true;
+            return;
         }
 
+        foreach (TaskCompletionSource<bool> waiter in _waiters)
+            loop.Schedule(0, () => waiter.TrySetResult(true));
         _waiters.Clear();
     }
 
@@ -46,24 +45,18 @@ public sealed class Signal(EventLoop loop)
             return new(true);
         }
 
-        loop.CheckIsSoftware();
-        Waiter waiter = new();
-        _waiters.Add(waiter);
+        TaskCompletionSource<bool> completion = new();
+        LinkedListNode<TaskCompletionSource<bool>> node = _waiters.AddLast(completion);
         if (timeoutNs != ulong.MaxValue)
-            waiter.Timeout = loop.Schedule(timeoutNs, () => GiveUp(waiter));
-        return new(waiter.Completion.Task);
-    }
+        {
+            loop.Schedule(timeoutNs, () =>
+            {
+                if (node.List is not null)
+                    _waiters.Remove(node);
+                _ = completion.TrySetResult(false);
+            });
+        }
 
-    private void GiveUp(Waiter waiter)
-    {
-        _ = _waiters.Remove(waiter);
-        waiter.Completion.SetResult(false);
-    }
-
-    private sealed class Waiter
-    {
-        public TaskCompletionSource<bool> Completion { get; } = new();
-
-        public ScheduledEvent? Timeout { get; set; }
+        return new(completion.Task);
     }
 }

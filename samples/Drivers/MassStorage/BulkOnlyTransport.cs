@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using Dma.Hal;
 using Dma.UsbDevice.Spec;
 
@@ -46,9 +47,6 @@ public sealed class BulkOnlyTransport
     private const int CommandOffset = 0;
     private const int StatusOffset = 64;
     private const int MemoryBytes = 128;
-
-    /// <summary>Where the command block lies in its wrapper.</summary>
-    private const int CommandBlockOffset = 15;
 
     private readonly UsbDeviceHandle _device;
     private readonly byte _interface;
@@ -176,10 +174,12 @@ public sealed class BulkOnlyTransport
             In = isIn && dataLength != 0,
             CommandLength = block.Length,
         };
-        Span<byte> bytes = stackalloc byte[CommandBlockWrapper.Size];
-        Packed.Write(wrapper, bytes);
-        block.CopyTo(bytes[CommandBlockOffset..]);
-        _memory.Memory.Write(CommandOffset, bytes);
+        Span<byte> bytes = stackalloc byte[32];
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes, wrapper.Raw.Word0);
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes[8..], wrapper.Raw.Word1);
+        bytes[15..].Clear();
+        block.CopyTo(bytes[15..]);
+        _memory.Memory.Write(CommandOffset, bytes[..CommandBlockWrapper.Size]);
     }
 
     private async ValueTask<ExchangeResult> ReadStatus(int expected, int moved)
@@ -216,9 +216,10 @@ public sealed class BulkOnlyTransport
 
     private CommandStatusWrapper ReadWrapper()
     {
-        Span<byte> bytes = stackalloc byte[CommandStatusWrapper.Size];
-        _memory.Memory.Read(StatusOffset, bytes);
-        return Packed.Read<CommandStatusWrapper>(bytes);
+        Span<byte> bytes = stackalloc byte[16];
+        bytes.Clear();
+        _memory.Memory.Read(StatusOffset, bytes[..CommandStatusWrapper.Size]);
+        return new(new(BinaryPrimitives.ReadUInt64LittleEndian(bytes), BinaryPrimitives.ReadUInt64LittleEndian(bytes[8..])));
     }
 
     /// <summary>Reset recovery: class reset, then the halts of both endpoints, in this order.</summary>

@@ -1,4 +1,0 @@
-using BenchmarkDotNet.Running;
-using Dma.Benchmarks;
-
-_ = BenchmarkRunner.Run<WorkloadBenchmarks>(args: args);
