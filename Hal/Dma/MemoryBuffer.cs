@@ -16,6 +16,16 @@ public sealed class MemoryBuffer(ICpu cpu, GuestPhysicalAddress address, int len
     /// <summary>Bytes.</summary>
     public int Length => length;
 
+    /// <summary>A part of the buffer, as a buffer of its own; the memory stays that of the whole.</summary>
+    /// <param name="offset">Where it begins.</param>
+    /// <param name="count">Bytes, at least 1.</param>
+    public MemoryBuffer Slice(int offset, int count)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
+        Check(offset, count);
+        return new(cpu, address + (ulong)offset, count);
+    }
+
     /// <summary>Copies bytes out.</summary>
     public void Read(int offset, Span<byte> destination)
     {

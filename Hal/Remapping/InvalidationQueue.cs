@@ -49,6 +49,8 @@ internal sealed class InvalidationQueue : IInvalidator
     /// <summary>Why it stopped last.</summary>
     public InvalidationQueueError LastError { get; private set; }
 
+    private int Head => new InvalidationQueueHead(new(_registers.Window.Read64(RegisterOffsets.InvalidationQueueHead))).Offset % Slots;
+
     /// <summary>A queue that is not turned on yet; null when no frames are left for it.</summary>
     public static InvalidationQueue? TryCreate(UnitRegisters registers, UnitCapabilities unit, TableMemory memory)
     {
@@ -115,6 +117,11 @@ internal sealed class InvalidationQueue : IInvalidator
                     throw _registers.Broken($"its invalidation queue does not get past an error, the last time {LastError}");
                 Resume();
             }
+            else if (Stops != stopsBefore && Head == _tail)
+            {
+                // It ran dry without a number: the descriptor that was replaced was the one that would have written it.
+                return false;
+            }
             else if (backoff.TryNext(out ulong delayNs))
             {
                 await _registers.Cpu.Processor.Delay(delayNs);
@@ -174,8 +181,7 @@ internal sealed class InvalidationQueue : IInvalidator
     {
         Stops++;
         LastError = new InvalidationQueueErrorRecord(new(_registers.Window.Read64(RegisterOffsets.InvalidationQueueErrorRecord))).Error;
-        int head = new InvalidationQueueHead(new(_registers.Window.Read64(RegisterOffsets.InvalidationQueueHead))).Offset % Slots;
-        _memory.Write128(_ring + (ulong)(head * SlotBytes), new WaitDescriptor { Type = InvalidationDescriptorType.Wait }.Raw);
+        _memory.Write128(_ring + (ulong)(Head * SlotBytes), new WaitDescriptor { Type = InvalidationDescriptorType.Wait }.Raw);
         _registers.Window.Write32(RegisterOffsets.FaultStatus, (uint)new FaultStatus { InvalidationQueueError = true }.Raw.Value);
     }
 }

@@ -14,7 +14,10 @@ public sealed class RemappingDomain
 
     private readonly RemappingDriver _driver;
     private readonly DomainTables _tables;
+
+    // What the unit must still be told, and what the map under way adds.
     private readonly TableChange _change = new();
+    private readonly TableChange _added = new();
     private readonly Gate _gate = new();
     private bool _isReleased;
 
@@ -68,15 +71,19 @@ public sealed class RemappingDomain
                 await Invalidate();
             if (_tables.AnyMapped(address.Value, end))
                 return DmaRefusal.StillMapped;
-            bool isFilled = _tables.TryFill(address.Value, end, target.Value, RightsOf(direction), _change);
-            if (!isFilled)
-                _tables.Clear(address.Value, end, _change);
+            _added.Clear();
+            bool isFilled = _tables.TryFill(address.Value, end, target.Value, RightsOf(direction), _added);
+            if (isFilled && !_driver.Unit.Capability.CachingMode)
+            {
+                await _driver.FlushWriteBuffers();
+                return DmaRefusal.None;
+            }
 
             // Where entries that are not present may be cached, the unit must be told of new ones as of changed ones.
-            if (!isFilled || _driver.Unit.Capability.CachingMode)
-                await Invalidate();
-            else
-                await _driver.FlushWriteBuffers();
+            if (!isFilled)
+                _tables.Clear(address.Value, end, _added);
+            _change.Include(_added);
+            await Invalidate();
             return isFilled ? DmaRefusal.None : DmaRefusal.Exhausted;
         }
         finally

@@ -21,6 +21,7 @@ public sealed class RemappingDriver
     private readonly TableMemory _memory;
     private readonly ContextTables _contexts;
     private readonly FaultDrain _faults;
+    private readonly Signal _faultEvent;
     private readonly FreeBitmap _domainIds;
     private readonly List<RemappingDomain> _domains = [];
     private readonly Dictionary<SourceId, Attachment> _attached = [];
@@ -37,6 +38,7 @@ public sealed class RemappingDriver
         _memory = memory;
         _contexts = contexts;
         _faults = new(registers.Window, unit);
+        _faultEvent = registers.Cpu.Vector(options.FaultVector);
         _domainIds = new((ulong)unit.DomainCount);
 
         // With caching mode, entries that are not present may be cached under domain-id 0: no domain may have it.
@@ -204,7 +206,7 @@ public sealed class RemappingDriver
     /// <param name="timeoutNs">How long at most, in nanoseconds of virtual time.</param>
     /// <returns><c>true</c> when it came, <c>false</c> when time ran out.</returns>
     public ValueTask<bool> WaitForFault(ulong timeoutNs = ulong.MaxValue) =>
-        _registers.Cpu.Processor.Wait(_registers.Cpu.Vector(Options.FaultVector), timeoutNs);
+        _registers.Cpu.Processor.Wait(_faultEvent, timeoutNs);
 
     /// <summary>Reads the faults that the unit recorded, oldest first, and makes room for new ones.</summary>
     public IReadOnlyList<FaultReport> DrainFaults()

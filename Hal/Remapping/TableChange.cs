@@ -33,6 +33,16 @@ internal sealed class TableChange
         Guard(first, end);
     }
 
+    /// <summary>All that another one knows of changed too.</summary>
+    public void Include(TableChange other)
+    {
+        if (other.IsEmpty)
+            return;
+        Include(other.First, other.End);
+        Guard(other._guardFirst, other._guardEnd);
+        LeafOnly &= other.LeafOnly;
+    }
+
     /// <summary>Whether something new in a range could be reached through what the unit may still have cached.</summary>
     public bool Touches(ulong first, ulong end) => first < _guardEnd && _guardFirst < end;
 

@@ -48,6 +48,84 @@ public enum FaultReason
     /// <summary>LGN.4: the translated address lies in the interrupt range.</summary>
     OutputInInterruptRange = 0xE,
 
+    /// <summary>An interrupt entry cannot be read.</summary>
+    InterruptEntryAccess = 0x23,
+
+    /// <summary>A reserved bit is set in a present interrupt entry, or it asks for what the unit does not have.</summary>
+    InterruptEntryInvalid = 0x24,
+
+    /// <summary>A posted-interrupt descriptor cannot be read or written.</summary>
+    PostedDescriptorAccess = 0x27,
+
+    /// <summary>A reserved bit is set in a posted-interrupt descriptor.</summary>
+    PostedDescriptorReserved = 0x28,
+
     /// <summary>A request into the interrupt range that is no interrupt: a read, or no aligned doubleword.</summary>
     InterruptRangeRequest = 0x29,
+
+    /// <summary>SRT.1: the scalable-mode root table cannot be read.</summary>
+    ScalableRootAccess = 0x38,
+
+    /// <summary>SRT.3: a reserved bit is set in a present half of a scalable-mode root entry.</summary>
+    ScalableRootReserved = 0x3A,
+
+    /// <summary>SCT.1: the scalable-mode context table cannot be read.</summary>
+    ScalableContextAccess = 0x40,
+
+    /// <summary>SCT.3: a reserved bit is set in a present scalable-mode context entry.</summary>
+    ScalableContextReserved = 0x42,
+
+    /// <summary>SCT.4: the scalable-mode context entry asks for what cannot be.</summary>
+    ScalableContextInvalid = 0x43,
+
+    /// <summary>SPD.1: the PASID directory cannot be read.</summary>
+    PasidDirectoryAccess = 0x50,
+
+    /// <summary>SPD.3: a reserved bit is set in a present PASID directory entry.</summary>
+    PasidDirectoryReserved = 0x52,
+
+    /// <summary>SPT.1: the PASID table cannot be read.</summary>
+    PasidEntryAccess = 0x58,
+
+    /// <summary>SPT.3: a reserved bit is set in a present PASID entry.</summary>
+    PasidEntryReserved = 0x5A,
+
+    /// <summary>SPT.4: the PASID entry asks for what the unit does not have.</summary>
+    PasidEntryInvalid = 0x5B,
+
+    /// <summary>SFS.1: a first-stage table below the top one cannot be read.</summary>
+    FirstStageAccess = 0x70,
+
+    /// <summary>SFS.3: a reserved bit is set in a present first-stage entry.</summary>
+    FirstStageReserved = 0x72,
+
+    /// <summary>SFS.4: the top table of the first stage cannot be read.</summary>
+    FirstStageTopAccess = 0x73,
+
+    /// <summary>SFS.5: nested, and the address of a first-stage table is wider than the second stage allows.</summary>
+    NestedTableBeyondWidth = 0x74,
+
+    /// <summary>SFS.6: nested, and the second stage does not permit to read the top table of the first stage.</summary>
+    NestedTopTableNotReadable = 0x75,
+
+    /// <summary>SFS.7: nested, and the second stage does not permit to read a lower table of the first stage.</summary>
+    NestedTableNotReadable = 0x76,
+
+    /// <summary>SSS.1: in scalable mode, a second-stage table below the top one cannot be read.</summary>
+    ScalableSecondStageAccess = 0x78,
+
+    /// <summary>SSS.2: in scalable mode, a second-stage entry is not present.</summary>
+    ScalableSecondStageNotPresent = 0x79,
+
+    /// <summary>SSS.3: in scalable mode, a reserved bit is set in a present second-stage entry.</summary>
+    ScalableSecondStageReserved = 0x7A,
+
+    /// <summary>SSS.4: in scalable mode, the top table of the second stage cannot be read.</summary>
+    ScalableSecondStageTopAccess = 0x7B,
+
+    /// <summary>SGN.5: in scalable mode, the address is wider than the second stage or the unit allow.</summary>
+    ScalableAddressBeyondWidth = 0x84,
+
+    /// <summary>SGN.8: in scalable mode, the translated address lies in the interrupt range.</summary>
+    ScalableOutputInInterruptRange = 0x87,
 }

@@ -1,5 +1,5 @@
-using System.IO.MemoryMappedFiles;
 using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 
 namespace Dma.Machine;
 
@@ -18,16 +18,18 @@ internal sealed unsafe partial class NativeBlock : IDisposable
     // From here on asking the system for fresh zero pages is cheaper than writing zeros.
     private const ulong GiveBackFromBytes = 64 * 1024;
 
-    private readonly MemoryMappedFile? _file;
-    private readonly MemoryMappedViewAccessor? _view;
+    private const int SeekData = 3;
+    private const int SeekHole = 4;
+    private const int NoSuchOffset = 6;
+
+    private readonly FileMapping? _file;
     private byte* _pointer;
 
-    private NativeBlock(byte* pointer, ulong length, MemoryMappedFile? file = null, MemoryMappedViewAccessor? view = null)
+    private NativeBlock(byte* pointer, ulong length, FileMapping? file = null)
     {
         _pointer = pointer;
         Length = length;
         _file = file;
-        _view = view;
     }
 
     ~NativeBlock() => Release();
@@ -52,14 +54,13 @@ internal sealed unsafe partial class NativeBlock : IDisposable
         return new((byte*)address, length);
     }
 
-    /// <summary>A shared mapping of a file: what either side writes, the other one sees.</summary>
+    /// <summary>A shared mapping of the start of a file: what either side writes, the other one sees.</summary>
     public static NativeBlock Shared(string path, ulong length)
     {
-        MemoryMappedFile file = MemoryMappedFile.CreateFromFile(path, FileMode.OpenOrCreate, null, checked((long)length));
-        MemoryMappedViewAccessor view = file.CreateViewAccessor(0, (long)length);
+        FileMapping file = new(path, checked((long)length));
         byte* pointer = null;
-        view.SafeMemoryMappedViewHandle.AcquirePointer(ref pointer);
-        return new(pointer + view.PointerOffset, length, file, view);
+        file.View.SafeMemoryMappedViewHandle.AcquirePointer(ref pointer);
+        return new(pointer + file.View.PointerOffset, length, file);
     }
 
     /// <summary>Zeros in a range; large ranges are given back to the system, and cost memory again when touched.</summary>
@@ -72,11 +73,27 @@ internal sealed unsafe partial class NativeBlock : IDisposable
             NativeMemory.Clear(_pointer + offset, checked((nuint)length));
     }
 
+    /// <summary>The runs of pages that may hold anything but zeros, as offsets and lengths; finding them touches none.</summary>
+    /// <param name="offset">Where to begin, a multiple of the page size.</param>
+    /// <param name="length">Bytes, whole pages.</param>
+    public IEnumerable<(ulong Offset, ulong Length)> Populated(ulong offset, ulong length)
+    {
+        if (_file is not null && OperatingSystem.IsLinux())
+            return PopulatedFile(_file.Handle, offset, offset + length);
+        return _file is null && PageMap.IsAvailable
+            ? PageMap.Touched((ulong)_pointer + offset, length).Select(run => (run.Offset + offset, run.Length))
+            : [(offset, length)];
+    }
+
     /// <summary>Bytes of a range of whole pages that cost memory now; all of them where the system does not say.</summary>
     public ulong ResidentBytes(ulong offset, ulong length)
     {
-        if (OperatingSystem.IsWindows())
+        if (!PageMap.IsAvailable)
             return length;
+        if (_file is null)
+            return PageMap.ResidentBytes((ulong)_pointer + offset, length);
+
+        // Pages of a file are in memory for all who map it.
         const ulong StepBytes = 4096 * PageBytes;
         Span<byte> pages = stackalloc byte[(int)(StepBytes / PageBytes)];
         ulong resident = 0;
@@ -106,11 +123,10 @@ internal sealed unsafe partial class NativeBlock : IDisposable
     {
         if (_pointer is null)
             return;
-        if (_view is not null)
+        if (_file is not null)
         {
-            _view.SafeMemoryMappedViewHandle.ReleasePointer();
-            _view.Dispose();
-            _file!.Dispose();
+            _file.View.SafeMemoryMappedViewHandle.ReleasePointer();
+            _file.Dispose();
         }
         else if (OperatingSystem.IsWindows())
         {
@@ -123,6 +139,28 @@ internal sealed unsafe partial class NativeBlock : IDisposable
 
         _pointer = null;
     }
+
+    // A file without blocks reads as zeros there. Where the file system cannot tell, all of it is data.
+    private static IEnumerable<(ulong Offset, ulong Length)> PopulatedFile(SafeFileHandle file, ulong from, ulong to)
+    {
+        for (ulong at = from; at < to;)
+        {
+            long data = Seek(file, (long)at, SeekData);
+            if (data < 0 && Marshal.GetLastPInvokeError() == NoSuchOffset)
+                yield break;
+            ulong first = data < 0 ? at : (ulong)data & ~(ulong)(PageBytes - 1);
+            long hole = data < 0 ? -1 : Seek(file, data, SeekHole);
+            ulong end = hole < 0 ? to : Math.Min(to, ((ulong)hole + PageBytes - 1) & ~(ulong)(PageBytes - 1));
+            if (first >= to)
+                yield break;
+            yield return (first, end - first);
+            at = end;
+        }
+    }
+
+    [LibraryImport("libc", EntryPoint = "lseek", SetLastError = true)]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static partial long Seek(SafeFileHandle file, long offset, int whence);
 
     [LibraryImport("libc", EntryPoint = "mmap", SetLastError = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]

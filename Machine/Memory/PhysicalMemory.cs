@@ -7,8 +7,8 @@ namespace Dma.Machine;
 /// <remarks>
 /// Every access is checked against the extents before a byte moves; where nothing is backed the answer is
 /// <c>false</c> and nothing changed. The largest extent is looked at first, so that an access to ordinary
-/// memory costs one comparison. Naturally aligned accesses of up to eight bytes are atomic, also toward
-/// another process that shares a file mapping.
+/// memory costs one comparison. A naturally aligned value of up to eight bytes is read and written as a whole,
+/// also toward another process that shares a file mapping. A memory that is used keeps its blocks alive.
 /// </remarks>
 public sealed unsafe class PhysicalMemory : IDisposable
 {
@@ -16,6 +16,8 @@ public sealed unsafe class PhysicalMemory : IDisposable
     public const int ExtentsMax = 16;
 
     private const int ValueBytesMax = 64;
+    private const ulong PageBytes = 4096;
+    private const ulong AddressEnd = 1ul << 52;
 
     private readonly List<Extent> _extents = [];
     private byte* _pointer;
@@ -84,6 +86,7 @@ public sealed unsafe class PhysicalMemory : IDisposable
         if (place is null)
             return ReadAcross(address, destination);
         new ReadOnlySpan<byte>(place, destination.Length).CopyTo(destination);
+        GC.KeepAlive(this);
         return true;
     }
 
@@ -95,6 +98,7 @@ public sealed unsafe class PhysicalMemory : IDisposable
         if (place is null)
             return WriteAcross(address, source);
         source.CopyTo(new Span<byte>(place, source.Length));
+        GC.KeepAlive(this);
         return true;
     }
 
@@ -149,6 +153,7 @@ public sealed unsafe class PhysicalMemory : IDisposable
         }
 
         found = Interlocked.CompareExchange(ref *(ulong*)place, replacement, expected);
+        GC.KeepAlive(this);
         return true;
     }
 
@@ -171,6 +176,28 @@ public sealed unsafe class PhysicalMemory : IDisposable
         foreach ((Extent extent, ulong offset, ulong count) in Overlaps(address, length))
             resident += extent.Block.ResidentBytes(offset, count);
         return resident;
+    }
+
+    /// <summary>The runs of pages within a range that may hold anything but zeros; all other backed pages are zeros that cost nothing.</summary>
+    /// <remarks>
+    /// Finding them touches no page. It is exact to the page on Linux; elsewhere every backed page may hold something.
+    /// The runs come in ascending order and are clipped to the range.
+    /// </remarks>
+    /// <param name="address">The first byte.</param>
+    /// <param name="length">Bytes.</param>
+    public IEnumerable<(PhysicalAddress Start, ulong Length)> Populated(PhysicalAddress address, ulong length)
+    {
+        foreach ((Extent extent, ulong offset, ulong count) in Overlaps(address, length).OrderBy(part => part.Extent.Start))
+        {
+            ulong firstPage = offset & ~(PageBytes - 1);
+            ulong endPage = (offset + count + PageBytes - 1) & ~(PageBytes - 1);
+            foreach ((ulong runOffset, ulong runLength) in extent.Block.Populated(firstPage, endPage - firstPage))
+            {
+                ulong first = Math.Max(offset, runOffset);
+                ulong end = Math.Min(offset + count, runOffset + runLength);
+                yield return (new(extent.Start + first), end - first);
+            }
+        }
     }
 
     /// <summary>Gives the memory back. Using it afterwards finds nothing backed.</summary>
@@ -221,10 +248,11 @@ public sealed unsafe class PhysicalMemory : IDisposable
     // The parts of a range that extents back.
     private IEnumerable<(Extent Extent, ulong Offset, ulong Count)> Overlaps(PhysicalAddress address, ulong length)
     {
+        ulong rangeEnd = address.Value + Math.Min(length, ulong.MaxValue - address.Value);
         foreach (Extent extent in _extents)
         {
             ulong first = Math.Max(address.Value, extent.Start);
-            ulong end = Math.Min(checked(address.Value + length), extent.Start + extent.Block.Length);
+            ulong end = Math.Min(rangeEnd, extent.Start + extent.Block.Length);
             if (first < end)
                 yield return (extent, first - extent.Start, end - first);
         }
@@ -290,9 +318,9 @@ public sealed unsafe class PhysicalMemory : IDisposable
 
     private void CheckFree(PhysicalAddress start, ulong length)
     {
-        if (length == 0 || ((start.Value | length) & 0xFFF) != 0)
+        if (length == 0 || ((start.Value | length) & (PageBytes - 1)) != 0)
             throw new ArgumentException("An extent is made of whole 4 KiB pages.");
-        if (start.Value >= 1ul << 52 || length > (1ul << 52) - start.Value)
+        if (start.Value >= AddressEnd || length > AddressEnd - start.Value)
             throw new ArgumentException("Physical addresses end at 2^52.");
         if (_extents.Count == ExtentsMax)
             throw new ArgumentException($"One memory has at most {ExtentsMax} extents.");

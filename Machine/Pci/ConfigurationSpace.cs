@@ -48,18 +48,7 @@ public sealed class ConfigurationSpace
 
     internal void Reset(bool warm) => _registers.Reset(warm);
 
-    /// <summary>The first run of bytes that no register covers, from an offset on, at doubleword boundaries; 0 where none is left.</summary>
-    internal int FindFree(int from, int length, int end)
-    {
-        int begin = from;
-        for (int at = from; at < end && at < begin + length; at++)
-        {
-            if (_registers.Covers(at))
-                begin = (at + 4) & ~3;
-        }
-
-        return begin + length <= end ? begin : 0;
-    }
+    internal bool Covers(int offset) => _registers.Covers(offset);
 
     private bool Contains(int offset, int width) => offset >= 0 && width is 1 or 2 or 4 && offset <= Length - width;
 }

@@ -82,6 +82,13 @@ public abstract class PciFunction
     /// <summary>The size of a memory BAR in bytes, 0 where there is none.</summary>
     public ulong BarSize(int bar) => _bars.Find(other => other.Index == bar).Size;
 
+    /// <summary>Where a memory BAR answers now; null where it does not, because there is none or memory space is off.</summary>
+    /// <param name="bar">0 to 5.</param>
+    public ulong? DecodedAt(int bar) =>
+        Bus is { IsHeldInReset: false } && (Command & PciCommand.MemorySpace) != 0 && _bars.Find(other => other.Index == bar) is { Size: > 0 } found
+            ? found.Address(Configuration)
+            : null;
+
     /// <summary>Power-on or bus reset: every register and the device go back to where they started.</summary>
     public void Reset() => Reset(warm: false);
 
@@ -90,6 +97,11 @@ public abstract class PciFunction
 
     /// <summary>The function was reset: the device stops what it does, forgets everything and lets its interrupt fall.</summary>
     protected abstract void OnReset();
+
+    /// <summary>The command register, a BAR or the function's place may have changed, and what follows from them.</summary>
+    protected virtual void OnRefresh()
+    {
+    }
 
     /// <summary>Software wrote a register that <see cref="AddRegister"/> declared.</summary>
     protected virtual void ConfigurationWritten(in RegisterWrite write)
@@ -122,7 +134,12 @@ public abstract class PciFunction
     }
 
     /// <summary>Declares a configuration register of the device's own, from 40h on.</summary>
-    protected void AddRegister(in Register register) => Configuration.Add(register);
+    protected void AddRegister(in Register register)
+    {
+        if (register.Offset < PciOffset.AfterHeader || !IsFree(register.Offset, register.Width))
+            throw new ArgumentException($"There is no room for {register.Name} at {register.Offset:X}h.");
+        Configuration.Add(register);
+    }
 
     /// <summary>Puts a value into a configuration register of the device's own, past all masks.</summary>
     protected void SetRegister(int offset, ulong value) => Configuration[offset] = value;
@@ -141,8 +158,9 @@ public abstract class PciFunction
             : (PciOffset.AfterHeader, PciOffset.Extended);
         bool hasOthers = _capabilities.Exists(other => other.IsExtended == capability.IsExtended);
         if (offset == 0)
-            offset = Configuration.FindFree(first, capability.Length, end);
-        if ((capability.IsExtended && !hasOthers && offset != first) || offset < first || (offset & 3) != 0 || offset > end - capability.Length)
+            offset = FindFree(first, capability.Length, end);
+        if ((capability.IsExtended && !hasOthers && offset != first) || offset < first || (offset & 3) != 0
+            || offset > end - capability.Length || !IsFree(offset, capability.Length))
             throw new ArgumentException($"There is no room for capability {capability.Id:X}h.");
 
         capability.Place(this, offset);
@@ -187,6 +205,7 @@ public abstract class PciFunction
             : DmaStatus.Unclaimed);
         _windows.Refresh();
         _pin.Refresh();
+        OnRefresh();
     }
 
     internal void Plug(PciBus bus, byte deviceFunction)
@@ -266,6 +285,26 @@ public abstract class PciFunction
         }
 
         ConfigurationWritten(write);
+    }
+
+    private int FindFree(int first, int length, int end)
+    {
+        int offset = first;
+        while (offset <= end - length && !IsFree(offset, length))
+            offset += 4;
+        return offset;
+    }
+
+    // A capability owns all its bytes, those without a register too.
+    private bool IsFree(int offset, int length)
+    {
+        for (int at = offset; at < offset + length; at++)
+        {
+            if (Configuration.Covers(at) || _capabilities.Exists(other => (uint)(at - other.Offset) < (uint)other.Length))
+                return false;
+        }
+
+        return true;
     }
 
     private void Link(PciCapability capability)

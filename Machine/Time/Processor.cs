@@ -32,7 +32,11 @@ public sealed class Processor(string name, EventLoop loop, CostModel costs)
 
     /// <summary>Lets time pass, the debt included.</summary>
     /// <param name="delayNs">Nanoseconds.</param>
-    public ValueTask Delay(ulong delayNs) => loop.Delay(delayNs + TakeDebt());
+    public ValueTask Delay(ulong delayNs)
+    {
+        ulong debt = TakeDebt();
+        return loop.Delay(delayNs > ulong.MaxValue - debt ? ulong.MaxValue : delayNs + debt);
+    }
 
     /// <summary>Pays the debt, then waits for a signal.</summary>
     /// <param name="signal">What to wait for.</param>

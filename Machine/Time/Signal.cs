@@ -4,11 +4,13 @@ namespace Dma.Machine;
 /// <remarks>
 /// Raising it never calls software: waiters continue in an event of their own. A raise that nobody waits for is
 /// kept, so that none is lost between two waits; several kept raises are one, as in an interrupt request register.
+/// A raise and the end of a wait at the same instant go by the order in which they came: either the waiter has the
+/// raise, or it is kept.
 /// </remarks>
 /// <param name="loop">The loop on which waiters continue.</param>
 public sealed class Signal(EventLoop loop)
 {
-    private readonly LinkedList<TaskCompletionSource<bool>> _waiters = [];
+    private readonly List<Waiter> _waiters = [];
 
     /// <summary>Whether it was raised and nobody has taken it yet.</summary>
     public bool IsPending { get; private set; }
@@ -20,14 +22,13 @@ public sealed class Signal(EventLoop loop)
     public void Raise()
     {
         Raised++;
-        if (_waiters.Count == 0)
+        IsPending = _waiters.Count == 0;
+        foreach (Waiter waiter in _waiters)
         {
-            IsPending = true;
-            return;
+            waiter.Timeout?.Cancel();
+            _ = loop.Schedule(0, () => waiter.Completion.SetResult(true));
         }
 
-        foreach (TaskCompletionSource<bool> waiter in _waiters)
-            loop.Schedule(0, () => waiter.TrySetResult(true));
         _waiters.Clear();
     }
 
@@ -45,18 +46,24 @@ public sealed class Signal(EventLoop loop)
             return new(true);
         }
 
-        TaskCompletionSource<bool> completion = new();
-        LinkedListNode<TaskCompletionSource<bool>> node = _waiters.AddLast(completion);
+        loop.CheckIsSoftware();
+        Waiter waiter = new();
+        _waiters.Add(waiter);
         if (timeoutNs != ulong.MaxValue)
-        {
-            loop.Schedule(timeoutNs, () =>
-            {
-                if (node.List is not null)
-                    _waiters.Remove(node);
-                _ = completion.TrySetResult(false);
-            });
-        }
+            waiter.Timeout = loop.Schedule(timeoutNs, () => GiveUp(waiter));
+        return new(waiter.Completion.Task);
+    }
 
-        return new(completion.Task);
+    private void GiveUp(Waiter waiter)
+    {
+        _ = _waiters.Remove(waiter);
+        waiter.Completion.SetResult(false);
+    }
+
+    private sealed class Waiter
+    {
+        public TaskCompletionSource<bool> Completion { get; } = new();
+
+        public ScheduledEvent? Timeout { get; set; }
     }
 }

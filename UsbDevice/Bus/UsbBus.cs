@@ -49,6 +49,10 @@ public sealed class UsbBus
         return _routes[address & (AddressCount - 1)];
     }
 
+    /// <summary>The port at the root through which an address is reached; null where nobody answers.</summary>
+    public UsbPort? RootPortOf(byte address) =>
+        Find(address) is { } device ? Array.Find(_ports, port => Reaches(port, device)) : null;
+
     /// <summary>Sends a SETUP or OUT token and its data.</summary>
     /// <param name="token">The token.</param>
     /// <param name="dataPid">Which data packet.</param>
@@ -93,6 +97,9 @@ public sealed class UsbBus
 
     /// <summary>Something changed in who hears what: a plug, a port, an address.</summary>
     internal void RoutesChanged() => _routesValid = false;
+
+    private static bool Reaches(UsbPort port, IUsbDevice device) =>
+        port.Device is { } here && (here == device || here.Downstream.Any(below => Reaches(below, device)));
 
     private void BuildRoutes()
     {

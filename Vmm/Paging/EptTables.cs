@@ -12,6 +12,8 @@ public sealed class EptTables
     private readonly FrameTable _frames;
     private readonly PhysicalMemory _memory;
 
+    private bool _isReleased;
+
     private EptTables(FrameTable frames, PhysicalAddress root) =>
         (_frames, _memory, Pointer, TableFrames) = (frames, frames.Memory, EptPointer.To(root), 1);
 
@@ -28,8 +30,9 @@ public sealed class EptTables
     public static EptTables? TryCreate(FrameTable frames) =>
         frames.TryAllocate(FrameOwner.Vmm, FrameSize.Page4K, out PhysicalAddress root) ? new(frames, root) : null;
 
-    /// <summary>Walks as the processor does.</summary>
-    public EptWalkResult Walk(GuestPhysicalAddress address, EptRights access) => EptWalker.Walk(_memory, Pointer, address, access);
+    /// <summary>Walks as the processor does; released tables map nothing.</summary>
+    public EptWalkResult Walk(GuestPhysicalAddress address, EptRights access) =>
+        _isReleased ? EptWalkResult.Violation(0, default, EptRights.None) : EptWalker.Walk(_memory, Pointer, address, access);
 
     /// <summary>Maps one page.</summary>
     /// <param name="guest">Its first guest-physical byte, aligned to the size, below 2^48; nothing may be mapped in its range.</param>
@@ -95,6 +98,7 @@ public sealed class EptTables
     public void Release()
     {
         Generation++;
+        _isReleased = true;
         ReleaseBelow(Pointer.Root, TopLevel);
         FreeTable(Pointer.Root);
     }

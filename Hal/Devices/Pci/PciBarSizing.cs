@@ -3,7 +3,7 @@ using Dma.Machine;
 namespace Dma.Hal;
 
 /// <summary>Finds out which base address registers a function has and how large they are (PCI, base address registers).</summary>
-internal static class PciBarSizing
+public static class PciBarSizing
 {
     /// <summary>Registers in a header of layout 0.</summary>
     public const int Bars = 6;

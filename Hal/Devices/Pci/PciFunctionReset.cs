@@ -3,11 +3,12 @@ using Dma.Machine;
 namespace Dma.Hal;
 
 /// <summary>Function-level reset (PCI Express, function-level reset), with the waits that it asks for.</summary>
-internal sealed class PciFunctionReset
+public sealed class PciFunctionReset
 {
     private const int DeviceCapabilities = 4;
     private const int DeviceControl = 8;
     private const int DeviceStatus = 10;
+    private const int CheckedLength = 12;
     private const uint ResetCapable = 1u << 28;
     private const ushort InitiateReset = 1 << 15;
     private const ushort TransactionsPending = 1 << 5;
@@ -32,11 +33,22 @@ internal sealed class PciFunctionReset
     }
 
     /// <summary>The reset of a function; null where it has none.</summary>
+    /// <exception cref="DeviceException">The capability is malformed.</exception>
     public static PciFunctionReset? TryFind(ICpu cpu, IConfigurationAccess configuration, SourceId location)
     {
         int capability = PciCapabilityList.Find(configuration, location, PciCapabilityId.PciExpress);
-        bool isCapable = capability != 0 && (configuration.Read32(capability + DeviceCapabilities) & ResetCapable) != 0;
+        if (capability == 0)
+            return null;
+        PciCapabilityList.CheckRoom(location, PciCapabilityId.PciExpress, capability, CheckedLength);
+        bool isCapable = (configuration.Read32(capability + DeviceCapabilities) & ResetCapable) != 0;
         return isCapable ? new(cpu, configuration, location, capability) : null;
+    }
+
+    /// <summary>Starts the reset without waiting for anything; for who passes on the reset of someone who waits himself.</summary>
+    public void Initiate()
+    {
+        ushort control = _configuration.Read16(_capability + DeviceControl);
+        _configuration.Write16(_capability + DeviceControl, (ushort)(control | InitiateReset));
     }
 
     /// <summary>Resets the function; its configuration is lost, but for what belongs to the link.</summary>
@@ -50,8 +62,7 @@ internal sealed class PciFunctionReset
         for (int poll = 0; poll < PendingPolls && (_configuration.Read16(_capability + DeviceStatus) & TransactionsPending) != 0; poll++)
             await _cpu.Processor.Delay(PollNs);
 
-        ushort control = _configuration.Read16(_capability + DeviceControl);
-        _configuration.Write16(_capability + DeviceControl, (ushort)(control | InitiateReset));
+        Initiate();
         await _cpu.Processor.Delay(SettleNs);
 
         // Until it is ready it answers with all ones, or with 0001h for its vendor.

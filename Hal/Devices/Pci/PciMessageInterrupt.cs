@@ -21,12 +21,16 @@ internal sealed class PciMessageInterrupt : IInterruptLine
     private const int MsixTable = 4;
     private const uint MsixBarMask = 7;
     private const int MsixEntryBytes = 16;
+    private const int MsixLength = 12;
 
     private readonly ICpu _cpu;
     private readonly IConfigurationAccess _configuration;
     private readonly int _capability;
     private readonly RegisterWindow? _table;
     private readonly byte _vector;
+
+    // Taken at once: a message that comes before anyone waits must find it.
+    private readonly Signal _signal;
 
     private PciMessageInterrupt(ICpu cpu, IConfigurationAccess configuration, int capability, RegisterWindow? table, byte vector)
     {
@@ -35,6 +39,7 @@ internal sealed class PciMessageInterrupt : IInterruptLine
         _capability = capability;
         _table = table;
         _vector = vector;
+        _signal = cpu.Vector(vector);
     }
 
     /// <summary>The interrupt of a function, by MSI, or by MSI-X where it has only that.</summary>
@@ -44,15 +49,23 @@ internal sealed class PciMessageInterrupt : IInterruptLine
     {
         int msi = PciCapabilityList.Find(configuration, location, PciCapabilityId.Msi);
         if (msi != 0)
+        {
+            PciCapabilityList.CheckRoom(location, PciCapabilityId.Msi, msi, MsiLength(configuration.Read16(msi + Control)));
             return new(cpu, configuration, msi, table: null, vector);
+        }
+
         int msix = PciCapabilityList.Find(configuration, location, PciCapabilityId.Msix);
         if (msix != 0)
+        {
+            PciCapabilityList.CheckRoom(location, PciCapabilityId.Msix, msix, MsixLength);
             return new(cpu, configuration, msix, FindTable(cpu, configuration, location, bars, msix), vector);
+        }
+
         throw new DeviceException($"The device at {location} has neither MSI nor MSI-X, and interrupts of other kinds are not routed.");
     }
 
     /// <inheritdoc/>
-    public ValueTask<bool> Wait(ulong timeoutNs) => _cpu.Processor.Wait(_cpu.Vector(_vector), timeoutNs);
+    public ValueTask<bool> Wait(ulong timeoutNs) => _cpu.Processor.Wait(_signal, timeoutNs);
 
     /// <summary>Routes the first vector to the processor and lets it through; the others stay off.</summary>
     public void TurnOn()
@@ -70,6 +83,8 @@ internal sealed class PciMessageInterrupt : IInterruptLine
         ushort enable = _table is null ? MsiEnable : MsixEnable;
         _configuration.Write16(_capability + Control, (ushort)(_configuration.Read16(_capability + Control) & ~enable));
     }
+
+    private static int MsiLength(ushort control) => 10 + ((control & Msi64Bit) != 0 ? 4 : 0) + ((control & MsiMaskable) != 0 ? 10 : 0);
 
     private static RegisterWindow FindTable(
         ICpu cpu, IConfigurationAccess configuration, SourceId location, IReadOnlyList<PciBarInfo> bars, int capability)

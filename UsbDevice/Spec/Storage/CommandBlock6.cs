@@ -15,11 +15,11 @@ public readonly record struct CommandBlock6(Bits128 Raw)
         init => Raw = Raw.With(7, 0, (ulong)value);
     }
 
-    /// <summary>Bits 31:8, LOGICAL BLOCK ADDRESS, 21 bits; in other commands the same bytes mean other things.</summary>
+    /// <summary>Bits 12:8, 23:16 and 31:24, most significant first, LOGICAL BLOCK ADDRESS, 21 bits; in other commands the same bytes mean other things.</summary>
     public uint LogicalBlock
     {
         get => BinaryPrimitives.ReverseEndianness((uint)Raw.Bits(31, 8) << 8) & 0x1F_FFFF;
-        init => Raw = Raw.With(31, 8, BinaryPrimitives.ReverseEndianness(value) >> 8);
+        init => Raw = Raw.With(12, 8, value >> 16).With(31, 16, BinaryPrimitives.ReverseEndianness((ushort)value));
     }
 
     /// <summary>Bits 39:32, TRANSFER LENGTH or ALLOCATION LENGTH; READ and WRITE move 256 blocks for 0.</summary>

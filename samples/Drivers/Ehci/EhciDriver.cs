@@ -110,7 +110,7 @@ public sealed class EhciDriver
     public EhciPipe OpenBulk(int device, int endpoint, int maxPacketSize) =>
         Open(EhciPipe.Bulk(_memory, device, endpoint, maxPacketSize));
 
-    /// <summary>Closes a pipe.</summary>
+    /// <summary>Closes a pipe; one that is closed stays so.</summary>
     public async ValueTask Close(EhciPipe pipe)
     {
         if (await TakeOffSchedule(pipe))
@@ -136,7 +136,7 @@ public sealed class EhciDriver
     {
         bool hasData = setup.Length != 0;
         bool isIn = hasData && setup.In;
-        _memory.WriteSetup(setup.Raw.Value);
+        _memory.Write(0, setup);
         EhciPipe.Stage request = new(PacketId.Setup, new(_memory.SetupAddress), SetupPacket.Size, Toggle: false, IsData: false);
         EhciPipe.Stage contents = new(isIn ? PacketId.In : PacketId.Out, data.DeviceAddress, setup.Length, Toggle: true, IsData: true);
         EhciPipe.Stage status = new(isIn ? PacketId.Out : PacketId.In, default, 0, Toggle: true, IsData: false);
@@ -247,7 +247,7 @@ public sealed class EhciDriver
     /// <returns>Whether it did; where not, the controller counts as stopped.</returns>
     private async ValueTask<bool> TakeOffSchedule(EhciPipe pipe)
     {
-        if (HasStopped)
+        if (HasStopped || !_schedule.Contains(pipe))
             return false;
         _schedule.Unlink(pipe);
         ulong endNs = NowNs + 10 * WatchdogNs;

@@ -1,5 +1,6 @@
-using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 using Dma.Hal;
+using Dma.UsbDevice.Spec;
 
 namespace Dma.Drivers;
 
@@ -35,7 +36,7 @@ internal sealed class EhciMemory
     /// <summary>Bits 63:32 of the device address of every structure.</summary>
     public uint Segment => (uint)(_buffer.Mapping.DeviceAddress.Value >> 32);
 
-    /// <summary>The device address of the setup packet.</summary>
+    /// <summary>The device address of the setup packet, which lies at offset 0.</summary>
     public ulong SetupAddress => _buffer.Mapping.DeviceAddress.Value;
 
     /// <summary>Gets the memory.</summary>
@@ -82,17 +83,21 @@ internal sealed class EhciMemory
     /// <summary>Gives a transfer descriptor back that the controller cannot reach any more.</summary>
     public void ReturnDescriptor(int offset) => _descriptors.Push(offset);
 
-    /// <summary>Reads a doubleword of a structure.</summary>
-    public uint Read(int offset) => _buffer.Memory.Read32(offset);
-
-    /// <summary>Writes a doubleword of a structure.</summary>
-    public void Write(int offset, uint value) => _buffer.Memory.Write32(offset, value);
-
-    /// <summary>Writes the setup packet.</summary>
-    public void WriteSetup(ulong packet)
+    /// <summary>Reads a structure, or a part of one.</summary>
+    public T Read<T>(int offset)
+        where T : unmanaged
     {
-        Span<byte> bytes = stackalloc byte[8];
-        BinaryPrimitives.WriteUInt64LittleEndian(bytes, packet);
-        _buffer.Memory.Write(0, bytes);
+        Span<byte> bytes = stackalloc byte[Unsafe.SizeOf<T>()];
+        _buffer.Memory.Read(offset, bytes);
+        return Packed.Read<T>(bytes);
+    }
+
+    /// <summary>Writes a structure, or a part of one.</summary>
+    public void Write<T>(int offset, in T value)
+        where T : unmanaged
+    {
+        Span<byte> bytes = stackalloc byte[Unsafe.SizeOf<T>()];
+        Packed.Write(value, bytes);
+        _buffer.Memory.Write(offset, bytes);
     }
 }

@@ -16,23 +16,7 @@ namespace Dma.Drivers;
 /// </remarks>
 public sealed class EhciPipe
 {
-    // Doublewords of a queue head (EHCI, queue head): link, characteristics, capabilities, current, then the overlay.
-    private const int Link = 0x00;
-    private const int Characteristics = 0x04;
-    private const int Capabilities = 0x08;
-    private const int Current = 0x0C;
-    private const int Overlay = 0x10;
-    private const int QueueHeadBytes = 68;
-
-    // Doublewords of a transfer descriptor and of the overlay (EHCI, qTD).
-    private const int Next = 0x00;
-    private const int Alternate = 0x04;
-    private const int Token = 0x08;
-    private const int Pages = 0x0C;
-    private const int UpperPages = 0x20;
-
     private const int PageBytes = 4096;
-    private const int PagesPerDescriptor = 5;
     private const int ErrorsAllowed = 3;
     private const int NaksAllowed = 4;
 
@@ -47,14 +31,13 @@ public sealed class EhciPipe
         Endpoint = endpoint;
         Offset = memory.TakeQueueHead();
         _tail = NewTail();
-
-        for (int offset = 0; offset < QueueHeadBytes; offset += 4)
-            memory.Write(Offset + offset, 0);
-        memory.Write(Offset + Link, Terminated.Raw.Value);
-        memory.Write(Offset + Characteristics, endpoint.Raw.Value);
-        memory.Write(Offset + Capabilities, new EndpointCapabilities { Multiplier = 1 }.Raw.Value);
-        memory.Write(Offset + Overlay + Next, Pointer(_tail).Raw.Value);
-        memory.Write(Offset + Overlay + Alternate, Terminated.Raw.Value);
+        memory.Write(Offset, new QueueHead
+        {
+            Horizontal = new() { Terminate = true },
+            Characteristics = endpoint,
+            Capabilities = new() { Multiplier = 1 },
+            Overlay = Waiting,
+        });
     }
 
     /// <summary>Bytes in a full packet.</summary>
@@ -68,14 +51,15 @@ public sealed class EhciPipe
 
     private EndpointCharacteristics Endpoint { get; }
 
-    private static LinkPointer Terminated => new() { Terminate = true };
+    /// <summary>The overlay of a queue that waits at its tail, with the data toggle at the start.</summary>
+    private TransferDescriptor Waiting => new() { Next = LinkTo(_tail), AlternateNext = new() { Terminate = true } };
 
     /// <summary>A queue head for the head of the list: it serves no endpoint, and its overlay is halted for ever.</summary>
     internal static EhciPipe Head(EhciMemory memory)
     {
         EhciPipe head = new(memory, new() { ReclamationHead = true, Speed = EndpointSpeed.High, MaxPacketSize = 64 });
-        memory.Write(head.Offset + Overlay + Token, new TransferToken { Halted = true }.Raw.Value);
-        head.LinkTo(head);
+        memory.Write(head.Offset + QueueHead.OverlayOffset + TransferDescriptor.TokenOffset, new TransferToken { Halted = true });
+        head.PointTo(head);
         return head;
     }
 
@@ -100,8 +84,8 @@ public sealed class EhciPipe
     });
 
     /// <summary>Sets the horizontal link.</summary>
-    internal void LinkTo(EhciPipe next) =>
-        _memory.Write(Offset + Link, (Pointer(next.Offset) with { Type = LinkType.QueueHead }).Raw.Value);
+    internal void PointTo(EhciPipe next) =>
+        _memory.Write(Offset, new LinkPointer { Type = LinkType.QueueHead, Address = _memory.Address(next.Offset) });
 
     /// <summary>Hands a chain to the controller.</summary>
     /// <param name="stages">At least one; a stage of data longer than a descriptor holds is spread over several.</param>
@@ -130,7 +114,7 @@ public sealed class EhciPipe
         while (_cursor < _chain.Count)
         {
             Element element = _chain[_cursor];
-            TransferToken token = new(new(_memory.Read(element.Offset + Token)));
+            TransferToken token = _memory.Read<TransferToken>(element.Offset + TransferDescriptor.TokenOffset);
             if (token.Active)
                 return TransferStatus.None;
             int missing = Math.Min(token.TotalBytes, element.Length);
@@ -157,10 +141,7 @@ public sealed class EhciPipe
     internal void Repair()
     {
         Retire();
-        _memory.Write(Offset + Current, 0);
-        _memory.Write(Offset + Overlay + Next, Pointer(_tail).Raw.Value);
-        _memory.Write(Offset + Overlay + Alternate, Terminated.Raw.Value);
-        _memory.Write(Offset + Overlay + Token, 0);
+        _memory.Write(Offset + QueueHead.OverlayOffset, Waiting);
     }
 
     /// <summary>Gives the structures back; the queue head must be off the schedule.</summary>
@@ -187,7 +168,7 @@ public sealed class EhciPipe
         int left = stage.Length;
         do
         {
-            int room = PagesPerDescriptor * PageBytes - address.PageOffset;
+            int room = TransferDescriptor.BytesMax - address.PageOffset;
             int step = Math.Min(left, room);
 
             // A packet must not be split between two descriptors: the first would see a short packet, or babble.
@@ -204,30 +185,29 @@ public sealed class EhciPipe
     private void WriteDescriptor(int index)
     {
         Element element = _chain[index];
-        int offset = element.Offset;
-        bool last = index == _chain.Count - 1;
+        bool isLast = index == _chain.Count - 1;
         int alternate = AfterShortPacket();
-        _memory.Write(offset + Next, Pointer(last ? _tail : _chain[index + 1].Offset).Raw.Value);
-        _memory.Write(offset + Alternate, Pointer(alternate == _chain.Count ? _tail : _chain[alternate].Offset).Raw.Value);
+        ulong Page(int number) => number == 0 ? element.Address.Value : (element.Address.Page + (ulong)number) * PageBytes;
+        BufferPointer Low(int number) => new(new((uint)Page(number)));
+        Bits32 High(int number) => new((uint)(Page(number) >> 32));
 
-        ulong first = element.Address.Value;
-        for (int page = 0; page < PagesPerDescriptor; page++)
-        {
-            ulong address = page == 0 ? first : (first & ~(ulong)(PageBytes - 1)) + (ulong)(page * PageBytes);
-            _memory.Write(offset + Pages + 4 * page, (uint)address);
-            _memory.Write(offset + UpperPages + 4 * page, (uint)(address >> 32));
-        }
+        _memory.Write(element.Offset, new TransferDescriptor(
+            Next: LinkTo(isLast ? _tail : _chain[index + 1].Offset),
+            AlternateNext: LinkTo(alternate == _chain.Count ? _tail : _chain[alternate].Offset),
+            Token: default,
+            Low(0), Low(1), Low(2), Low(3), Low(4),
+            High(0), High(1), High(2), High(3), High(4)));
 
-        TransferToken token = new()
+        // The token last: it is what the controller goes by.
+        _memory.Write(element.Offset + TransferDescriptor.TokenOffset, new TransferToken
         {
             Active = true,
             PacketId = element.Pid,
             ErrorCount = ErrorsAllowed,
-            InterruptOnComplete = last,
+            InterruptOnComplete = isLast,
             TotalBytes = element.Length,
             DataToggle = element.Toggle,
-        };
-        _memory.Write(offset + Token, token.Raw.Value);
+        });
     }
 
     /// <summary>Where the chain goes on after a short packet: at the status stage of a control transfer, else behind its end.</summary>
@@ -236,13 +216,12 @@ public sealed class EhciPipe
     private int NewTail()
     {
         int tail = _memory.TakeDescriptor();
-        _memory.Write(tail + Next, Terminated.Raw.Value);
-        _memory.Write(tail + Alternate, Terminated.Raw.Value);
-        _memory.Write(tail + Token, 0);
+        TransferLink nowhere = new() { Terminate = true };
+        _memory.Write(tail, new TransferDescriptor { Next = nowhere, AlternateNext = nowhere });
         return tail;
     }
 
-    private LinkPointer Pointer(int offset) => new() { Address = _memory.Address(offset) };
+    private TransferLink LinkTo(int offset) => new() { Address = _memory.Address(offset) };
 
     /// <summary>One piece of a transfer.</summary>
     /// <param name="Pid">The kind of its packets.</param>

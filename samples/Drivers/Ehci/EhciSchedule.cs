@@ -17,12 +17,15 @@ internal sealed class EhciSchedule
         registers.AsyncListAddress = memory.Address(_ring[0].Offset);
     }
 
+    /// <summary>Whether a queue head is in the ring.</summary>
+    public bool Contains(EhciPipe pipe) => _ring.Contains(pipe);
+
     /// <summary>Puts a queue head into the ring, behind the head.</summary>
     public void Link(EhciPipe pipe)
     {
         // The new one points on before anything points at it.
-        pipe.LinkTo(_ring.Count > 1 ? _ring[1] : _ring[0]);
-        _ring[0].LinkTo(pipe);
+        pipe.PointTo(_ring.Count > 1 ? _ring[1] : _ring[0]);
+        _ring[0].PointTo(pipe);
         _ring.Insert(1, pipe);
     }
 
@@ -34,7 +37,7 @@ internal sealed class EhciSchedule
     public void Unlink(EhciPipe pipe)
     {
         int index = _ring.IndexOf(pipe);
-        _ring[index - 1].LinkTo(_ring[(index + 1) % _ring.Count]);
+        _ring[index - 1].PointTo(_ring[(index + 1) % _ring.Count]);
         _ring.RemoveAt(index);
         UsbCommand command = _registers.Command;
         _registers.Command = command with { AsyncAdvanceDoorbell = true };

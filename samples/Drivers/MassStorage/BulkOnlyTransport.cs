@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using Dma.Hal;
 using Dma.UsbDevice.Spec;
 
@@ -47,6 +46,9 @@ public sealed class BulkOnlyTransport
     private const int CommandOffset = 0;
     private const int StatusOffset = 64;
     private const int MemoryBytes = 128;
+
+    /// <summary>Where the command block lies in its wrapper.</summary>
+    private const int CommandBlockOffset = 15;
 
     private readonly UsbDeviceHandle _device;
     private readonly byte _interface;
@@ -174,12 +176,10 @@ public sealed class BulkOnlyTransport
             In = isIn && dataLength != 0,
             CommandLength = block.Length,
         };
-        Span<byte> bytes = stackalloc byte[32];
-        BinaryPrimitives.WriteUInt64LittleEndian(bytes, wrapper.Raw.Word0);
-        BinaryPrimitives.WriteUInt64LittleEndian(bytes[8..], wrapper.Raw.Word1);
-        bytes[15..].Clear();
-        block.CopyTo(bytes[15..]);
-        _memory.Memory.Write(CommandOffset, bytes[..CommandBlockWrapper.Size]);
+        Span<byte> bytes = stackalloc byte[CommandBlockWrapper.Size];
+        Packed.Write(wrapper, bytes);
+        block.CopyTo(bytes[CommandBlockOffset..]);
+        _memory.Memory.Write(CommandOffset, bytes);
     }
 
     private async ValueTask<ExchangeResult> ReadStatus(int expected, int moved)
@@ -216,10 +216,9 @@ public sealed class BulkOnlyTransport
 
     private CommandStatusWrapper ReadWrapper()
     {
-        Span<byte> bytes = stackalloc byte[16];
-        bytes.Clear();
-        _memory.Memory.Read(StatusOffset, bytes[..CommandStatusWrapper.Size]);
-        return new(new(BinaryPrimitives.ReadUInt64LittleEndian(bytes), BinaryPrimitives.ReadUInt64LittleEndian(bytes[8..])));
+        Span<byte> bytes = stackalloc byte[CommandStatusWrapper.Size];
+        _memory.Memory.Read(StatusOffset, bytes);
+        return Packed.Read<CommandStatusWrapper>(bytes);
     }
 
     /// <summary>Reset recovery: class reset, then the halts of both endpoints, in this order.</summary>

@@ -224,7 +224,7 @@ public sealed class MassStorageDriver
     private async ValueTask<SenseData> RequestSense(string name)
     {
         byte[] command = [(byte)ScsiOperation.RequestSense, 0, 0, 0, SenseData.Size, 0];
-        byte[] bytes = new byte[32];
+        byte[] bytes = new byte[SenseData.Size];
         DmaMapping mapping = await Map(_answers, DmaDirection.FromDevice);
         ExchangeResult result;
         try
@@ -238,12 +238,8 @@ public sealed class MassStorageDriver
 
         if (result is not { Outcome: ExchangeOutcome.Answered, Status: CommandStatus.Passed })
             throw new DriverException(DriverFailure.ProtocolError, $"{name} failed, and the device does not say why.");
-        _answers.Read(0, bytes.AsSpan(0, SenseData.Size));
-        return new(new(
-            BinaryPrimitives.ReadUInt64LittleEndian(bytes),
-            BinaryPrimitives.ReadUInt64LittleEndian(bytes.AsSpan(8)),
-            BinaryPrimitives.ReadUInt64LittleEndian(bytes.AsSpan(16)),
-            0));
+        _answers.Read(0, bytes);
+        return Packed.Read<SenseData>(bytes);
     }
 
     private async ValueTask<DmaMapping> Map(MemoryBuffer buffer, DmaDirection direction)

@@ -1,6 +1,4 @@
-using System.Buffers.Binary;
 using System.Diagnostics.CodeAnalysis;
-using Dma.Machine;
 using Dma.UsbDevice.Spec;
 
 namespace Dma.Drivers;
@@ -23,7 +21,7 @@ public sealed record UsbConfiguration(ConfigurationDescriptor Descriptor, IReadO
         configuration = null;
         if (bytes.Length < ConfigurationDescriptor.Size)
             return false;
-        ConfigurationDescriptor head = new(Bits(bytes[..ConfigurationDescriptor.Size]));
+        ConfigurationDescriptor head = Packed.Read<ConfigurationDescriptor>(bytes[..ConfigurationDescriptor.Size]);
         bool isHead = head.Type == DescriptorType.Configuration && head.Length >= ConfigurationDescriptor.Size;
         if (!isHead || head.TotalLength > bytes.Length || head.TotalLength < head.Length)
             return false;
@@ -42,10 +40,10 @@ public sealed record UsbConfiguration(ConfigurationDescriptor Descriptor, IReadO
             {
                 case DescriptorType.Interface when descriptor.Length >= InterfaceDescriptor.Size:
                     endpoints = [];
-                    interfaces.Add(new(new(Bits(descriptor[..InterfaceDescriptor.Size])), endpoints));
+                    interfaces.Add(new(Packed.Read<InterfaceDescriptor>(descriptor[..InterfaceDescriptor.Size]), endpoints));
                     break;
                 case DescriptorType.Endpoint when descriptor.Length >= EndpointDescriptor.Size:
-                    endpoints.Add(new(new(Bits(descriptor[..EndpointDescriptor.Size]).Word0)));
+                    endpoints.Add(Packed.Read<EndpointDescriptor>(descriptor[..EndpointDescriptor.Size]));
                     break;
                 case DescriptorType.Interface or DescriptorType.Endpoint:
                     return false;
@@ -56,13 +54,5 @@ public sealed record UsbConfiguration(ConfigurationDescriptor Descriptor, IReadO
 
         configuration = new(head, interfaces);
         return true;
-    }
-
-    private static Bits128 Bits(ReadOnlySpan<byte> bytes)
-    {
-        Span<byte> padded = stackalloc byte[16];
-        padded.Clear();
-        bytes.CopyTo(padded);
-        return new(BinaryPrimitives.ReadUInt64LittleEndian(padded), BinaryPrimitives.ReadUInt64LittleEndian(padded[8..]));
     }
 }

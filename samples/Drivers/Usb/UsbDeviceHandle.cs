@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using Dma.Hal;
 using Dma.UsbDevice.Spec;
 
@@ -144,7 +143,7 @@ public sealed class UsbDeviceHandle
             }
         }
 
-        Descriptor = ToDeviceDescriptor(await ReadDescriptor(DescriptorType.Device, DeviceDescriptor.Size));
+        Descriptor = Packed.Read<DeviceDescriptor>(await ReadDescriptor(DescriptorType.Device, DeviceDescriptor.Size));
         await ReadConfiguration();
         Check(
             await Request(RequestType.Standard, RequestRecipient.Device, (byte)StandardRequest.SetConfiguration, Configuration.Descriptor.Value, 0),
@@ -158,7 +157,7 @@ public sealed class UsbDeviceHandle
         await MoveControlPipe(0);
 
         // The first eight bytes say how large the packets of endpoint 0 are, and fit into one of any size.
-        DeviceDescriptor start = ToDeviceDescriptor(await ReadDescriptor(DescriptorType.Device, 8));
+        DeviceDescriptor start = Packed.Read<DeviceDescriptor>(await ReadDescriptor(DescriptorType.Device, 8));
         if (start.MaxPacketSize0 != ControlPacketBytes)
             throw new DriverException(DriverFailure.BadDescriptor, $"Endpoint 0 of a high-speed device cannot have packets of {start.MaxPacketSize0} bytes.");
 
@@ -172,7 +171,7 @@ public sealed class UsbDeviceHandle
     private async ValueTask ReadConfiguration()
     {
         byte[] head = await ReadDescriptor(DescriptorType.Configuration, ConfigurationDescriptor.Size);
-        int length = BinaryPrimitives.ReadUInt16LittleEndian(head.AsSpan(2));
+        int length = Packed.Read<ConfigurationDescriptor>(head).TotalLength;
         if (length is < ConfigurationDescriptor.Size or > BufferBytes)
             throw new DriverException(DriverFailure.BadDescriptor, $"A configuration of {length} bytes.");
         byte[] all = await ReadDescriptor(DescriptorType.Configuration, length);
@@ -216,18 +215,6 @@ public sealed class UsbDeviceHandle
     {
         await _controller.Close(_control);
         _control = _controller.OpenControl(address, ControlPacketBytes);
-    }
-
-    private static DeviceDescriptor ToDeviceDescriptor(ReadOnlySpan<byte> bytes)
-    {
-        Span<byte> padded = stackalloc byte[32];
-        padded.Clear();
-        bytes.CopyTo(padded);
-        return new(new(
-            BinaryPrimitives.ReadUInt64LittleEndian(padded),
-            BinaryPrimitives.ReadUInt64LittleEndian(padded[8..]),
-            BinaryPrimitives.ReadUInt64LittleEndian(padded[16..]),
-            0));
     }
 
     private static void Check(TransferResult result, string request)

@@ -1,8 +1,8 @@
-namespace Dma.Hal;
+namespace Dma.Machine;
 
 /// <summary>Lets one piece of software in at a time, in the order of asking.</summary>
 /// <remarks>Entering an open gate takes no time and no memory. Who waited continues in an event of its own, not inside the one who left.</remarks>
-internal sealed class Gate
+public sealed class Gate
 {
     private readonly Queue<TaskCompletionSource> _waiting = new();
     private bool _isTaken;

@@ -1,0 +1,33 @@
+namespace Dma.UsbDevice;
+
+/// <summary>How an EHCI controller is built: what its specification leaves open.</summary>
+public sealed record EhciOptions
+{
+    /// <summary>Root ports, 1 to 15.</summary>
+    public int PortCount { get; init; } = 4;
+
+    /// <summary>HCCPARAMS bit 0: structures have upper address doublewords.</summary>
+    public bool Addresses64Bit { get; init; } = true;
+
+    /// <summary>HCCPARAMS bit 1: the length of the frame list can be chosen.</summary>
+    public bool ProgrammableFrameList { get; init; } = true;
+
+    /// <summary>HCCPARAMS bit 2: park mode.</summary>
+    public bool AsyncPark { get; init; } = true;
+
+    /// <summary>HCSPARAMS bit 4: software switches the power of the ports.</summary>
+    public bool PortPowerControl { get; init; }
+
+    /// <summary>HCSPARAMS bits 15:12, companion controllers; what is handed to one leaves this model.</summary>
+    public int CompanionCount { get; init; }
+
+    /// <summary>What the controller learns of a posted write that the bus refused.</summary>
+    public PostedWriteFault PostedWriteFault { get; init; }
+
+    /// <summary>Whether firmware owns the controller after power-on, until the system asks for it.</summary>
+    public bool FirmwareOwned { get; init; }
+
+    /// <summary>What it costs to read a structure of the schedule that has no work, in nanoseconds, at least 50.</summary>
+    /// <remarks>Bounds how many structures can be visited in a microframe, whatever a guest links together.</remarks>
+    public uint FetchNs { get; init; } = 300;
+}

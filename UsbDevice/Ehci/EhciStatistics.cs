@@ -1,0 +1,14 @@
+namespace Dma.UsbDevice;
+
+/// <summary>What a controller did since power-on; resets do not clear it.</summary>
+public sealed class EhciStatistics
+{
+    /// <summary>Microframes in which a schedule was looked at.</summary>
+    public ulong Microframes { get; internal set; }
+
+    /// <summary>Visits to structures that led to transactions.</summary>
+    public ulong Visits { get; internal set; }
+
+    /// <summary>Host system errors.</summary>
+    public ulong HostSystemErrors { get; internal set; }
+}

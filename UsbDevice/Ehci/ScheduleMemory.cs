@@ -1,0 +1,50 @@
+using System.Runtime.InteropServices;
+using Dma.Machine;
+
+namespace Dma.UsbDevice;
+
+/// <summary>The controller's way to the structures and buffers of its schedules.</summary>
+/// <remarks>
+/// A method that returns <c>false</c> met a bus error that stops the controller (EHCI, host system error). A refused
+/// write is such an error only where the controller can hear of it.
+/// </remarks>
+internal sealed class ScheduleMemory(IDmaPort port, EhciOptions options)
+{
+    /// <summary>CTRLDSSEGMENT: bits 63:32 of the address of every structure.</summary>
+    public uint Segment { get; set; }
+
+    /// <summary>Whether structures have upper address doublewords.</summary>
+    public bool Is64Bit => options.Addresses64Bit;
+
+    /// <summary>Reads the front of a structure; the rest of it is zero.</summary>
+    /// <param name="address">Where, within the segment.</param>
+    /// <param name="size">How many bytes of it there are.</param>
+    /// <param name="structure">The structure.</param>
+    public bool TryRead<T>(uint address, int size, out T structure)
+        where T : unmanaged
+    {
+        structure = default;
+        Span<byte> whole = MemoryMarshal.AsBytes(new Span<T>(ref structure));
+        return TryReadData(Structure(address), whole[..size]);
+    }
+
+    /// <summary>Writes bytes of a structure.</summary>
+    /// <param name="address">Where, within the segment.</param>
+    /// <param name="bytes">The bytes.</param>
+    public bool TryWrite(uint address, ReadOnlySpan<byte> bytes) => TryWriteData(Structure(address), bytes);
+
+    /// <summary>Reads from a buffer.</summary>
+    public bool TryReadData(Iova address, Span<byte> destination) => port.Read(address, destination) == DmaStatus.Success;
+
+    /// <summary>Writes to a buffer.</summary>
+    public bool TryWriteData(Iova address, ReadOnlySpan<byte> source) => port.Write(address, source) switch
+    {
+        DmaStatus.Success => true,
+
+        // The controller may not master the bus: that it knows by itself.
+        DmaStatus.NotMaster => false,
+        _ => options.PostedWriteFault == PostedWriteFault.Silent,
+    };
+
+    private Iova Structure(uint address) => new(((ulong)Segment << 32) | address);
+}

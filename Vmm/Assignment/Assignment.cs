@@ -1,0 +1,334 @@
+using Dma.Hal;
+using Dma.Machine;
+
+namespace Dma.Vmm;
+
+/// <summary>One device of the host, and its way to a VM and back: a step each way, and a record of how far it is.</summary>
+/// <remarks>
+/// Each step refuses what does not fit, with a reason, and leaves everything as before then. <see cref="Assign"/> and
+/// <see cref="TakeBack"/> take all steps in order; the first undoes what it did when a later step is refused.
+/// </remarks>
+public sealed class Assignment
+{
+    private const int MultiFunctionBit = 0x80;
+
+    private readonly Host _host;
+    private readonly Gate _gate = new();
+    private readonly List<(int Offset, ulong Address)> _bars = [];
+    private RealFunction? _real;
+    private RemappingDomain? _domain;
+    private AssignedFunction? _function;
+    private InterruptForwarder? _forwarder;
+    private MessageInterrupt? _message;
+
+    internal Assignment(Host host, SourceId source) => (_host, Source) = (host, source);
+
+    /// <summary>The device, by its place in the host's PCI hierarchy: the requester of all it sends.</summary>
+    public SourceId Source { get; }
+
+    /// <summary>How far it is.</summary>
+    public AssignmentState State { get; private set; } = AssignmentState.Host;
+
+    /// <summary>The driver of the host that has it in <see cref="AssignmentState.Host"/>; null where none has.</summary>
+    public IHostDriver? Driver { get; set; }
+
+    /// <summary>The VM that it is on the way to, with, or on the way back from.</summary>
+    public VirtualMachine? Machine { get; private set; }
+
+    /// <summary>Its place in the guest's PCI hierarchy while it is assigned, and the handle of its hypercalls.</summary>
+    public SourceId GuestAddress { get; private set; }
+
+    /// <summary>What the VM has mapped for it; null while nothing can be.</summary>
+    public DmaMappings? Mappings { get; private set; }
+
+    /// <summary>The number of its domain in the remapping unit; null while it has none.</summary>
+    public int? DomainId => _domain?.Id.Value;
+
+    /// <summary>How many interrupts were passed on to the guest since it was assigned.</summary>
+    public ulong InterruptsForwarded => _forwarder?.Forwarded ?? 0;
+
+    /// <summary>The BARs whose registers the guest reaches without an exit.</summary>
+    public IReadOnlyList<int> MappedBars => _function is { } function ? [.. function.MappedBars] : [];
+
+    /// <summary>Whether the device could be given to a VM, as far as the host can tell: it changes nothing.</summary>
+    public AssignmentResult Check()
+    {
+        IConfigurationAccess space = _host.Configuration.Open(Source);
+        if (space.Read16(PciOffset.VendorId) == ushort.MaxValue)
+            return Refuse(AssignmentRefusal.NotThere, $"no function answers at {Source}");
+        byte header = space.Read8(PciOffset.HeaderType);
+        if ((header & ~MultiFunctionBit) != 0)
+            return Refuse(AssignmentRefusal.Bridge, $"{Source} is a bridge");
+        if ((header & MultiFunctionBit) != 0)
+            return Refuse(AssignmentRefusal.SeveralFunctions, $"{Source} is one of several functions of its device");
+        try
+        {
+            if (_host.Topology.SharesRequester(Source.Bus))
+                return Refuse(AssignmentRefusal.SharedRequester, $"{Source} is behind a bridge that makes its requests its own");
+            return DeviceReset.TryFind(_host, Source) is not null
+                ? AssignmentResult.Done
+                : Refuse(AssignmentRefusal.NoReset, $"{Source} cannot reset itself, and its bus has others on it or no bridge above");
+        }
+        catch (DeviceException exception)
+        {
+            return Refuse(AssignmentRefusal.Malformed, exception.Message);
+        }
+    }
+
+    /// <summary>Gives the device to a VM: all steps, or none.</summary>
+    /// <param name="machine">The VM.</param>
+    /// <param name="guestAddress">Where in the guest's PCI hierarchy: bus 0, function 0.</param>
+    public async ValueTask<AssignmentResult> Assign(VirtualMachine machine, SourceId guestAddress)
+    {
+        AssignmentResult result = await Detach();
+        if (!result.IsDone)
+            return result;
+        result = await Reset();
+        if (result.IsDone)
+            result = await Isolate(machine);
+        if (result.IsDone)
+            result = await Expose(guestAddress);
+        if (!result.IsDone)
+            _ = await TakeBack();
+        return result;
+    }
+
+    /// <summary>Takes the device back from wherever it is on its way, and gives it to the driver of the host.</summary>
+    /// <returns>The first step that was refused.</returns>
+    public async ValueTask<AssignmentResult> TakeBack()
+    {
+        AssignmentResult result = AssignmentResult.Done;
+        if (State == AssignmentState.Assigned)
+            result = await Withdraw();
+        if (result.IsDone && State is AssignmentState.Withdrawn or AssignmentState.Isolated)
+            result = await Quiesce();
+        if (result.IsDone && State == AssignmentState.Quiet)
+            result = await Release();
+        if (result.IsDone && State is AssignmentState.Clean or AssignmentState.Detached)
+            result = await Return();
+        return result;
+    }
+
+    /// <summary>Host to Detached: the driver of the host lets it go, and its requests stop.</summary>
+    public ValueTask<AssignmentResult> Detach() => Step(AssignmentState.Host, async () =>
+    {
+        AssignmentResult viable = Check();
+        if (!viable.IsDone)
+            return viable;
+        if (Driver is { } driver && !await driver.Release())
+            return Refuse(AssignmentRefusal.DriverRefused, $"the host is using {Source}");
+        try
+        {
+            _real = new(_host, Source);
+        }
+        catch (DeviceException exception)
+        {
+            // Without knowing its BARs, nobody but the host can have it.
+            _ = Driver is { } again && await again.Take();
+            return Refuse(AssignmentRefusal.Malformed, exception.Message);
+        }
+
+        _real.SetBusMaster(false);
+        return Move(AssignmentState.Detached);
+    });
+
+    /// <summary>Detached to Clean: nothing of the last owner is left in it.</summary>
+    public ValueTask<AssignmentResult> Reset() => Step(AssignmentState.Detached, async () =>
+        await TryReset() ? Move(AssignmentState.Clean) : await Fail());
+
+    /// <summary>Clean to Isolated: a domain with nothing in it, and the context entry that leads there.</summary>
+    public ValueTask<AssignmentResult> Isolate(VirtualMachine machine) => Step(AssignmentState.Clean, async () =>
+    {
+        if (!machine.IsRunning)
+            return Refuse(AssignmentRefusal.NoMachine, $"{machine.Name} has ended");
+        RemappingDomain domain;
+        try
+        {
+            domain = _host.Remapping.CreateDomain();
+        }
+        catch (DeviceException exception)
+        {
+            return Refuse(AssignmentRefusal.NoDomain, exception.Message);
+        }
+
+        if (await _host.Remapping.Attach(Source, domain) != DmaRefusal.None)
+        {
+            await _host.Remapping.Release(domain);
+            return Refuse(AssignmentRefusal.NoDomain, $"no frame is left for the context table of bus {Source.Bus:x2}");
+        }
+
+        (_domain, Machine, Mappings) = (domain, machine, new(machine, domain));
+        return Move(AssignmentState.Isolated);
+    });
+
+    /// <summary>Isolated to Assigned: plugged into the guest's PCI hierarchy, registers and interrupt included.</summary>
+    /// <param name="guestAddress">Where: bus 0, function 0, a free device number.</param>
+    public ValueTask<AssignmentResult> Expose(SourceId guestAddress) =>
+        Step(AssignmentState.Isolated, () => Task.FromResult(Plug(Machine!, guestAddress)));
+
+    /// <summary>Assigned to Withdrawn: the guest does not see it any more, and its requests stop.</summary>
+    public ValueTask<AssignmentResult> Withdraw() => Step(AssignmentState.Assigned, () =>
+    {
+        Machine!.Remove(this);
+        Machine.Pci.Root.Remove(_function!);
+        ReturnBars(Machine);
+        (_function, GuestAddress) = (null, default);
+        return Task.FromResult(Move(AssignmentState.Withdrawn));
+    });
+
+    /// <summary>Withdrawn, or Isolated when it goes no further, to Quiet: it sends nothing, and holds nothing of the guest.</summary>
+    public ValueTask<AssignmentResult> Quiesce()
+    {
+        return State is AssignmentState.Withdrawn or AssignmentState.Isolated ? Step(State, Stop) : new(WrongState(AssignmentState.Withdrawn));
+
+        async Task<AssignmentResult> Stop()
+        {
+            _real!.SetBusMaster(false);
+            _real.SendTo(null);
+            _forwarder?.Stop();
+            _forwarder = null;
+            if (_message is { } message)
+                _host.Vectors.Return(message);
+            _message = null;
+            return await TryReset() ? Move(AssignmentState.Quiet) : await Fail();
+        }
+    }
+
+    /// <summary>Quiet to Clean: no mapping, no pin, no context entry and no domain is left.</summary>
+    public ValueTask<AssignmentResult> Release() => Step(AssignmentState.Quiet, async () =>
+    {
+        await ReleaseDomain();
+        return Move(AssignmentState.Clean);
+    });
+
+    /// <summary>Clean, or Detached when it goes no further, to Host.</summary>
+    public ValueTask<AssignmentResult> Return()
+    {
+        return State is AssignmentState.Clean or AssignmentState.Detached ? Step(State, GiveBack) : new(WrongState(AssignmentState.Clean));
+
+        async Task<AssignmentResult> GiveBack()
+        {
+            if (Driver is { } driver && !await driver.Take())
+                return Refuse(AssignmentRefusal.DriverRefused, $"the driver of the host does not take {Source}");
+            _real = null;
+            return Move(AssignmentState.Host);
+        }
+    }
+
+    private static AssignmentResult Refuse(AssignmentRefusal refusal, string reason) => new(refusal, reason);
+
+    private AssignmentResult WrongState(AssignmentState needed) =>
+        Refuse(AssignmentRefusal.WrongState, $"{Source} is in state {State}, and this step begins in {needed}");
+
+    private AssignmentResult Move(AssignmentState next)
+    {
+        State = next;
+        return AssignmentResult.Done;
+    }
+
+    // One step at a time: a second one waits, and finds the state that the first one left.
+    private async ValueTask<AssignmentResult> Step(AssignmentState from, Func<Task<AssignmentResult>> step)
+    {
+        await _gate.Enter();
+        try
+        {
+            return State == from ? await step() : WrongState(from);
+        }
+        finally
+        {
+            _gate.Leave();
+        }
+    }
+
+    private async ValueTask<bool> TryReset()
+    {
+        _real!.SetBusMaster(false);
+        try
+        {
+            await _real.Reset.Perform();
+        }
+        catch (DeviceException)
+        {
+            return false;
+        }
+
+        _real.Restore();
+        return true;
+    }
+
+    // Nobody waits for a device that does not answer: what it had is taken from it, and its requests stay blocked.
+    private async ValueTask<AssignmentResult> Fail()
+    {
+        await ReleaseDomain();
+        State = AssignmentState.Broken;
+        return Refuse(AssignmentRefusal.ResetFailed, $"{Source} did not come back from its reset");
+    }
+
+    private async ValueTask ReleaseDomain()
+    {
+        if (_domain is not { } domain)
+            return;
+        await Mappings!.Close();
+        await _host.Remapping.Detach(Source);
+        await _host.Remapping.Release(domain);
+        (_domain, Mappings, Machine) = (null, null, null);
+    }
+
+    private AssignmentResult Plug(VirtualMachine machine, SourceId guestAddress)
+    {
+        if (!machine.IsRunning)
+            return Refuse(AssignmentRefusal.NoMachine, $"{machine.Name} has ended");
+        if (guestAddress.Bus != 0 || guestAddress.Function != 0 || machine.Pci.Find(guestAddress) is not null)
+            return Refuse(AssignmentRefusal.GuestPlace, $"{guestAddress} of {machine.Name} is taken or no place for a device");
+        MessageInterrupt message = default;
+        Signal? signal = null;
+        if (!TryPlaceBars(machine))
+            return Refuse(AssignmentRefusal.GuestPlace, $"{machine.Name} has no room for the BARs of {Source}");
+        if (_real!.HasMessages && !_host.Vectors.TryTake(out message, out signal))
+        {
+            ReturnBars(machine);
+            return Refuse(AssignmentRefusal.NoVector, "all interrupt vectors of the host are in use");
+        }
+
+        _function = new(_real, machine.Memory);
+        if (signal is not null)
+        {
+            _message = message;
+            _forwarder = new(_function, machine.Cpu.Processor, signal);
+            _forwarder.Run();
+            _real.SendTo(message);
+        }
+
+        GuestAddress = guestAddress;
+        machine.Pci.Add(_function, guestAddress.Device);
+        foreach ((int offset, ulong address) in _bars)
+            machine.Pci.WriteConfiguration(guestAddress, offset, 4, (uint)address);
+
+        machine.Add(this);
+        return Move(AssignmentState.Assigned);
+    }
+
+    // As firmware would: places where the guest finds the registers, until it moves them.
+    private bool TryPlaceBars(VirtualMachine machine)
+    {
+        foreach (PciBarInfo bar in _real!.Bars)
+        {
+            if (!machine.BarPlaces.TryTake(bar.Length, out ulong address))
+            {
+                ReturnBars(machine);
+                return false;
+            }
+
+            _bars.Add((PciOffset.Bar0 + (4 * bar.Index), address));
+        }
+
+        return true;
+    }
+
+    private void ReturnBars(VirtualMachine machine)
+    {
+        foreach ((_, ulong address) in _bars)
+            machine.BarPlaces.Return(address);
+        _bars.Clear();
+    }
+}

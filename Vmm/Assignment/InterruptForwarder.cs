@@ -1,0 +1,33 @@
+using Dma.Machine;
+
+namespace Dma.Vmm;
+
+/// <summary>The task of the VMM that a device's interrupt on the host wakes, and that passes it on to the guest.</summary>
+/// <param name="function">What the guest sees of the device.</param>
+/// <param name="guest">The guest's processor, which the interrupt takes away from what it was doing.</param>
+/// <param name="signal">What the interrupt raises on the host.</param>
+internal sealed class InterruptForwarder(AssignedFunction function, Processor guest, Signal signal)
+{
+    private bool _isStopped;
+
+    /// <summary>How many were passed on.</summary>
+    public ulong Forwarded { get; private set; }
+
+    /// <summary>Waits for interrupts until it is stopped.</summary>
+    public async void Run()
+    {
+        while (await signal.Wait() && !_isStopped)
+        {
+            guest.Charge(Cost.Exit);
+            Forwarded++;
+            function.Interrupt();
+        }
+    }
+
+    /// <summary>Passes nothing on any more.</summary>
+    public void Stop()
+    {
+        _isStopped = true;
+        signal.Raise();
+    }
+}

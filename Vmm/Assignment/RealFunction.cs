@@ -1,0 +1,131 @@
+using Dma.Hal;
+using Dma.Machine;
+
+namespace Dma.Vmm;
+
+/// <summary>A device of the host in the hands of the VMM: what it is, and what the VMM does to it for its guest.</summary>
+internal sealed class RealFunction
+{
+    private const ushort MsiEnable = 1;
+    private const ushort MsiVectorsEnabled = 7 << 4;
+    private const ushort MsiIs64Bit = 1 << 7;
+    private const ushort MsiHasMask = 1 << 8;
+
+    private readonly SystemBus _bus;
+    private readonly int _msi;
+    private MessageInterrupt? _message;
+
+    /// <summary>Looks at a device that no driver of the host has.</summary>
+    /// <exception cref="DeviceException">Its configuration space is malformed.</exception>
+    public RealFunction(Host host, SourceId source)
+    {
+        _bus = host.Bus;
+        Space = host.Configuration.Open(source);
+        Identity = new(
+            Space.Read16(PciOffset.VendorId),
+            Space.Read16(PciOffset.DeviceId),
+            Space.Read32(PciOffset.Revision) >> 8,
+            Space.Read8(PciOffset.Revision),
+            Space.Read16(PciOffset.SubsystemVendorId),
+            Space.Read16(PciOffset.SubsystemId));
+        Bars = [.. PciBarSizing.Read(Space, source).Where(bar => bar.Kind == PciBarKind.Memory)];
+        Capabilities = PciCapabilityList.Read(Space, source);
+        Reset = DeviceReset.TryFind(host, source) ?? throw new DeviceException($"{source} cannot be reset.");
+        _msi = Capabilities.FirstOrDefault(capability => capability.Id == PciCapabilityId.Msi).Offset;
+    }
+
+    /// <summary>Its configuration space.</summary>
+    public IConfigurationAccess Space { get; }
+
+    /// <summary>What it says it is.</summary>
+    public PciIdentity Identity { get; }
+
+    /// <summary>Its memory BARs, at the places that firmware gave them.</summary>
+    public IReadOnlyList<PciBarInfo> Bars { get; }
+
+    /// <summary>Its capabilities.</summary>
+    public IReadOnlyList<(PciCapabilityId Id, int Offset)> Capabilities { get; }
+
+    /// <summary>The way to reset it.</summary>
+    public DeviceReset Reset { get; }
+
+    /// <summary>Whether it can send interrupt messages of the kind that is passed on to guests.</summary>
+    public bool HasMessages => _msi != 0;
+
+    /// <summary>A read behind a BAR for the guest.</summary>
+    public ulong ReadBar(int bar, ulong offset, int width) =>
+        TryFindBar(bar, out PciBarInfo found) ? _bus.Load(new(found.Address.Value + offset), width) : RegisterFile.AllOnes(width);
+
+    /// <summary>A write behind a BAR for the guest.</summary>
+    public void WriteBar(int bar, ulong offset, int width, ulong value)
+    {
+        if (TryFindBar(bar, out PciBarInfo found))
+            _bus.Store(new(found.Address.Value + offset), width, value);
+    }
+
+    /// <summary>Lets its requests out, or holds them.</summary>
+    public void SetBusMaster(bool on)
+    {
+        PciCommand command = (PciCommand)Space.Read16(PciOffset.Command);
+        Space.Write16(PciOffset.Command, (ushort)(on ? command | PciCommand.BusMaster : command & ~PciCommand.BusMaster));
+    }
+
+    /// <summary>Puts back what a reset took: BARs where firmware had them, its message to the host, memory space on, not bus master.</summary>
+    public void Restore()
+    {
+        foreach (PciBarInfo bar in Bars)
+        {
+            int offset = PciOffset.Bar0 + (4 * bar.Index);
+            Space.Write32(offset, (uint)bar.Address.Value);
+            if (bar.Is64Bit)
+                Space.Write32(offset + 4, (uint)(bar.Address.Value >> 32));
+        }
+
+        Space.Write16(PciOffset.Command, (ushort)(PciCommand.MemorySpace | PciCommand.InterruptDisable));
+        SendTo(_message);
+    }
+
+    /// <summary>The guest resets its device, and waits for it.</summary>
+    public void ResetForGuest()
+    {
+        SetBusMaster(false);
+        Reset.Initiate();
+        Restore();
+    }
+
+    /// <summary>Decides where its interrupt message goes on the host; null for nowhere.</summary>
+    public void SendTo(MessageInterrupt? message)
+    {
+        _message = message;
+        if (_msi == 0)
+            return;
+
+        // Off while address and data change; one vector, whatever the function could have.
+        ushort control = (ushort)(Space.Read16(_msi + 2) & ~(MsiEnable | MsiVectorsEnabled));
+        Space.Write16(_msi + 2, control);
+        if (message is not { } target)
+            return;
+        bool is64Bit = (control & MsiIs64Bit) != 0;
+        int data = _msi + (is64Bit ? 12 : 8);
+        Space.Write32(_msi + 4, (uint)target.Address);
+        if (is64Bit)
+            Space.Write32(_msi + 8, (uint)(target.Address >> 32));
+        Space.Write16(data, (ushort)target.Data);
+        if ((control & MsiHasMask) != 0)
+            Space.Write32(data + 4, 0);
+        Space.Write16(_msi + 2, (ushort)(control | MsiEnable));
+    }
+
+    private bool TryFindBar(int index, out PciBarInfo found)
+    {
+        foreach (PciBarInfo bar in Bars)
+        {
+            found = bar;
+            if (bar.Index == index)
+                return true;
+        }
+
+        found = default;
+        return false;
+    }
+}

@@ -1,0 +1,171 @@
+using Dma.Hal;
+using Dma.Machine;
+
+namespace Dma.Vmm;
+
+/// <summary>The processor of a VM: every access goes through EPT, and what EPT does not map leaves for the VMM.</summary>
+/// <remarks>
+/// Memory and register pages that EPT maps are reached without an exit; each other access is an exit, charged to the
+/// guest, and goes to the VM's virtual bus. Software on it can name any address; nothing here fails by exception but a
+/// bug of the VMM itself.
+/// </remarks>
+public sealed class GuestCpu : ICpu, IHypercallGate
+{
+    private readonly VirtualMachine _machine;
+    private readonly SystemBus _hostBus;
+    private readonly EptTables _tables;
+
+    internal GuestCpu(VirtualMachine machine, SystemBus hostBus, Processor processor, byte apicId) =>
+        (_machine, _hostBus, _tables, Processor, ApicId) = (machine, hostBus, machine.Memory.Tables, processor, apicId);
+
+    /// <inheritdoc/>
+    public Processor Processor { get; }
+
+    /// <inheritdoc/>
+    public byte ApicId { get; }
+
+    /// <inheritdoc/>
+    public bool TryRead(GuestPhysicalAddress address, Span<byte> destination)
+    {
+        EptWalkResult found = Walk(address, EptRights.Read);
+        if (found.Outcome == EptOutcome.Mapped && (ulong)destination.Length <= LeftInPage(found))
+            return _hostBus.Memory.TryRead(found.Address, destination);
+        if (!IsMemory(address, destination.Length, EptRights.Read))
+            return false;
+        for (int done = 0; done < destination.Length;)
+        {
+            found = Walk(address + (ulong)done, EptRights.Read);
+            int step = (int)Math.Min((ulong)(destination.Length - done), LeftInPage(found));
+            _ = _hostBus.Memory.TryRead(found.Address, destination.Slice(done, step));
+            done += step;
+        }
+
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public bool TryWrite(GuestPhysicalAddress address, ReadOnlySpan<byte> source)
+    {
+        EptWalkResult found = Walk(address, EptRights.Write);
+        if (found.Outcome == EptOutcome.Mapped && (ulong)source.Length <= LeftInPage(found))
+            return _hostBus.Memory.TryWrite(found.Address, source);
+        if (!IsMemory(address, source.Length, EptRights.Write))
+            return false;
+        for (int done = 0; done < source.Length;)
+        {
+            found = Walk(address + (ulong)done, EptRights.Write);
+            int step = (int)Math.Min((ulong)(source.Length - done), LeftInPage(found));
+            _ = _hostBus.Memory.TryWrite(found.Address, source.Slice(done, step));
+            done += step;
+        }
+
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public ulong Load(GuestPhysicalAddress address, int width)
+    {
+        CheckWidth(width);
+        EptWalkResult found = Walk(address, EptRights.Read);
+        if (found.Outcome == EptOutcome.Mapped && (ulong)width <= LeftInPage(found))
+            return _hostBus.Load(found.Address, width);
+        if (found.Outcome == EptOutcome.Mapped)
+        {
+            // Across the end of a page: the next one may lie elsewhere.
+            Span<byte> bytes = stackalloc byte[8];
+            return TryRead(address, bytes[..width])
+                ? BitConverter.ToUInt64(bytes) & RegisterFile.AllOnes(width)
+                : RegisterFile.AllOnes(width);
+        }
+
+        Processor.Charge(Cost.Exit);
+        return _machine.Bus.Load(OnVirtualBus(address), width);
+    }
+
+    /// <inheritdoc/>
+    public void Store(GuestPhysicalAddress address, int width, ulong value)
+    {
+        CheckWidth(width);
+        EptWalkResult found = Walk(address, EptRights.Write);
+        if (found.Outcome == EptOutcome.Mapped && (ulong)width <= LeftInPage(found))
+        {
+            _hostBus.Store(found.Address, width, value);
+            return;
+        }
+
+        if (found.Outcome == EptOutcome.Mapped)
+        {
+            Span<byte> bytes = stackalloc byte[8];
+            BitConverter.TryWriteBytes(bytes, value);
+            _ = TryWrite(address, bytes[..width]);
+            return;
+        }
+
+        Processor.Charge(Cost.Exit);
+        _machine.Bus.Store(OnVirtualBus(address), width, value);
+    }
+
+    /// <inheritdoc/>
+    public uint In(ushort port, int width)
+    {
+        Processor.Charge(Cost.Exit);
+        return _machine.Bus.In(port, width);
+    }
+
+    /// <inheritdoc/>
+    public void Out(ushort port, int width, uint value)
+    {
+        Processor.Charge(Cost.Exit);
+        _machine.Bus.Out(port, width, value);
+    }
+
+    /// <inheritdoc/>
+    public Signal Vector(byte vector) => _machine.Interrupts.Connect(ApicId, vector);
+
+    /// <inheritdoc/>
+    public async ValueTask<HypercallResult> Call(
+        Hypercall number, ulong argument0 = 0, ulong argument1 = 0, ulong argument2 = 0, ulong argument3 = 0)
+    {
+        Processor.Charge(Cost.Exit);
+        Processor.Charge(Cost.Hypercall);
+        await Processor.Delay(0);
+        return await _machine.Hypercalls.Call(number, argument0, argument1, argument2, argument3);
+    }
+
+    private static void CheckWidth(int width)
+    {
+        if (width is not (1 or 2 or 4 or 8))
+            throw new ArgumentOutOfRangeException(nameof(width), "Accesses have 1, 2, 4 or 8 bytes.");
+    }
+
+    // The virtual bus has no memory behind it, so that an address that was not translated reaches none.
+    private static PhysicalAddress OnVirtualBus(GuestPhysicalAddress address) => new(address.Value);
+
+    private static ulong LeftInPage(EptWalkResult found) => found.Size.Bytes - (found.Address.Value & (found.Size.Bytes - 1));
+
+    private EptWalkResult Walk(GuestPhysicalAddress address, EptRights access)
+    {
+        EptWalkResult found = _tables.Walk(address, access);
+        return found.Outcome != EptOutcome.Misconfiguration
+            ? found
+            : throw new InvalidOperationException($"EPT of {_machine.Name} is misconfigured at {address}, level {found.Level}: {found.Entry}.");
+    }
+
+    private bool IsMemory(GuestPhysicalAddress address, int length, EptRights access)
+    {
+        if (length == 0 || (ulong)length - 1 > ulong.MaxValue - address.Value)
+            return false;
+        for (ulong done = 0; done < (ulong)length;)
+        {
+            EptWalkResult found = Walk(address + done, access);
+            if (found.Outcome != EptOutcome.Mapped)
+                return false;
+            ulong step = Math.Min((ulong)length - done, LeftInPage(found));
+            if (!_hostBus.Memory.IsBacked(found.Address, step))
+                return false;
+            done += step;
+        }
+
+        return true;
+    }
+}

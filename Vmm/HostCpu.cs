@@ -1,0 +1,41 @@
+using Dma.Hal;
+using Dma.Machine;
+
+namespace Dma.Vmm;
+
+/// <summary>The host's processor: what the software that runs on it believes to be physical is physical.</summary>
+/// <param name="processor">Its time.</param>
+/// <param name="bus">What it is connected to.</param>
+/// <param name="interrupts">Where interrupt messages for it arrive.</param>
+/// <param name="apicId">Its id.</param>
+public sealed class HostCpu(Processor processor, SystemBus bus, InterruptRouter interrupts, byte apicId) : ICpu
+{
+    /// <inheritdoc/>
+    public Processor Processor => processor;
+
+    /// <inheritdoc/>
+    public byte ApicId => apicId;
+
+    /// <inheritdoc/>
+    public bool TryRead(GuestPhysicalAddress address, Span<byte> destination) =>
+        bus.Memory.TryRead(new PhysicalAddress(address.Value), destination);
+
+    /// <inheritdoc/>
+    public bool TryWrite(GuestPhysicalAddress address, ReadOnlySpan<byte> source) =>
+        bus.Memory.TryWrite(new PhysicalAddress(address.Value), source);
+
+    /// <inheritdoc/>
+    public ulong Load(GuestPhysicalAddress address, int width) => bus.Load(new(address.Value), width);
+
+    /// <inheritdoc/>
+    public void Store(GuestPhysicalAddress address, int width, ulong value) => bus.Store(new(address.Value), width, value);
+
+    /// <inheritdoc/>
+    public uint In(ushort port, int width) => bus.In(port, width);
+
+    /// <inheritdoc/>
+    public void Out(ushort port, int width, uint value) => bus.Out(port, width, value);
+
+    /// <inheritdoc/>
+    public Signal Vector(byte vector) => interrupts.Connect(apicId, vector);
+}

@@ -1,0 +1,26 @@
+using Dma.Iommu;
+using Dma.Machine;
+
+namespace Dma.Vmm;
+
+/// <summary>What decides how a host is built.</summary>
+public sealed record HostOptions
+{
+    /// <summary>Bytes of memory, a multiple of 4096; memory that nobody touches costs none. 8 MiB to a terabyte and more.</summary>
+    public ulong MemoryBytes { get; init; } = 8ul << 30;
+
+    /// <summary>Bytes of it, from address 0, for the VMM's own software: the tables of the remapping unit come from there.</summary>
+    public ulong VmmBytes { get; init; } = 64 << 20;
+
+    /// <summary>Which remapping unit it has.</summary>
+    public HardwareProfile Profile { get; init; } = HardwareProfile.Named("friendly");
+
+    /// <summary>What things cost.</summary>
+    public CostModel Costs { get; init; } = CostModel.Default;
+
+    /// <summary>What all chance in this host comes from.</summary>
+    public ulong Seed { get; init; }
+
+    /// <summary>Who writes down what goes over the bus; null for nobody.</summary>
+    public BusTrace? Trace { get; init; }
+}

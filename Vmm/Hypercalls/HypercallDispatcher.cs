@@ -1,0 +1,53 @@
+using Dma.Hal;
+using Dma.Machine;
+
+namespace Dma.Vmm;
+
+/// <summary>Answers the hypercalls of one VM. Numbers and arguments may be anything; what is refused changed nothing.</summary>
+/// <param name="machine">Who calls.</param>
+internal sealed class HypercallDispatcher(VirtualMachine machine)
+{
+    /// <summary>Answers one call; the meaning of each stands at <see cref="Hypercall"/>.</summary>
+    public async ValueTask<HypercallResult> Call(Hypercall number, ulong argument0, ulong argument1, ulong argument2, ulong argument3) =>
+        !machine.IsRunning ? Refuse(DmaRefusal.Denied) : number switch
+        {
+            Hypercall.MapDma => await Map(argument0, new(argument1), argument2, argument3),
+            Hypercall.UnmapDma when argument3 == 0 => await Unmap(argument0, new(argument1), argument2),
+            Hypercall.FindDevice when (argument1 | argument2 | argument3) == 0 => Find(argument0),
+            _ => Refuse(DmaRefusal.Denied),
+        };
+
+    private static HypercallResult Refuse(DmaRefusal refusal) => new(refusal, 0);
+
+    private async ValueTask<HypercallResult> Map(ulong handle, GuestPhysicalAddress start, ulong length, ulong direction)
+    {
+        if (DeviceOf(handle) is not { } device)
+            return Refuse(DmaRefusal.NotAssigned);
+        if (direction is 0 or > (ulong)DmaDirection.Bidirectional)
+            return Refuse(DmaRefusal.BadDirection);
+        if (!machine.Memory.Contains(start, length))
+            return Refuse(DmaRefusal.BadRange);
+        return machine.Policy.Permits(new(machine, device.GuestAddress, start, length, (DmaDirection)direction))
+            ? await device.Mappings!.Map(start, length, (DmaDirection)direction)
+            : Refuse(DmaRefusal.Denied);
+    }
+
+    private async ValueTask<HypercallResult> Unmap(ulong handle, Iova address, ulong length) =>
+        Refuse(DeviceOf(handle) is { } device ? await device.Mappings!.Unmap(address, length) : DmaRefusal.NotAssigned);
+
+    private HypercallResult Find(ulong index) =>
+        index < (ulong)machine.Devices.Count
+            ? new(DmaRefusal.None, machine.Devices[(int)index].GuestAddress.Value)
+            : Refuse(DmaRefusal.NotAssigned);
+
+    private Assignment? DeviceOf(ulong handle)
+    {
+        foreach (Assignment device in machine.Devices)
+        {
+            if (device.GuestAddress.Value == handle)
+                return device;
+        }
+
+        return null;
+    }
+}

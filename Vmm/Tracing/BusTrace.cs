@@ -1,0 +1,93 @@
+using System.Text;
+using Dma.Iommu;
+using Dma.Machine;
+
+namespace Dma.Vmm;
+
+/// <summary>A record of what goes over the bus of a host: requests of devices, interrupts, faults. It changes nothing.</summary>
+/// <remarks>Two runs of the same host with the same seed give the same trace, byte for byte.</remarks>
+/// <param name="limit">How many events are kept; later ones are counted only.</param>
+public sealed class BusTrace(int limit = 1 << 20)
+{
+    private readonly List<TraceEvent> _events = [];
+
+    /// <summary>The events in order.</summary>
+    public IReadOnlyList<TraceEvent> Events => _events;
+
+    /// <summary>How many events came after the limit was reached.</summary>
+    public ulong Dropped { get; private set; }
+
+    /// <summary>The events as text, one line each.</summary>
+    public override string ToString()
+    {
+        StringBuilder text = new();
+        foreach (TraceEvent entry in _events)
+            text.Append(entry).Append('\n');
+        return text.ToString();
+    }
+
+    internal IDmaFabric Watch(IDmaFabric fabric, EventLoop loop) => new TracedFabric(this, fabric, loop);
+
+    internal IInterruptSink Watch(IInterruptSink interrupts, EventLoop loop) => new TracedInterrupts(this, interrupts, loop);
+
+    internal IRemappingObserver WatchFaults(EventLoop loop) => new TracedFaults(this, loop);
+
+    private void Add(in TraceEvent entry)
+    {
+        if (_events.Count < limit)
+            _events.Add(entry);
+        else
+            Dropped++;
+    }
+
+    private sealed class TracedFabric(BusTrace trace, IDmaFabric fabric, EventLoop loop) : IDmaFabric
+    {
+        public IDmaPort Open(SourceId source) => new TracedPort(trace, fabric.Open(source), loop);
+    }
+
+    private sealed class TracedPort(BusTrace trace, IDmaPort port, EventLoop loop) : IDmaPort
+    {
+        private const ulong HashStart = 0xCBF29CE484222325;
+        private const ulong HashFactor = 0x100000001B3;
+
+        public SourceId Source => port.Source;
+
+        public DmaStatus Read(Iova address, Span<byte> destination, DmaAttributes attributes = default)
+        {
+            DmaStatus status = port.Read(address, destination, attributes);
+            Add(TraceKind.Read, address, destination, status);
+            return status;
+        }
+
+        public DmaStatus Write(Iova address, ReadOnlySpan<byte> source, DmaAttributes attributes = default)
+        {
+            DmaStatus status = port.Write(address, source, attributes);
+            Add(TraceKind.Write, address, source, status);
+            return status;
+        }
+
+        // FNV-1a.
+        private void Add(TraceKind kind, Iova address, ReadOnlySpan<byte> bytes, DmaStatus status)
+        {
+            ulong hash = HashStart;
+            foreach (byte value in bytes)
+                hash = (hash ^ value) * HashFactor;
+            trace.Add(new(loop.NowNs, kind, port.Source, address.Value, bytes.Length, status, hash));
+        }
+    }
+
+    private sealed class TracedInterrupts(BusTrace trace, IInterruptSink interrupts, EventLoop loop) : IInterruptSink
+    {
+        public void Deliver(MessageInterrupt message)
+        {
+            trace.Add(new(loop.NowNs, TraceKind.Interrupt, default, message.Address, sizeof(uint), DmaStatus.Success, message.Data));
+            interrupts.Deliver(message);
+        }
+    }
+
+    private sealed class TracedFaults(BusTrace trace, EventLoop loop) : IRemappingObserver
+    {
+        public void FaultDetected(in RemappingFault fault, FaultDisposition disposition) =>
+            trace.Add(new(loop.NowNs, TraceKind.Fault, fault.Source, fault.Address.Value, 0, DmaStatus.Blocked, (ulong)fault.Reason));
+    }
+}

@@ -1,0 +1,20 @@
+namespace Dma.Vmm;
+
+/// <summary>What an event on the bus was.</summary>
+public enum TraceKind
+{
+    /// <summary>Never recorded.</summary>
+    None = 0,
+
+    /// <summary>A device read memory.</summary>
+    Read,
+
+    /// <summary>A device wrote memory, or sent an interrupt message.</summary>
+    Write,
+
+    /// <summary>An interrupt message arrived at the processors.</summary>
+    Interrupt,
+
+    /// <summary>The remapping unit refused a request.</summary>
+    Fault,
+}

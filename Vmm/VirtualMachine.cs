@@ -1,0 +1,87 @@
+using Dma.Machine;
+
+namespace Dma.Vmm;
+
+/// <summary>A virtual machine: memory, one processor, a PCI hierarchy of its own, and what the VMM lets it do.</summary>
+/// <remarks>
+/// Its bus is one without memory: memory is what EPT maps. Virtual functions are plugged into its PCI hierarchy as real
+/// ones are into the host's, so that the same rules hold for both.
+/// </remarks>
+public sealed class VirtualMachine
+{
+    private const byte BootApicId = 0;
+
+    private readonly List<Assignment> _devices = [];
+
+    internal VirtualMachine(Host host, int number, string name, GuestMemory memory)
+    {
+        (Host, Number, Name, Memory) = (host, number, name, memory);
+        Interrupts = new(host.Loop);
+        Bus = new(new PhysicalMemory());
+        Cpu = new(this, host.Bus, new(name, host.Loop, host.Options.Costs), BootApicId);
+        Pci = new(Bus, new GuestFabric(this));
+        Hypercalls = new(this);
+    }
+
+    /// <summary>The host that it runs on.</summary>
+    public Host Host { get; }
+
+    /// <summary>Its number, 0 and up; a number may be used again when its VM has ended.</summary>
+    public int Number { get; }
+
+    /// <summary>What people call it.</summary>
+    public string Name { get; }
+
+    /// <summary>Its memory.</summary>
+    public GuestMemory Memory { get; }
+
+    /// <summary>Its processor, and its way to the VMM.</summary>
+    public GuestCpu Cpu { get; }
+
+    /// <summary>Its PCI hierarchy.</summary>
+    public PciHost Pci { get; }
+
+    /// <summary>Where interrupt messages for it arrive.</summary>
+    public InterruptRouter Interrupts { get; }
+
+    /// <summary>The devices that are assigned to it, in the order in which they came.</summary>
+    public IReadOnlyList<Assignment> Devices => _devices;
+
+    /// <summary>What it may let its devices do, besides what isolation asks for; everything, unless set.</summary>
+    public IDmaPolicy Policy { get; set; } = AnyDma.Instance;
+
+    /// <summary>How many pages it may have pinned for devices at a time.</summary>
+    public ulong PinnedPagesMax { get; set; } = 65_536;
+
+    /// <summary>How many pages it has pinned for devices; a page that is mapped twice counts twice.</summary>
+    public ulong PinnedPages { get; internal set; }
+
+    /// <summary>Whether it still exists.</summary>
+    public bool IsRunning { get; private set; } = true;
+
+    /// <summary>What it is called as an owner of frames.</summary>
+    public FrameOwner Owner => Memory.Owner;
+
+    internal SystemBus Bus { get; }
+
+    internal BarAllocator BarPlaces { get; } = new(MemoryLayout.BarStart, MemoryLayout.BarEnd);
+
+    internal HypercallDispatcher Hypercalls { get; }
+
+    /// <summary>The name.</summary>
+    public override string ToString() => Name;
+
+    /// <summary>Puts an interrupt into the guest, as the VMM does.</summary>
+    internal void Inject(MessageInterrupt message)
+    {
+        Cpu.Processor.Charge(Cost.InterruptInjection);
+        Interrupts.Deliver(message);
+    }
+
+    internal void Add(Assignment device) => _devices.Add(device);
+
+    internal void Remove(Assignment device) => _devices.Remove(device);
+
+    /// <summary>From here on its software finds no memory, no device and no VMM.</summary>
+    internal void Stop() => IsRunning = false;
+}

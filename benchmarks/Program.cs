@@ -1,0 +1,4 @@
+using BenchmarkDotNet.Running;
+using Dma.Benchmarks;
+
+_ = BenchmarkRunner.Run<WorkloadBenchmarks>(args: args);

@@ -1,0 +1,10 @@
+namespace Dma.Workloads;
+
+/// <summary>One line of the result: the simulator beside its baseline.</summary>
+/// <param name="Name">What was done.</param>
+/// <param name="WorkingSet">On how much.</param>
+/// <param name="Ns">Time of one operation in the simulator, in nanoseconds; the median of the rounds.</param>
+/// <param name="BaselineNs">Time of one operation of the baseline, likewise.</param>
+/// <param name="Ratio">The median of the rounds' own ratios, simulator to baseline; below 1 where the simulator is faster.</param>
+/// <param name="AllocatedBytes">Managed memory that one operation of the simulator allocates, in bytes.</param>
+public sealed record Measurement(string Name, string WorkingSet, double Ns, double BaselineNs, double Ratio, double AllocatedBytes);

@@ -1,0 +1,35 @@
+namespace Dma.Workloads;
+
+/// <summary>A workload by its name, before the memory that it needs is set up.</summary>
+/// <param name="Name">What is done.</param>
+/// <param name="WorkingSet">On how much.</param>
+/// <param name="RatioMax">The highest ratio of the simulator's time to the baseline's that is good; <c>null</c> where none is set.</param>
+/// <param name="Create">Sets it up.</param>
+public sealed record WorkloadCase(string Name, string WorkingSet, double? RatioMax, Func<Workload> Create)
+{
+    private static readonly WorkingSet s_few = new(64, 12);
+    private static readonly WorkingSet s_many = new(4096, 12);
+
+    private static int[] LiveEntries => [64, 1024, 65_536];
+
+    /// <summary>All that is measured.</summary>
+    public static IReadOnlyList<WorkloadCase> All { get; } =
+    [
+        .. Workloads.WorkingSet.All.Select(set => new WorkloadCase("translate", $"{set}", 2.0, () => new TranslateWorkload(set))),
+        new("translate, many to few", $"{s_many} : {s_few}", 1.5, () => new ReachWorkload(s_few, s_many)),
+        .. Workloads.WorkingSet.All.Select(set => new WorkloadCase("walk", $"{set}", 2.0, () => new WalkWorkload(set))),
+        .. LiveEntries.Select(live => new WorkloadCase("map, use, unmap", $"{live} live", null, () => new MapWorkload(live))),
+        new("map, use, unmap, many to few", $"{LiveEntries[^1]} : {LiveEntries[0]} live", 1.5, () => new MapGrowthWorkload(LiveEntries[0], LiveEntries[^1])),
+        .. Transfers("hot", 16, 0.4),
+        .. Transfers("cold", 65_536, 0.7),
+    ];
+
+    /// <summary>Name and working set.</summary>
+    public override string ToString() => $"{Name}, {WorkingSet}";
+
+    private static WorkloadCase[] Transfers(string temperature, int pages, double bandwidthMin) =>
+    [
+        new($"read 4 KiB, {temperature}", $"{new WorkingSet(pages, 12)}", 1 / bandwidthMin, () => new TransferWorkload(pages, toMemory: false)),
+        new($"write 4 KiB, {temperature}", $"{new WorkingSet(pages, 12)}", 1 / bandwidthMin, () => new TransferWorkload(pages, toMemory: true)),
+    ];
+}

@@ -1,0 +1,62 @@
+using Dma.Drivers;
+using Dma.Hal;
+
+namespace Dma.Properties;
+
+/// <summary>Software that reads a whole disk through the drivers and leaves nothing behind, wherever its device comes from.</summary>
+internal static class DiskReader
+{
+    private const int PieceBytes = 128 * 1024;
+
+    /// <summary>Brings the controller up, reads every block, and shuts everything down.</summary>
+    /// <exception cref="DriverException">A driver gave up; everything is shut down all the same.</exception>
+    public static async Task<byte[]> ReadAll(IDevice device)
+    {
+        EhciDriver controller = await EhciDriver.Start(device);
+        try
+        {
+            UsbDeviceHandle usb = await UsbDeviceHandle.Enumerate(controller, port: 1);
+            try
+            {
+                MassStorageDriver disk = await MassStorageDriver.Start(usb);
+                try
+                {
+                    return await ReadAll(disk, device.Dma);
+                }
+                finally
+                {
+                    await disk.Stop();
+                }
+            }
+            finally
+            {
+                await usb.Release();
+            }
+        }
+        finally
+        {
+            await controller.Stop();
+        }
+    }
+
+    private static async Task<byte[]> ReadAll(MassStorageDriver disk, IDmaSpace dma)
+    {
+        byte[] content = new byte[disk.BlockCount * (ulong)disk.BlockBytes];
+        for (int done = 0; done < content.Length;)
+        {
+            MemoryBuffer buffer = dma.Allocate(Math.Min(PieceBytes, content.Length - done));
+            try
+            {
+                await disk.Read((ulong)(done / disk.BlockBytes), buffer);
+                buffer.Read(0, content.AsSpan(done, buffer.Length));
+                done += buffer.Length;
+            }
+            finally
+            {
+                Assert.Equal(DmaRefusal.None, dma.Free(buffer));
+            }
+        }
+
+        return content;
+    }
+}
