@@ -9,6 +9,16 @@ internal static class SecondStageReservedBits
     private const int Snoop = 11;
     private const int PageSize = 7;
 
+    /// <summary>The masks of levels 1 to 5: those of level n are at 2n where PS is clear, at 2n + 1 where it is set.</summary>
+    public static ulong[] Of(HardwareProfile profile)
+    {
+        ulong tables = OfTables(profile);
+        ulong[] pages = OfPages(profile);
+
+        // PS is ignored at level 1: an entry there is always a page.
+        return [0, 0, pages[1], pages[1], .. Enumerable.Range(2, 4).SelectMany(level => new[] { tables, pages[level] })];
+    }
+
     /// <summary>The reserved bits of an entry that leads to a table.</summary>
     public static ulong OfTables(HardwareProfile profile) => Always(profile) | Bits64.Mask(Snoop, Snoop);
 
