@@ -135,12 +135,11 @@ public sealed class RemappingDomain
         return true;
     }
 
-    /// <summary>Tells the unit to forget the domain, and gives its memory back.</summary>
+    /// <summary>Gives its memory back. Its last requester is gone, and with it all that the unit had cached of it.</summary>
     internal async ValueTask Release()
     {
         await Enter();
         _isReleased = true;
-        await _driver.Invalidator.Invalidate(InvalidationRequest.OfDomain(Id));
         _tables.Free();
         _gate.Leave();
     }
@@ -203,8 +202,8 @@ public sealed class RemappingDomain
 
     private SecondStageEntry RightsOf(DmaDirection direction) => new()
     {
-        Read = direction.HasFlag(DmaDirection.ToDevice),
-        Write = direction.HasFlag(DmaDirection.FromDevice),
+        Read = (direction & DmaDirection.ToDevice) != 0,
+        Write = (direction & DmaDirection.FromDevice) != 0,
 
         // Where the unit can see to it, a device cannot go past the processor's caches.
         Snoop = _driver.Unit.Extended.SnoopControl,

@@ -221,12 +221,12 @@ public sealed class RemappingDriver
     {
         await _registers.Command(_translation, turnOn: false);
         _faults.DisableEvent();
+        await Invalidator.Invalidate(InvalidationRequest.Everything);
+        await Invalidator.Stop();
         _attached.Clear();
         foreach (RemappingDomain domain in _domains)
             await domain.Release();
         _domains.Clear();
-        await Invalidator.Invalidate(InvalidationRequest.Everything);
-        await Invalidator.Stop();
         _contexts.Free();
     }
 

@@ -108,6 +108,64 @@ public sealed class InvalidationTests
     }
 
     [Fact]
+    public void What_is_asked_for_is_what_the_change_needs()
+    {
+        using BareMetal machine = new(HardwareProfile.Named("friendly"));
+        machine.Loop.Run(async () =>
+        {
+            BadUnit spy = Spoil(machine);
+            RemappingDriver driver = await Start(machine);
+            RemappingDomain domain = driver.CreateDomain();
+            Assert.Equal([], await Asked(async () => await driver.Attach(s_device, domain)));
+            Assert.Equal([], await Asked(async () => await domain.Map(new(0x1000), new(64 << 20), 0x4000, DmaDirection.ToDevice)));
+            Assert.Equal(["page 2000h AM 1 IH"], await Asked(async () => await domain.Unmap(new(0x2000), 0x2000)));
+            Assert.Equal(["page 1000h AM 0 IH"], await Asked(async () => await domain.Unmap(new(0x1000), 0x1000)));
+
+            // The last page takes its tables with it.
+            Assert.Equal(["page 4000h AM 0"], await Asked(async () => await domain.Unmap(new(0x4000), 0x1000)));
+
+            // A page out of a superpage: the whole superpage, whatever was cached of it.
+            await domain.Map(new(0x4000_0000), new(0x4000_0000), 0x4000_0000, DmaDirection.ToDevice);
+            Assert.Equal(["page 40000000h AM 18"], await Asked(async () => await domain.Unmap(new(0x4000_5000), 0x1000)));
+            Assert.Equal(["page 40200000h AM 9"], await Asked(async () => await domain.Unmap(new(0x402F_F000), 0x1000)));
+            Assert.Equal(["page 40400000h AM 9 IH"], await Asked(async () => await domain.Unmap(new(0x4040_0000), 0x20_0000)));
+
+            // Across a border that no mask within MAMV covers.
+            await domain.Map(new(0xFFFF_F000), new(64 << 20), 0x2000, DmaDirection.ToDevice);
+            Assert.Equal(["domain"], await Asked(async () => await domain.Unmap(new(0xFFFF_F000), 0x2000)));
+            Assert.Equal(["context device 00:03.0 of 0h", "domain"], await Asked(async () => await driver.Detach(s_device)));
+
+            async Task<IEnumerable<string>> Asked(Func<Task> change)
+            {
+                spy.Submitted.Clear();
+                await change();
+                return [.. spy.Submitted.Select(Describe).OfType<string>()];
+            }
+        });
+    }
+
+    [Fact]
+    public void With_caching_mode_new_entries_are_told_as_changed_ones_are()
+    {
+        HardwareProfile friendly = HardwareProfile.Named("friendly");
+        using BareMetal machine = new(friendly with { Capabilities = friendly.Capabilities with { CachingMode = true } });
+        machine.Loop.Run(async () =>
+        {
+            BadUnit spy = Spoil(machine);
+            RemappingDriver driver = await Start(machine);
+            RemappingDomain domain = driver.CreateDomain();
+            spy.Submitted.Clear();
+            await driver.Attach(s_device, domain);
+            await driver.Attach(new(0, 4, 0), domain);
+            await domain.Map(new(0x1000), new(64 << 20), 0x1000, DmaDirection.ToDevice);
+            await domain.Map(new(0x2000), new(64 << 20), 0x1000, DmaDirection.ToDevice);
+            Assert.Equal(
+                ["context global", "domain", "context device 00:04.0 of 0h", "domain", "page 1000h AM 0", "page 2000h AM 0 IH"],
+                spy.Submitted.Select(Describe).OfType<string>());
+        });
+    }
+
+    [Fact]
     public void Many_deferred_unmaps_cost_one_invalidation()
     {
         using BareMetal machine = new(HardwareProfile.Named("friendly"));
@@ -185,6 +243,23 @@ public sealed class InvalidationTests
             if (IsOptimized)
                 Assert.Equal(0, bytes);
         });
+    }
+
+    // What an invalidation descriptor asks for; null for a wait.
+    private static string? Describe(Bits128 raw)
+    {
+        IotlbDescriptor iotlb = new(raw);
+        ContextCacheDescriptor context = new(raw);
+        return iotlb.Type switch
+        {
+            InvalidationDescriptorType.Iotlb when iotlb.Granularity == IotlbGranularity.Page =>
+                $"page {iotlb.Address.Value:X}h AM {iotlb.AddressMask}{(iotlb.Hint ? " IH" : "")}",
+            InvalidationDescriptorType.Iotlb => iotlb.Granularity == IotlbGranularity.Domain ? "domain" : "global",
+            InvalidationDescriptorType.ContextCache when context.Granularity == ContextGranularity.Device =>
+                $"context device {context.Source} of {context.DomainId}",
+            InvalidationDescriptorType.ContextCache => "context global",
+            _ => null,
+        };
     }
 
     // Without optimization the compiler makes every async method an object.
