@@ -1,6 +1,7 @@
 using Dma.Hal;
 using Dma.Iommu;
 using Dma.Machine;
+using Dma.Vmm;
 
 namespace Dma.Properties;
 
@@ -15,7 +16,7 @@ internal sealed class BareMetal : IDisposable
         Bus = new(Memory);
         Loop = new();
         Interrupts = new(Loop);
-        Cpu = new(new("cpu", Loop, CostModel.Default), Bus, Interrupts);
+        Cpu = new(new("cpu", Loop, CostModel.Default), Bus, Interrupts, apicId: 3);
         Unit = profile is null ? null : new(Memory, Interrupts, profile);
         if (Unit is not null)
             Bus.AddWindow(new(UnitAddress), (ulong)Unit.WindowLength, Unit);
@@ -30,7 +31,7 @@ internal sealed class BareMetal : IDisposable
 
     public InterruptRouter Interrupts { get; }
 
-    public BareCpu Cpu { get; }
+    public HostCpu Cpu { get; }
 
     public RemappingUnit? Unit { get; }
 
@@ -40,26 +41,4 @@ internal sealed class BareMetal : IDisposable
     public FrameAllocator Frames { get; } = new(new(16 << 20), 32 << 20);
 
     public void Dispose() => Memory.Dispose();
-}
-
-/// <summary>A processor on the system bus; what it believes to be physical is physical.</summary>
-internal sealed class BareCpu(Processor processor, SystemBus bus, InterruptRouter interrupts) : ICpu
-{
-    public Processor Processor => processor;
-
-    public byte ApicId => 3;
-
-    public bool TryRead(GuestPhysicalAddress address, Span<byte> destination) => bus.Memory.TryRead(new PhysicalAddress(address.Value), destination);
-
-    public bool TryWrite(GuestPhysicalAddress address, ReadOnlySpan<byte> source) => bus.Memory.TryWrite(new PhysicalAddress(address.Value), source);
-
-    public ulong Load(GuestPhysicalAddress address, int width) => bus.Load(new(address.Value), width);
-
-    public void Store(GuestPhysicalAddress address, int width, ulong value) => bus.Store(new(address.Value), width, value);
-
-    public uint In(ushort port, int width) => bus.In(port, width);
-
-    public void Out(ushort port, int width, uint value) => bus.Out(port, width, value);
-
-    public Signal Vector(byte vector) => interrupts.Connect(ApicId, vector);
 }
