@@ -33,11 +33,12 @@ internal sealed class ScheduleMemory(IDmaPort port, EhciOptions options)
     /// <param name="bytes">The bytes.</param>
     public bool TryWrite(uint address, ReadOnlySpan<byte> bytes) => TryWriteData(Structure(address), bytes);
 
-    /// <summary>Reads from a buffer.</summary>
-    public bool TryReadData(Iova address, Span<byte> destination) => port.Read(address, destination) == DmaStatus.Success;
+    /// <summary>Reads from a buffer; a packet without data asks nothing of the bus.</summary>
+    public bool TryReadData(Iova address, Span<byte> destination) =>
+        destination.IsEmpty || port.Read(address, destination) == DmaStatus.Success;
 
-    /// <summary>Writes to a buffer.</summary>
-    public bool TryWriteData(Iova address, ReadOnlySpan<byte> source) => port.Write(address, source) switch
+    /// <summary>Writes to a buffer; a packet without data asks nothing of the bus.</summary>
+    public bool TryWriteData(Iova address, ReadOnlySpan<byte> source) => source.IsEmpty || port.Write(address, source) switch
     {
         DmaStatus.Success => true,
 
