@@ -1,0 +1,53 @@
+using Dma.Hal;
+using Dma.Iommu;
+using Dma.Machine;
+using Dma.UsbDevice;
+using Dma.Vmm;
+
+namespace Dma.Properties;
+
+/// <summary>A host whose EHCI controller, with a disk, is assigned to one of two guests.</summary>
+internal sealed class DirectDmaComputer : IDisposable
+{
+    private const ulong MiB = 1 << 20;
+    private const byte Vector = 0x40;
+    private static readonly SourceId _place = new(0, 2, 0);
+
+    public DirectDmaComputer(string profile, byte[] content, BusTrace? trace = null)
+    {
+        Host = new(new() { MemoryBytes = 128 * MiB, VmmBytes = 16 * MiB, Profile = HardwareProfile.Named(profile), Trace = trace });
+        Controller = new(Host.Loop);
+        Controller.Usb.Ports[0].Plug(new MassStorageDevice(new MemoryDiskImage(content)));
+        Host.Pci.Add(Controller, 0x1D);
+        Host.Boot();
+        Other = Host.CreateMachine("other", 2 * MiB);
+        Guest = Host.CreateMachine("guest", 16 * MiB);
+        Assignment = Host.AssignmentOf(Controller.Source);
+    }
+
+    public Host Host { get; }
+
+    public EhciController Controller { get; }
+
+    public VirtualMachine Guest { get; }
+
+    public VirtualMachine Other { get; }
+
+    public Assignment Assignment { get; }
+
+    /// <summary>The guest finds its device as any guest does, and reads the whole disk through it.</summary>
+    public async Task<byte[]> ReadDisk()
+    {
+        Assert.Equal(AssignmentResult.Done, await Assignment.Assign(Guest, _place));
+        HypercallResult found = await Guest.Cpu.Call(Hypercall.FindDevice);
+        Assert.Equal(DmaRefusal.None, found.Refusal);
+        SourceId handle = new((ushort)found.Value);
+        ParavirtualDmaSpace dma = new(Guest.Cpu, new(new(MiB), 15 * MiB), Guest.Cpu, handle);
+        byte[] content = await DiskReader.ReadAll(PciDevice.Open(Guest.Cpu, new PciConfigurationPorts(Guest.Cpu), handle, dma, Vector));
+        Assert.Equal(0, dma.MappingsLive);
+        Assert.Equal(0, Assignment.Mappings!.Count);
+        return content;
+    }
+
+    public void Dispose() => Host.Dispose();
+}
