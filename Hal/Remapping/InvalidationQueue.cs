@@ -23,6 +23,7 @@ internal sealed class InvalidationQueue : IInvalidator
     private readonly GuestPhysicalAddress _ring;
     private readonly GuestPhysicalAddress _status;
     private readonly IotlbDescriptor _iotlb;
+    private readonly WaitDescriptor _wait;
     private readonly Gate _gate = new();
     private int _tail;
     private uint _number;
@@ -39,6 +40,7 @@ internal sealed class InvalidationQueue : IInvalidator
             DrainReads = unit.Capability.ReadDrain,
             DrainWrites = unit.Capability.WriteDrain,
         };
+        _wait = new() { Type = InvalidationDescriptorType.Wait, StatusWrite = true, StatusAddress = TableMemory.ForUnit(status) };
     }
 
     public ulong Requests { get; private set; }
@@ -160,13 +162,7 @@ internal sealed class InvalidationQueue : IInvalidator
             }).Raw);
         }
 
-        Put(new WaitDescriptor
-        {
-            Type = InvalidationDescriptorType.Wait,
-            StatusWrite = true,
-            StatusData = number,
-            StatusAddress = TableMemory.ForUnit(_status),
-        }.Raw);
+        Put((_wait with { StatusData = number }).Raw);
         _registers.Window.Write64(RegisterOffsets.InvalidationQueueTail, new InvalidationQueueTail { Offset = _tail }.Raw.Value);
     }
 
