@@ -274,6 +274,9 @@ internal sealed class QueueExecutor(ScheduleMemory memory, UsbBus bus, ISchedule
 
     private bool Gather(in QueueHead head, int length)
     {
+        // An empty packet has no buffer: whatever its pointer says, nothing is asked of memory.
+        if (length == 0)
+            return true;
         int first = Math.Min(length, PageBytes - head.Overlay.Page0.Offset);
         int page = head.Overlay.Token.CurrentPage;
         return memory.TryReadData(BufferAddress(head.Overlay, page, head.Overlay.Page0.Offset), _packet.AsSpan(0, first))
