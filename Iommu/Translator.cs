@@ -78,8 +78,7 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
         // 1. The interrupt range is no memory: interrupt requests were taken out before, the rest is refused.
         if (access.Type == AddressType.Untranslated && InterruptRange.Contains(address))
         {
-            if (profile.ReportsInterruptRangeRequests)
-                Report(stream, FaultReason.InterruptRangeRequest, address, access, false);
+            Report(stream, FaultReason.InterruptRangeRequest, address, access, suppressed: !profile.ReportsInterruptRangeRequests);
             return false;
         }
 

@@ -9,7 +9,7 @@ public enum FaultDisposition
     /// <summary>A fault record holds it.</summary>
     Recorded,
 
-    /// <summary>An entry on the way disables the processing of its faults (FPD).</summary>
+    /// <summary>An entry on the way disables the processing of its faults (FPD), or the unit does not record faults of this kind.</summary>
     Suppressed,
 
     /// <summary>A record holds another fault of the same requester, and the unit keeps one for each.</summary>

@@ -34,7 +34,7 @@ internal sealed class FaultLog
 
     /// <summary>A request was refused.</summary>
     /// <param name="fault">What happened.</param>
-    /// <param name="suppressed">Whether an entry on the way disables the processing of this fault.</param>
+    /// <param name="suppressed">Whether it is not to be recorded: an entry on the way, or the profile, says so.</param>
     public void Report(in RemappingFault fault, bool suppressed)
     {
         Detected++;
