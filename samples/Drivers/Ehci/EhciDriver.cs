@@ -57,9 +57,9 @@ public sealed class EhciDriver
 
         // Stop it, then reset: a reset while it runs is undefined.
         registers.Command = registers.Command with { Run = false };
-        await Expect(device, 20 * MillisecondNs, () => registers.Status.Halted, "did not halt");
+        await Expect(device, registers, () => registers.Status.Halted, 20 * MillisecondNs, "did not halt");
         registers.Command = registers.Command with { Reset = true };
-        await Expect(device, 250 * MillisecondNs, () => !registers.Command.Reset, "did not finish its reset");
+        await Expect(device, registers, () => !registers.Command.Reset, 250 * MillisecondNs, "did not finish its reset");
 
         EhciMemory memory = await EhciMemory.Allocate(device.Dma, registers.Capabilities.Addresses64Bit);
         EhciDriver driver = new(device, registers, memory);
@@ -155,10 +155,13 @@ public sealed class EhciDriver
         return Execute(pipe, [new(pid, data.DeviceAddress, data.Length, Toggle: false, IsData: true)], timeoutNs);
     }
 
-    private static async ValueTask Expect(IDevice device, ulong timeoutNs, Func<bool> condition, string failure)
+    private static async ValueTask Expect(IDevice device, EhciRegisters registers, Func<bool> condition, ulong timeoutNs, string failure)
     {
-        if (!await Until(device, timeoutNs, condition))
-            throw new DriverException(DriverFailure.ControllerTimeout, $"The controller {failure}.");
+        if (await Until(device, timeoutNs, condition))
+            return;
+        throw registers.Status.HostSystemError
+            ? new DriverException(DriverFailure.HostSystemError, $"The controller {failure}: memory refused one of its accesses.")
+            : new DriverException(DriverFailure.ControllerTimeout, $"The controller {failure}.");
     }
 
     private static async ValueTask<bool> Until(IDevice device, ulong timeoutNs, Func<bool> condition)
@@ -178,9 +181,9 @@ public sealed class EhciDriver
     {
         _registers.Interrupts = new() { Transfer = true, Error = true, HostSystemError = true, AsyncAdvance = true };
         _registers.Command = new() { Run = true, InterruptThreshold = 1 };
-        await Expect(_device, 20 * MillisecondNs, () => !_registers.Status.Halted, "did not start");
+        await Expect(_device, _registers, () => !_registers.Status.Halted, 20 * MillisecondNs, "did not start");
         _registers.Command = _registers.Command with { AsyncEnable = true };
-        await Expect(_device, 20 * MillisecondNs, () => _registers.Status.AsyncActive, "did not start its schedule");
+        await Expect(_device, _registers, () => _registers.Status.AsyncActive, 20 * MillisecondNs, "did not start its schedule");
         _registers.ConfigureFlag = new() { Configured = true };
         await _ports.PowerOn();
     }

@@ -1,0 +1,3 @@
+using Dma.Lab;
+
+return DmaCommand.Invoke(args, Terminal.OfProcess());

@@ -1,0 +1,122 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+using Dma.Drivers;
+using Dma.Iommu;
+using Dma.UsbDevice;
+
+namespace Dma.Lab;
+
+/// <summary><c>dma run direct-dma</c>: the scenario of <see cref="DirectDmaRun"/> and its report.</summary>
+internal sealed class RunDirectDma : Verb
+{
+    private readonly Option<string?> _disk = new("--disk")
+    {
+        Description = "A disk image of any size, in whole sectors of 512 bytes. Without it, a small built-in FAT volume is read.",
+        HelpName = "FILE",
+    };
+
+    private readonly Option<bool> _writable = new("--writable")
+    {
+        Description = "Let the guest write to the image; otherwise it is opened for reading only.",
+    };
+
+    private readonly Option<string> _profile = new("--profile")
+    {
+        Description = $"The remapping hardware: {string.Join(", ", HardwareProfile.Names)}.",
+        HelpName = "NAME",
+        DefaultValueFactory = static _ => "friendly",
+    };
+
+    private readonly Option<ulong> _seed = new("--seed")
+    {
+        Description = "What memory contents, places of buffers and attacked addresses come from. The same seed gives the same report.",
+        HelpName = "N",
+        DefaultValueFactory = static _ => 1,
+        CustomParser = ParseSeed,
+    };
+
+    private readonly Option<bool> _json = new("--json")
+    {
+        Description = "Write the report as one JSON object.",
+    };
+
+    /// <summary>The verb.</summary>
+    public RunDirectDma(Terminal terminal)
+        : base("direct-dma", "A guest's own drivers read a disk by direct DMA; then everybody tries to reach what is not theirs.", terminal)
+    {
+        _profile.Validators.Add(CheckProfile);
+        Add(_disk);
+        Add(_writable);
+        Add(_profile);
+        Add(_seed);
+        Add(_json);
+    }
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<string> Examples =>
+    [
+        "run direct-dma",
+        "run direct-dma --disk disk.img",
+        "run direct-dma --profile hostile --seed 42 --json",
+    ];
+
+    /// <inheritdoc/>
+    protected override int Run(ParseResult line)
+    {
+        IDiskImage disk;
+        if (line.GetValue(_disk) is not { } path)
+            disk = new MemoryDiskImage(BuiltInDisk.Create(), line.GetValue(_writable));
+        else if (DiskFile.TryOpen(path, line.GetValue(_writable), out FileDiskImage? file, out string problem))
+            disk = file;
+        else
+            return Terminal.Refuse(problem);
+
+        using (disk as IDisposable)
+            return Run(line, disk);
+    }
+
+    private static ulong ParseSeed(ArgumentResult argument)
+    {
+        if (ulong.TryParse(argument.Tokens[0].Value, NumberStyles.None, CultureInfo.InvariantCulture, out ulong seed))
+            return seed;
+        argument.AddError($"A seed is a whole number from 0 to {ulong.MaxValue}, not '{argument.Tokens[0].Value}'.");
+        return 0;
+    }
+
+    private static void CheckProfile(OptionResult option)
+    {
+        string name = option.GetValueOrDefault<string>() ?? "";
+        if (!HardwareProfile.Names.Contains(name))
+            option.AddError($"No profile is called '{name}'. There are: {string.Join(", ", HardwareProfile.Names)}.");
+    }
+
+    private int Run(ParseResult line, IDiskImage disk)
+    {
+        DirectDmaReport report;
+        using (ProgressLine progress = new(Terminal, "read"))
+        {
+            DirectDmaOptions options = new()
+            {
+                Disk = disk,
+                Profile = HardwareProfile.Named(line.GetRequiredValue(_profile)),
+                Seed = line.GetValue(_seed),
+                Progress = progress.Report,
+            };
+            try
+            {
+                report = new DirectDmaRun(options).Run();
+            }
+            catch (DriverException failure)
+            {
+                return Terminal.Refuse($"The guest could not read the disk: {failure.Message}");
+            }
+        }
+
+        if (line.GetValue(_json))
+            Terminal.WriteJson(report, DirectDmaJson.Default.DirectDmaReport);
+        else
+            DirectDmaView.Write(Terminal.Output, report);
+        return report.IsClean ? ExitCode.Ok : ExitCode.Violation;
+    }
+}
