@@ -54,6 +54,33 @@ public sealed class DmaSpaceTests
     }
 
     [Fact]
+    public void A_large_buffer_is_mapped_by_superpages_wherever_it_begins()
+    {
+        using BareMetal machine = new(HardwareProfile.Named("friendly"));
+        machine.Loop.Run(async () =>
+        {
+            RemappingDriver driver = await RemappingDriver.Start(
+                machine.Cpu, new(BareMetal.UnitAddress), machine.Frames, new(FaultVector: 48) { HostAddressWidth = machine.Unit!.Profile.HostAddressWidth });
+            RemappingDomain domain = driver.CreateDomain();
+            IovaAllocator addresses = new(new(0x4000_3000), 1 << 30);
+            ulong free = addresses.PagesFree;
+            RemappedDmaSpace space = new(machine.Cpu, machine.Frames, domain, addresses);
+            DmaMapResult result = await space.Map(new(machine.Cpu, new(0x0430_1008), 5 << 20), DmaDirection.FromDevice);
+            Assert.True(result.IsMapped);
+            Assert.Equal(0x10_1008ul, result.Mapping.DeviceAddress.Value % (2 << 20));
+            foreach ((ulong memory, ulong size) in ((ulong, ulong)[])[(0x0430_1008, 4096), (0x0440_0000, 2 << 20), (0x0470_0000, 2 << 20), (0x0480_0000, 4096)])
+            {
+                Assert.True(domain.TryFind(result.Mapping.DeviceAddress + (memory - 0x0430_1008), out RemappingLeaf leaf));
+                Assert.Equal(new(new(memory), size, DmaDirection.FromDevice), leaf);
+            }
+
+            Assert.Equal(free - 0x501, addresses.PagesFree);
+            Assert.Equal(DmaRefusal.None, await space.Unmap(result.Mapping));
+            Assert.Equal(free, addresses.PagesFree);
+        });
+    }
+
+    [Fact]
     public async Task A_piece_that_cannot_be_mapped_leaves_nothing_mapped()
     {
         using BareMetal machine = new(memory: 64 << 20);
