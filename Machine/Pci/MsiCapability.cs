@@ -87,10 +87,11 @@ public sealed class MsiCapability : PciCapability
             Send(BitOperations.TrailingZeroCount(ready));
     }
 
+    // Only the low bits of the data that software gave away carry the vector.
     private void Send(int vector)
     {
         ulong address = this[AddressLow] | (_is64Bit ? this[AddressHigh] << 32 : 0);
-        uint data = (uint)this[Data] & ~((uint)EnabledVectors - 1);
-        Function.SendMessage(address, data | (uint)vector);
+        uint given = (uint)EnabledVectors - 1;
+        Function.SendMessage(address, ((uint)this[Data] & ~given) | ((uint)vector & given));
     }
 }

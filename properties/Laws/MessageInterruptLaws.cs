@@ -131,6 +131,22 @@ public sealed class MessageInterruptLaws
     }
 
     [Fact]
+    public void A_vector_that_software_took_back_while_it_was_pending_changes_no_other_bits()
+    {
+        using PciWorld world = new();
+        ProbeFunction function = world.Add(new ProbeFunction().With(new MsiCapability(8)), Place.Device);
+        world.Write(Place, 0x44, 4, 0xFEE0_0000);
+        world.Write(Place, 0x4C, 2, 0x50);
+        world.Write(Place, 0x42, 2, 1 | (3 << 4));
+        world.Write(Place, 0x50, 4, 0xFF);
+        world.Command(Place, PciCommand.BusMaster);
+        function.Raise(5);
+        world.Write(Place, 0x42, 2, 1 | (1 << 4));
+        world.Write(Place, 0x50, 4, 0);
+        Assert.Equal([new(0xFEE0_0000, 0x51)], world.Messages);
+    }
+
+    [Fact]
     public void Off_means_that_nothing_is_sent_and_nothing_becomes_pending()
     {
         using PciWorld world = new();
