@@ -254,6 +254,33 @@ public sealed class PciTopologyLaws : IDisposable
     }
 
     [Fact]
+    public void A_thousand_functions_answer_each_at_its_own_address()
+    {
+        List<ProbeFunction> functions = [];
+        for (int bus = 0; bus < 4; bus++)
+        {
+            SourceId bridge = new(0, bus, 0);
+            PciBridge port = _world.Add(new PciBridge(0x8086, 1), bus);
+            _world.Program(bridge, (byte)(bus + 1), (byte)(bus + 1), 0xC000_0000 + ((uint)bus << 24), 0xC0FF_FFFF + ((uint)bus << 24));
+            for (int place = 0; place < 250; place++)
+            {
+                ProbeFunction function = new ProbeFunction().WithBar(0, 0x1000);
+                port.Secondary.Add(function, place >> 3, place & 7);
+                _world.StoreEcam(function.Source, PciOffset.Bar0, 4, 0xC000_0000 + ((uint)bus << 24) + ((uint)place << 12));
+                _world.StoreEcam(function.Source, PciOffset.Command, 2, (uint)PciCommand.MemorySpace);
+                function.WriteBar(0, 0, 4, function.Source.Value);
+                functions.Add(function);
+            }
+        }
+
+        for (int at = 0; at < functions.Count; at++)
+        {
+            ulong address = 0xC000_0000 + ((ulong)(at / 250) << 24) + ((ulong)(at % 250) << 12);
+            Assert.Equal(functions[at].Source.Value, _world.Bus.Load(new(address), 4));
+        }
+    }
+
+    [Fact]
     public void No_sequence_of_configuration_writes_breaks_the_machine() =>
         Property.Check(
             (

@@ -68,6 +68,25 @@ public sealed class MemorySnapshotModel : IDisposable
     }
 
     [Fact]
+    public void A_run_of_pages_is_one_run_wherever_it_lies()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Only Linux tells which pages were touched.");
+        using PhysicalMemory memory = new(1ul << 30);
+        const ulong Border = 128ul << 20;
+        (PhysicalAddress Start, ulong Length)[] runs =
+            [(new(0), Page), (new(Border - (3 * Page)), 5 * Page), (new((2 * Border) - Page), Page), (new((1ul << 30) - Page), Page)];
+        foreach ((PhysicalAddress start, ulong length) in runs)
+        {
+            for (ulong at = 0; at < length; at += Page)
+                Assert.True(memory.TryWrite(start + at, 1));
+        }
+
+        Assert.Equal(runs, memory.Populated(new(0), 1ul << 30));
+        Assert.Equal([(new PhysicalAddress(Border - 1), 3ul)], memory.Populated(new(Border - 1), 3));
+        Assert.Equal(8 * Page, new MemorySnapshot(memory).CopiedBytes);
+    }
+
+    [Fact]
     public void A_page_that_was_given_back_counts_as_zeros()
     {
         using PhysicalMemory memory = new(64 * Page);
