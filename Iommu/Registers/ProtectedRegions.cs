@@ -16,9 +16,11 @@ internal sealed class ProtectedRegions(RegisterFile registers, HardwareProfile p
     /// <summary>Whether there are regions and they are closed.</summary>
     public bool IsEnabled { get; private set; }
 
-    /// <summary>The enable register was written.</summary>
+    /// <summary>A register of the regions was written, or all were reset.</summary>
     public void Update()
     {
+        if (!RegisterMap.HasProtectedMemory(profile))
+            return;
         ProtectedMemoryEnable now = new(new(registers[RegisterOffsets.ProtectedMemoryEnable]));
         IsEnabled = now.Enable;
         registers[RegisterOffsets.ProtectedMemoryEnable] = (now with { Status = now.Enable }).Raw.Value;
