@@ -33,7 +33,7 @@ public sealed class RemappedPort : IDmaPort
 
     internal RequestStream Stream => _stream;
 
-    internal ulong Translations { get; private set; }
+    internal ulong FrontHits { get; private set; }
 
     internal ulong FrontMisses { get; private set; }
 
@@ -51,9 +51,9 @@ public sealed class RemappedPort : IDmaPort
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool TryTranslate(Iova address, bool write, out PhysicalAddress target)
     {
-        Translations++;
         if (_front.TryFind(address.Value, write ? Translation.Write : Translation.Read, out ulong place))
         {
+            FrontHits++;
             target = new(place);
             return true;
         }
@@ -76,7 +76,7 @@ public sealed class RemappedPort : IDmaPort
             && attributes == default
             && _front.TryFind(address.Value, Translation.Read, out ulong place))
         {
-            Translations++;
+            FrontHits++;
             return Complete(_memory.TryRead(new PhysicalAddress(place), destination), destination.Length, 0);
         }
 
@@ -90,7 +90,7 @@ public sealed class RemappedPort : IDmaPort
             && attributes == default
             && _front.TryFind(address.Value, Translation.Write, out ulong place))
         {
-            Translations++;
+            FrontHits++;
             return Complete(_memory.TryWrite(new PhysicalAddress(place), source), 0, source.Length);
         }
 
@@ -105,10 +105,10 @@ public sealed class RemappedPort : IDmaPort
         {
             Iova at = new(address.Value + (ulong)done);
             int step = Math.Min(destination.Length - done, 4096 - at.PageOffset);
-            Access access = destination.Length == 0
-                ? Access.ReadingNothing(_profile, attributes.AddressType)
-                : Access.Reading(attributes.AddressType);
-            if (!TryTranslate(at, access, out PhysicalAddress target))
+            bool granted = attributes == default && destination.Length != 0
+                ? TryTranslate(at, write: false, out PhysicalAddress target)
+                : TryTranslate(at, Wanted(destination.Length, attributes), out target);
+            if (!granted)
                 return DmaStatus.Blocked;
             DmaStatus status = Complete(_memory.TryRead(target, destination.Slice(done, step)), step, 0);
             if (status != DmaStatus.Success)
@@ -135,7 +135,10 @@ public sealed class RemappedPort : IDmaPort
         {
             Iova at = new(address.Value + (ulong)done);
             int step = Math.Min(source.Length - done, 4096 - at.PageOffset);
-            if (!TryTranslate(at, Access.Writing(attributes.AddressType), out PhysicalAddress target))
+            bool granted = attributes == default
+                ? TryTranslate(at, write: true, out PhysicalAddress target)
+                : TryTranslate(at, Access.Writing(attributes.AddressType), out target);
+            if (!granted)
                 return DmaStatus.Blocked;
             DmaStatus status = Complete(_memory.TryWrite(target, source.Slice(done, step)), 0, step);
             if (status != DmaStatus.Success)
@@ -146,11 +149,14 @@ public sealed class RemappedPort : IDmaPort
         return DmaStatus.Success;
     }
 
+    private Access Wanted(int length, DmaAttributes attributes) =>
+        length == 0 ? Access.ReadingNothing(_profile, attributes.AddressType) : Access.Reading(attributes.AddressType);
+
     private bool TryTranslate(Iova address, in Access access, out PhysicalAddress target)
     {
-        Translations++;
         if (access.Type == AddressType.Untranslated && _front.TryFind(address.Value, access.Wanted, out ulong place))
         {
+            FrontHits++;
             target = new(place);
             return true;
         }

@@ -64,19 +64,19 @@ public sealed class RemappingUnit : IDmaFabric, IMmioDevice, IRegisterEffects
     {
         get
         {
-            ulong translations = 0, missed = 0, interrupts = 0, read = 0, written = 0;
+            ulong hits = 0, misses = 0, interrupts = 0, read = 0, written = 0;
             foreach (RemappedPort port in _ports.Values)
             {
-                translations += port.Translations;
-                missed += port.FrontMisses;
+                hits += port.FrontHits;
+                misses += port.FrontMisses;
                 interrupts += port.Interrupts;
                 read += port.BytesRead;
                 written += port.BytesWritten;
             }
 
             return new(
-                translations,
-                translations - missed + _translator.IotlbHits,
+                hits + misses,
+                hits + _translator.IotlbHits,
                 _translator.Walks,
                 _translator.Prefetches,
                 _translator.ContextReads,

@@ -10,7 +10,11 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
     private readonly LegacyMode _legacy = new(memory, profile);
     private readonly Iotlb _iotlb = caches.Iotlb;
     private readonly bool _hasIotlb = !caches.Iotlb.IsAbsent;
+
+    // Whether a walk is followed by anything: caches that take it in, or somebody who watches.
+    private bool _attends = !caches.Iotlb.IsAbsent;
     private IRemappingObserver? _observer;
+
     private readonly int _prefetchPages = profile.PrefetchPages;
     private readonly bool _rewalks = profile.RewalksBeforeRefusal;
     private readonly bool _cachesFaults = profile.CachesFaults && profile.Capabilities.CachingMode;
@@ -37,7 +41,11 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
     public IRemappingObserver? Observer
     {
         get => _observer;
-        set => _observer = value;
+        set
+        {
+            _observer = value;
+            _attends = _hasIotlb || value is not null;
+        }
     }
 
     /// <summary>Translates one page's worth of an untranslated request.</summary>
@@ -49,17 +57,16 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
     [MethodImpl(MethodImplOptions.NoInlining)]
     public bool TryTranslate(RequestStream stream, ulong address, ulong wanted, out PhysicalAddress target)
     {
-        if (stream.Space is not { } space || address > stream.LastAddress || InterruptRange.Contains(address))
+        if (address >= stream.AddressEnd || InterruptRange.Contains(address))
             return TryTranslateFromContext(stream, address, wanted, out target);
-        if (_hasIotlb || _observer is not null)
-            return TryTranslateCached(stream, space, address, wanted, out target);
+        if (_attends)
+            return TryTranslateCached(stream, stream.Space!, address, wanted, out target);
 
         // Nothing caches and nobody watches: the tables, and that is all.
         Walks++;
-        Translation translation = _legacy.WalkQuickly(stream.Context, address, wanted);
-        ulong place = (translation.Raw & Translation.FrameMask) | (address & 0xFFF);
+        bool found = _legacy.TryTranslateQuickly(stream.Context, address, wanted, out ulong place);
         target = new(place);
-        return (translation != default && !InterruptRange.Contains(place)) || TryWalk(stream, address, wanted, out target);
+        return (found && !InterruptRange.Contains(place)) || TryWalk(stream, address, wanted, out target);
     }
 
     /// <summary>Translates one page's worth of any request.</summary>
@@ -220,7 +227,7 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
         if (!translation.Grants(wanted) || InterruptRange.Contains(place) || regions.IsEnabled)
             return TryUse(stream, translation, address, wanted, out target);
         if (_hasIotlb)
-            stream.Front.Fill(address >> 12, place, translation.Raw);
+            stream.Front.Fill(address, place, translation.Shift, translation.Raw);
         return true;
     }
 
@@ -307,7 +314,7 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
         if (context.Levels == 0 && regions.Blocks(place))
             return false;
         if (stream.IsReady && _hasIotlb)
-            stream.Front.Fill(address >> 12, place, translation.Raw);
+            stream.Front.Fill(address, place, translation.Shift, translation.Raw);
         return true;
     }
 

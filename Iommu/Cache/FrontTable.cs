@@ -5,8 +5,8 @@ namespace Dma.Iommu;
 /// <summary>The whole answer for the pages that one stream of requests uses most, in front of the IOTLB.</summary>
 /// <remarks>
 /// It is no cache of the architecture: it holds nothing that the IOTLB does not hold, and what is evicted or
-/// invalidated there is dropped here. Direct-mapped, sixteen bytes a page, superpages cut into pages of 4 KiB;
-/// it begins with nothing and grows where pages push each other out.
+/// invalidated there is dropped here. Two direct-mapped tables, sixteen bytes a page: one for pages of 4 KiB, one for
+/// those of 2 MiB and the pieces of those of 1 GiB. They begin with nothing and grow where pages push each other out.
 /// <code>
 ///   tag  63      52 51                       0      data  51             12    1 0
 ///       +----------+--------------------------+          +-----------------+--+----+
@@ -17,15 +17,20 @@ namespace Dma.Iommu;
 internal sealed class FrontTable
 {
     private const int EntriesMin = 64;
-    private const int EntriesMax = 8192;
+    private const int SmallMax = 8192;
+    private const int LargeMax = 1024;
+    private const int SmallShift = 12;
+    private const int LargeShift = 21;
     private const ulong FirstGeneration = 1ul << 52;
 
     // One entry that no tag equals, so that a lookup needs no special case before the first fill.
     private static readonly Slot[] _nothing = new Slot[1];
 
-    private Slot[] _slots = _nothing;
+    private Slot[] _small = _nothing;
+    private Slot[] _large = _nothing;
     private ulong _generation = FirstGeneration;
-    private int _pushedOut;
+    private int _smallPushedOut;
+    private int _largePushedOut;
 
     /// <summary>Looks an address up.</summary>
     /// <param name="address">The input address.</param>
@@ -35,35 +40,46 @@ internal sealed class FrontTable
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool TryFind(ulong address, ulong wanted, out ulong target)
     {
-        Slot[] slots = _slots;
-        ulong page = address >> 12;
-        ref Slot slot = ref slots[(int)page & (slots.Length - 1)];
-        target = (slot.Data & Translation.FrameMask) | (address & 0xFFF);
-        return slot.Tag == (page | _generation) && (slot.Data & wanted) != 0;
+        ulong page = address >> SmallShift;
+        ref Slot small = ref Place(_small, page);
+        target = (small.Data & Translation.FrameMask) | (address & ((1ul << SmallShift) - 1));
+        if (small.Tag == (page | _generation) && (small.Data & wanted) != 0)
+            return true;
+        if (_large.Length == 1)
+            return false;
+
+        page = address >> LargeShift;
+        ref Slot large = ref Place(_large, page);
+        target = (large.Data & Translation.FrameMask) | (address & ((1ul << LargeShift) - 1));
+        return large.Tag == (page | _generation) && (large.Data & wanted) != 0;
     }
 
-    /// <summary>Takes in a page.</summary>
-    /// <param name="page">The page number of the input.</param>
-    /// <param name="place">An address in the 4 KiB frame.</param>
+    /// <summary>Takes in the page of an address.</summary>
+    /// <param name="address">The input address.</param>
+    /// <param name="place">Where it lands.</param>
+    /// <param name="shift">The size of the page: 12, 21 or 30.</param>
     /// <param name="rights">The rights in bits 1:0; other bits do not matter.</param>
-    public void Fill(ulong page, ulong place, ulong rights)
+    public void Fill(ulong address, ulong place, int shift, ulong rights)
     {
-        ref Slot slot = ref _slots[(int)page & (_slots.Length - 1)];
-        if (_slots.Length == 1 || (PushesOut(slot, page) && ++_pushedOut > _slots.Length / 4 && _slots.Length < EntriesMax))
-        {
-            Grow();
-            slot = ref _slots[(int)page & (_slots.Length - 1)];
-        }
-
-        slot.Tag = page | _generation;
-        slot.Data = (place & Translation.FrameMask) | (rights & 3);
+        if (shift == SmallShift)
+            Fill(ref _small, ref _smallPushedOut, SmallMax, address >> SmallShift, (place & Translation.FrameMask) | (rights & 3));
+        else
+            Fill(ref _large, ref _largePushedOut, LargeMax, address >> LargeShift, (place >> LargeShift << LargeShift) | (rights & 3));
     }
 
     /// <summary>Drops one page, if it is here.</summary>
-    /// <param name="page">The page number of the input.</param>
-    public void Drop(ulong page)
+    /// <param name="page">The page number of the input, at the level.</param>
+    /// <param name="level">The level of the entry that maps it: 1, 2 or 3.</param>
+    public void Drop(ulong page, int level)
     {
-        ref Slot slot = ref _slots[(int)page & (_slots.Length - 1)];
+        // A page of 1 GiB has many pieces: everything goes.
+        if (level > 2)
+        {
+            DropAll();
+            return;
+        }
+
+        ref Slot slot = ref Place(level == 1 ? _small : _large, page);
         if (slot.Tag == (page | _generation))
             slot.Tag = 0;
     }
@@ -71,29 +87,47 @@ internal sealed class FrontTable
     /// <summary>Drops all pages.</summary>
     public void DropAll()
     {
-        if (_slots.Length == 1)
+        if (_small.Length + _large.Length == 2)
             return;
         _generation += FirstGeneration;
         if (_generation != 0)
             return;
 
-        // All generations were used: begin anew with a table in which none of them is left.
-        Array.Clear(_slots);
+        // All generations were used: begin anew with tables in which none of them is left.
+        Array.Clear(_small);
+        Array.Clear(_large);
         _generation = FirstGeneration;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ref Slot Place(Slot[] slots, ulong page) => ref slots[(int)page & (slots.Length - 1)];
+
+    private void Fill(ref Slot[] slots, ref int pushedOut, int entriesMax, ulong page, ulong data)
+    {
+        ref Slot slot = ref Place(slots, page);
+        if (slots.Length == 1 || (PushesOut(slot, page) && ++pushedOut > slots.Length / 4 && slots.Length < entriesMax))
+        {
+            slots = Grown(slots);
+            pushedOut = 0;
+            slot = ref Place(slots, page);
+        }
+
+        slot.Tag = page | _generation;
+        slot.Data = data;
     }
 
     private bool PushesOut(in Slot slot, ulong page) => slot.Tag != (page | _generation) && slot.Tag >> 52 == _generation >> 52;
 
-    private void Grow()
+    private Slot[] Grown(Slot[] old)
     {
-        Slot[] old = _slots;
-        _slots = new Slot[Math.Max(EntriesMin, old.Length * 2)];
-        _pushedOut = 0;
+        Slot[] slots = new Slot[Math.Max(EntriesMin, old.Length * 2)];
         foreach (Slot slot in old)
         {
             if (slot.Tag >> 52 == _generation >> 52)
-                _slots[(int)slot.Tag & (_slots.Length - 1)] = slot;
+                Place(slots, slot.Tag) = slot;
         }
+
+        return slots;
     }
 
     private struct Slot

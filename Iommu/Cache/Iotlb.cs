@@ -133,14 +133,11 @@ internal sealed class Iotlb
         entry = default;
     }
 
-    // The front table keeps superpages as pages of 4 KiB and does not know which: it drops everything.
+    // Nothing may stay in front of the cache that the cache does not hold.
     private void Forget(in Entry entry)
     {
         FrontTable front = _streams[(int)(entry.Tag & ((1 << RequestStream.NumberBits) - 1))].Front;
-        if (new Translation(entry.Data).Level == 1)
-            front.Drop(entry.Key & KeyPageMask);
-        else
-            front.DropAll();
+        front.Drop(entry.Key & KeyPageMask, new Translation(entry.Data).Level);
     }
 
     private static ulong TagOf(RequestStream stream, AddressSpace space) => space.Stamp | (uint)stream.Number;

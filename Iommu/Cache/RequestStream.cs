@@ -30,8 +30,8 @@ internal sealed class RequestStream(RemappedPort port, int number)
     /// <summary>The address space of untranslated requests; null where the stream is not ready.</summary>
     public AddressSpace? Space { get; private set; }
 
-    /// <summary>The highest address that may be translated.</summary>
-    public ulong LastAddress { get; private set; }
+    /// <summary>The first address that may not be translated; 0 while the stream is not ready.</summary>
+    public ulong AddressEnd { get; private set; }
 
     /// <summary>Whether untranslated requests are translated through <see cref="Space"/> with <see cref="Context"/>.</summary>
     public bool IsReady => Space is not null;
@@ -55,7 +55,7 @@ internal sealed class RequestStream(RemappedPort port, int number)
     {
         Release();
         Space = space;
-        LastAddress = lastAddress;
+        AddressEnd = lastAddress + 1;
         space.Add(this);
     }
 
@@ -64,6 +64,7 @@ internal sealed class RequestStream(RemappedPort port, int number)
     {
         Space?.Remove(this);
         Space = null;
+        AddressEnd = 0;
         Front.DropAll();
     }
 }

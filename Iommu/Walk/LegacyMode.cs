@@ -56,7 +56,20 @@ internal sealed class LegacyMode(PhysicalMemory memory, HardwareProfile profile)
     /// <summary>Finds the page of an address that was admitted, the quick way; nothing where that is not possible.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public Translation WalkQuickly(in ContextInfo context, ulong address, ulong wanted) =>
-        context.Levels == 0 ? default : _secondStage.WalkQuickly(context.Root, context.Levels, address, wanted);
+        context.Levels != 0 && _secondStage.TryWalkQuickly(context.Root, context.Levels, address, wanted, out ulong page, out int shift, out ulong rights)
+            ? Translation.Page(page & Translation.FrameMask, SecondStageWalker.LevelOf(shift), rights)
+            : default;
+
+    /// <summary>Translates an address that was admitted, the quick way; <c>false</c> where that is not possible.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool TryTranslateQuickly(in ContextInfo context, ulong address, ulong wanted, out ulong target)
+    {
+        target = 0;
+        if (context.Levels == 0 || !_secondStage.TryWalkQuickly(context.Root, context.Levels, address, wanted, out ulong page, out int shift, out _))
+            return false;
+        target = (page & Translation.FrameMask) | (address & ((1ul << shift) - 1));
+        return true;
+    }
 
     /// <summary>Whether a translation lets an access pass.</summary>
     public static FaultReason Judge<TObserver>(Translation translation, ulong address, in Access access, TObserver observer)

@@ -23,7 +23,6 @@ internal sealed class SecondStageWalker
     private readonly ulong _tableReserved;
     private readonly ulong[] _pageReserved;
     private readonly ulong _smallPageReserved;
-    private readonly ulong _unusual;
     private readonly bool _rightsAtEachLevel;
 
     public SecondStageWalker(PhysicalMemory memory, HardwareProfile profile)
@@ -32,7 +31,6 @@ internal sealed class SecondStageWalker
         _tableReserved = SecondStageReservedBits.OfTables(profile);
         _pageReserved = SecondStageReservedBits.OfPages(profile);
         _smallPageReserved = _pageReserved[1];
-        _unusual = _tableReserved | PageSize;
         _rightsAtEachLevel = profile.RightsOrder == RightsOrder.AtEachLevel;
     }
 
@@ -46,7 +44,7 @@ internal sealed class SecondStageWalker
     public Translation Walk<TObserver>(ulong root, int levels, ulong address, ulong wanted, TObserver observer)
         where TObserver : struct, IWalkObserver
     {
-        QuadwordReader memory = _memory.ReadQuadwords();
+        QuadwordReader memory = _memory.ReadQuadwords(new(root));
         ulong table = root;
         ulong rights = Any;
 
@@ -88,28 +86,39 @@ internal sealed class SecondStageWalker
         }
     }
 
-    /// <summary>The same walk where all is as it mostly is: pages of 4 KiB, tables in the largest extent of memory, nothing wrong.</summary>
-    /// <returns>What <see cref="Walk"/> would find; or nothing, and then it has to be asked.</returns>
+    /// <summary>The same walk for the case that nothing is wrong, with no word on what is.</summary>
+    /// <param name="root">The top table.</param>
+    /// <param name="levels">How many levels, 3 to 5.</param>
+    /// <param name="address">The address, within the width of the tables.</param>
+    /// <param name="wanted">The rights of which the request needs one.</param>
+    /// <param name="page">The entry of the page.</param>
+    /// <param name="shift">The size of the page: 12, 21 or 30.</param>
+    /// <param name="rights">In bits 1:0, the rights of all entries on the way; other bits do not matter.</param>
+    /// <returns><c>true</c> where <see cref="Walk"/> finds the same page and it grants a wanted right; else it has to be asked.</returns>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public Translation WalkQuickly(ulong root, int levels, ulong address, ulong wanted)
+    public bool TryWalkQuickly(ulong root, int levels, ulong address, ulong wanted, out ulong page, out int shift, out ulong rights)
     {
         QuadwordReader memory = _memory.ReadQuadwords();
-        ulong unusual = _unusual;
-        ulong entry = root;
-        ulong rights = Any;
-        for (int shift = 3 + (9 * levels); shift > 12; shift -= 9)
+        ulong tableReserved = _tableReserved;
+        page = root;
+        rights = Any;
+        for (shift = 3 + (9 * levels); memory.TryReadEntry(page, address >> shift, out page); shift -= 9)
         {
-            if (!memory.TryReadEntry(entry, address >> shift, out entry) || (entry & unusual) != 0)
-                return default;
-            rights &= entry;
+            // An entry that is not present takes all rights away, wherever the walk goes from there.
+            rights &= page;
+            if (shift == 12)
+                return (page & _smallPageReserved) == 0 && (rights & wanted) != 0;
+            if ((page & PageSize) != 0)
+                return (page & _pageReserved[LevelOf(shift)]) == 0 && (rights & wanted) != 0;
+            if ((page & tableReserved) != 0)
+                return false;
         }
 
-        return memory.TryReadEntry(entry, address >> 12, out entry) && (entry & _smallPageReserved) == 0 && (entry & rights & wanted) != 0
-            ? Translation.Page(entry & Translation.FrameMask, 1, entry & rights)
-            : default;
+        return false;
     }
 
-    private static int LevelOf(int shift) => ((shift - 12) / 9) + 1;
+    /// <summary>The level of an entry that maps 2^shift bytes.</summary>
+    public static int LevelOf(int shift) => ((shift - 12) / 9) + 1;
 
     private void ObserveRights<TObserver>(ulong entry, ulong needed, TObserver observer)
         where TObserver : struct, IWalkObserver

@@ -19,7 +19,7 @@ public sealed unsafe class PhysicalMemory : IDisposable
     private const ulong PageBytes = 4096;
     private const ulong AddressEnd = 1ul << 52;
 
-    private readonly List<Extent> _extents = [];
+    private Extent[] _extents = [];
     private byte* _pointer;
     private ulong _base;
     private ulong _length;
@@ -41,7 +41,7 @@ public sealed unsafe class PhysicalMemory : IDisposable
 
     /// <summary>The extents, lowest address first: first byte and length in bytes.</summary>
     public IEnumerable<(PhysicalAddress Start, ulong Length)> Extents =>
-        _extents.Select(extent => (new PhysicalAddress(extent.Start), extent.Block.Length)).OrderBy(extent => extent.Item1);
+        _extents.Select(extent => (new PhysicalAddress(extent.Start), extent.Length)).OrderBy(extent => extent.Item1);
 
     /// <summary>Backs a range with zeros; pages cost memory when they are first written.</summary>
     /// <exception cref="ArgumentException">Not whole pages, beyond 2^52, or over another extent.</exception>
@@ -121,9 +121,15 @@ public sealed unsafe class PhysicalMemory : IDisposable
         return found;
     }
 
-    /// <summary>A reader for the quadwords of one walk.</summary>
+    /// <summary>A reader for the quadwords of one walk in the largest extent.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public QuadwordReader ReadQuadwords() => new(this, _pointer, _base, _length);
+
+    /// <summary>A reader for the quadwords of one walk.</summary>
+    /// <param name="near">Where the walk begins: reads in the same extent are the quickest.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public QuadwordReader ReadQuadwords(PhysicalAddress near) =>
+        near.Value - _base < _length ? new(this, _pointer, _base, _length) : ReadQuadwordsElsewhere(near);
 
     /// <summary>Writes one value; <c>false</c>, and memory untouched, where it is not backed.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -207,7 +213,7 @@ public sealed unsafe class PhysicalMemory : IDisposable
         _base = _length = _valuesEnd = 0;
         foreach (Extent extent in _extents)
             extent.Block.Dispose();
-        _extents.Clear();
+        _extents = [];
     }
 
     /// <summary>The place of a range that lies in one extent, or null.</summary>
@@ -217,6 +223,18 @@ public sealed unsafe class PhysicalMemory : IDisposable
         // Below the base the difference wraps to a huge number, which no extent is long enough for.
         ulong offset = address - _base;
         return offset < _length && length <= _length - offset ? _pointer + offset : LocateElsewhere(address, length);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private QuadwordReader ReadQuadwordsElsewhere(PhysicalAddress near)
+    {
+        foreach (ref readonly Extent extent in _extents.AsSpan())
+        {
+            if (near.Value - extent.Start < extent.Length)
+                return new(this, extent.Block.Pointer, extent.Start, extent.Length);
+        }
+
+        return new(this, _pointer, _base, _length);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
@@ -231,12 +249,12 @@ public sealed unsafe class PhysicalMemory : IDisposable
 
     private byte* LocateExtent(ulong address, out ulong available)
     {
-        foreach (Extent extent in _extents)
+        foreach (ref readonly Extent extent in _extents.AsSpan())
         {
             ulong offset = address - extent.Start;
-            if (offset < extent.Block.Length)
+            if (offset < extent.Length)
             {
-                available = extent.Block.Length - offset;
+                available = extent.Length - offset;
                 return extent.Block.Pointer + offset;
             }
         }
@@ -252,7 +270,7 @@ public sealed unsafe class PhysicalMemory : IDisposable
         foreach (Extent extent in _extents)
         {
             ulong first = Math.Max(address.Value, extent.Start);
-            ulong end = Math.Min(rangeEnd, extent.Start + extent.Block.Length);
+            ulong end = Math.Min(rangeEnd, extent.Start + extent.Length);
             if (first < end)
                 yield return (extent, first - extent.Start, end - first);
         }
@@ -322,15 +340,15 @@ public sealed unsafe class PhysicalMemory : IDisposable
             throw new ArgumentException("An extent is made of whole 4 KiB pages.");
         if (start.Value >= AddressEnd || length > AddressEnd - start.Value)
             throw new ArgumentException("Physical addresses end at 2^52.");
-        if (_extents.Count == ExtentsMax)
+        if (_extents.Length == ExtentsMax)
             throw new ArgumentException($"One memory has at most {ExtentsMax} extents.");
-        if (_extents.Any(other => start.Value < other.Start + other.Block.Length && other.Start < start.Value + length))
+        if (_extents.Any(other => start.Value < other.Start + other.Length && other.Start < start.Value + length))
             throw new ArgumentException($"Something is already at {start}.");
     }
 
     private void Add(PhysicalAddress start, NativeBlock block)
     {
-        _extents.Add(new(start.Value, block));
+        _extents = [.. _extents, new(start.Value, block.Length, block)];
         if (block.Length <= _length)
             return;
         _pointer = block.Pointer;
@@ -339,5 +357,5 @@ public sealed unsafe class PhysicalMemory : IDisposable
         _valuesEnd = _length - (ValueBytesMax - 1);
     }
 
-    private readonly record struct Extent(ulong Start, NativeBlock Block);
+    private readonly record struct Extent(ulong Start, ulong Length, NativeBlock Block);
 }

@@ -4,8 +4,7 @@ namespace Dma.Machine;
 
 /// <summary>Reads naturally aligned quadwords of a memory one after the other, as walks of tables do.</summary>
 /// <remarks>
-/// What the memory knows of its largest extent is copied here, so that it stays in registers from one read to the
-/// next. A reader lives no longer than the walk: memory that is added or given back meanwhile is not seen.
+/// What the memory knows of one extent is copied here, so that it stays in registers from one read to the next. A reader lives no longer than the walk: memory that is added or given back meanwhile is not seen.
 /// </remarks>
 public readonly unsafe ref struct QuadwordReader
 {
@@ -36,7 +35,7 @@ public readonly unsafe ref struct QuadwordReader
         return true;
     }
 
-    /// <summary>Reads an entry of a table in the largest extent; <c>false</c> where it is not in there, though it may be backed.</summary>
+    /// <summary>Reads an entry of a table in the extent of the reader; <c>false</c> where it is not in there, though it may be backed.</summary>
     /// <param name="pointer">Bits 51:12 are those of the table's address; others do not matter.</param>
     /// <param name="index">Bits 8:0 are the number of the entry; others do not matter.</param>
     /// <param name="value">The entry, 0 where there is none.</param>
