@@ -20,10 +20,11 @@ public sealed class MessageInterruptLaws
         UnmaskAll,
     }
 
-    private static Arbitrary<(Step Step, int Vector)[]> Programs(int vectors) => (
+    private static Arbitrary<(Step Step, int Vector)[]> Programs(int vectors) => Generate.Program(
         from step in Gen.Frequency((5, Gen.Constant(Step.Raise)), (3, Gen.Constant(Step.Mask)), (3, Gen.Constant(Step.Unmask)), (1, Gen.Constant(Step.MaskAll)), (1, Gen.Constant(Step.UnmaskAll)))
         from vector in Gen.Choose(0, vectors - 1)
-        select (step, vector)).ToPrograms(stepsMax: 80);
+        select (step, vector),
+        stepsMax: 80);
 
     [Fact]
     public void Msi_sends_each_vector_unless_masked_and_then_keeps_it_pending() =>

@@ -283,12 +283,13 @@ public sealed class PciTopologyLaws : IDisposable
     [Fact]
     public void No_sequence_of_configuration_writes_breaks_the_machine() =>
         Property.Check(
-            (
+            Generate.Program(
                 from target in Gen.Elements<SourceId>(new(0, 1, 0), new(0, 2, 0), new(1, 0, 0), new(1, 1, 0), new(2, 0, 0), new(3, 0, 0))
                 from offset in Gen.Choose(0, 0x8F)
                 from width in Gen.Elements(1, 2, 4)
                 from value in Gen.OneOf(Generate.Any64, Gen.Elements(0ul, ulong.MaxValue, 1ul, 2ul, 0x0302_01ul, 7ul, 0xE000ul, 0xE000_0000ul, 0xB000_0000ul, 0x40_00_00ul))
-                select (target, offset, width, value: (uint)value)).ToPrograms(stepsMax: 60),
+                select (target, offset, width, value: (uint)value),
+                stepsMax: 60),
             program =>
             {
                 using PciWorld world = new();

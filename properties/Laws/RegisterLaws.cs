@@ -157,7 +157,7 @@ public sealed class RegisterLaws
 
     private static Gen<(Register[] Registers, Access[] Accesses)> Programs =>
         from registers in RegisterSets
-        from accesses in Accesses.ToPrograms(stepsMax: 60).Generator
+        from accesses in Generate.Program(Accesses, stepsMax: 60).Generator
         select (registers, accesses);
 
     private static Gen<Access> Accesses =>

@@ -17,8 +17,8 @@ public sealed class MemorySnapshotModel : IDisposable
     [Fact]
     public void Exactly_the_bytes_that_differ_are_found() =>
         Property.Check(
-            from before in Writes.ToPrograms(stepsMax: 30).Generator
-            from after in Writes.ToPrograms(stepsMax: 30).Generator
+            from before in Generate.Program(Writes, stepsMax: 30).Generator
+            from after in Generate.Program(Writes, stepsMax: 30).Generator
             select (before, after),
             test =>
             {

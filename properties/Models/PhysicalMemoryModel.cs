@@ -25,7 +25,7 @@ public sealed class PhysicalMemoryModel : IDisposable
     [Fact]
     public void Memory_is_a_dictionary_of_bytes_where_it_is_backed_and_nothing_elsewhere() =>
         Property.Check(
-            Steps.ToPrograms(stepsMax: 40),
+            Generate.Program(Steps, stepsMax: 40),
             program =>
             {
                 _file.Dispose();

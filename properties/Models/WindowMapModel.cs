@@ -12,13 +12,14 @@ public sealed class WindowMapModel
     [Fact]
     public void The_first_window_in_order_that_is_there_answers() =>
         Property.Check(
-            (
+            Generate.Program(
                 from isAdd in Gen.Frequency((3, Gen.Constant(true)), (1, Gen.Constant(false)))
                 from start in Gen.Choose(0, 63)
                 from length in Gen.Choose(1, 40)
                 from order in Gen.Elements(WindowOrder.OverMemory, WindowOrder.UnderMemory)
                 from which in Gen.Choose(0, 30)
-                select (isAdd, Start: (ulong)start * 0x100, Length: (ulong)length * 0x40, order, which)).ToPrograms(stepsMax: 40),
+                select (isAdd, Start: (ulong)start * 0x100, Length: (ulong)length * 0x40, order, which),
+                stepsMax: 40),
             program =>
             {
                 using PhysicalMemory memory = new(MemoryBytes);
