@@ -94,7 +94,7 @@ internal sealed class RunDirectDma : Verb
     private int Run(ParseResult line, IDiskImage disk)
     {
         DirectDmaReport report;
-        using (ProgressLine progress = new(Terminal, "read"))
+        using (ProgressLine progress = new(Terminal, "read", "MiB", 1 << 20))
         {
             DirectDmaOptions options = new()
             {
