@@ -1,4 +1,5 @@
 using Dma.Drivers;
+using Dma.Iommu;
 using Dma.UsbDevice;
 using FsCheck.Fluent;
 
@@ -25,6 +26,22 @@ public sealed class EhciDriverTests
             Assert.Equal(0, machine.Dma.MappingsLive);
         },
         count: 20);
+
+    [Fact]
+    public void The_same_drivers_give_the_same_bytes_on_bare_metal_and_in_a_guest_where_only_the_hal_differs() => Property.Check(
+        from sectors in Gen.Choose(1, 700)
+        from profile in Gen.Elements<string>([.. HardwareProfile.Names])
+        select (sectors, profile),
+        world =>
+        {
+            byte[] content = Content(world.sectors);
+            using UsbComputer direct = new(new MassStorageDevice(new MemoryDiskImage(content)));
+            using DirectDmaComputer guest = new(world.profile, content);
+            byte[] onBareMetal = direct.Loop.Run(() => DiskReader.ReadAll(direct.Device));
+            Assert.Equal(onBareMetal, guest.Host.Loop.Run(guest.ReadDisk));
+            Assert.Equal(content, onBareMetal);
+        },
+        count: 10);
 
     [Fact]
     public void A_device_that_misbehaves_now_and_then_gives_the_right_bytes_or_a_clean_failure() => Property.Check(

@@ -52,9 +52,9 @@ internal sealed class DeviceAttacks(Host host, Guest guest, SourceId device, Vir
         await Write("its buffer, by its address", new(buffer.Address.Value), buffer);
         await Write("its buffer, after unmap", await Stale(buffer), buffer);
 
-        DmaMapping readable = await Map(buffer, DmaDirection.ToDevice);
+        DmaMapping readable = await guest.Map(buffer, DmaDirection.ToDevice);
         await Write("its buffer, mapped read-only", readable.DeviceAddress, buffer);
-        await Unmap(readable);
+        await guest.Unmap(readable);
         _ = guest.Memory.Free(buffer);
     }
 
@@ -63,9 +63,9 @@ internal sealed class DeviceAttacks(Host host, Guest guest, SourceId device, Vir
         MemoryBuffer buffer = guest.Memory.Allocate(StalePages * FrameAllocator.FrameSize);
         await Read("its buffer, after unmap", await Stale(buffer));
 
-        DmaMapping writable = await Map(buffer, DmaDirection.FromDevice);
+        DmaMapping writable = await guest.Map(buffer, DmaDirection.FromDevice);
         await Read("its buffer, write-only", writable.DeviceAddress);
-        await Unmap(writable);
+        await guest.Unmap(writable);
         _ = guest.Memory.Free(buffer);
     }
 
@@ -73,8 +73,8 @@ internal sealed class DeviceAttacks(Host host, Guest guest, SourceId device, Vir
     /// <remarks>One of the last pages: what is mapped next may be given the first ones again.</remarks>
     private async ValueTask<Iova> Stale(MemoryBuffer buffer)
     {
-        DmaMapping mapping = await Map(buffer, DmaDirection.Bidirectional);
-        await Unmap(mapping);
+        DmaMapping mapping = await guest.Map(buffer, DmaDirection.Bidirectional);
+        await guest.Unmap(mapping);
         return mapping.DeviceAddress + (StalePages - 1) * FrameAllocator.FrameSize;
     }
 
@@ -154,18 +154,5 @@ internal sealed class DeviceAttacks(Host host, Guest guest, SourceId device, Vir
         if (_session is { } session)
             await session.Close();
         _session = null;
-    }
-
-    private async ValueTask<DmaMapping> Map(MemoryBuffer buffer, DmaDirection direction)
-    {
-        DmaMapResult result = await guest.Memory.Map(buffer, direction);
-        return result.IsMapped ? result.Mapping : throw new InvalidOperationException($"The VMM refuses an honest mapping: {result.Refusal}.");
-    }
-
-    private async ValueTask Unmap(DmaMapping mapping)
-    {
-        DmaRefusal refusal = await guest.Memory.Unmap(mapping);
-        if (refusal != DmaRefusal.None)
-            throw new InvalidOperationException($"The VMM refuses to take back what it mapped: {refusal}.");
     }
 }

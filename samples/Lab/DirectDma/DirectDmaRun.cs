@@ -1,4 +1,5 @@
 using Dma.Drivers;
+using Dma.Hal;
 using Dma.Iommu;
 using Dma.Machine;
 using Dma.UsbDevice;
@@ -45,10 +46,12 @@ public sealed class DirectDmaRun(DirectDmaOptions options)
         Guest guest = await Guest.Start(first, host.RandomFor("places of buffers"));
         DiskSummary disk = await ReadDisk(guest);
 
+        // Something stays mapped, so that there is something to take.
+        DmaMapping live = await guest.Map(guest.Memory.Allocate(FrameAllocator.FrameSize), DmaDirection.FromDevice);
         BeforeAttacks(host);
         AttackLedger ledger = new();
         await new DeviceAttacks(host, guest, device, second, ledger).Run();
-        await new GuestAttacks(host, guest, device, second, ledger).Run();
+        await new GuestAttacks(host, guest, device, second, live, ledger).Run();
         return Report(host, device, disk, ledger);
     }
 

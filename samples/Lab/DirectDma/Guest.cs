@@ -56,6 +56,21 @@ internal sealed class Guest : IDevice
     /// <inheritdoc/>
     public IRegisterWindow OpenBar(int bar) => _device.OpenBar(bar);
 
+    /// <summary>Maps a buffer honestly.</summary>
+    public async ValueTask<DmaMapping> Map(MemoryBuffer buffer, DmaDirection direction)
+    {
+        DmaMapResult result = await Memory.Map(buffer, direction);
+        return result.IsMapped ? result.Mapping : throw new InvalidOperationException($"The VMM refuses an honest mapping: {result.Refusal}.");
+    }
+
+    /// <summary>Takes an honest mapping back.</summary>
+    public async ValueTask Unmap(DmaMapping mapping)
+    {
+        DmaRefusal refusal = await Memory.Unmap(mapping);
+        if (refusal != DmaRefusal.None)
+            throw new InvalidOperationException($"The VMM refuses to take back what it mapped: {refusal}.");
+    }
+
     // A kernel that has been up for a while has used frames here and there.
     private static void Scatter(FrameAllocator frames, Random random)
     {

@@ -11,8 +11,10 @@ namespace Dma.Lab;
 /// <param name="guest">VM 1, which has the device.</param>
 /// <param name="device">The device, as the host knows it.</param>
 /// <param name="neighbour">VM 2, which wants it.</param>
+/// <param name="live">What VM 1 has mapped for the device meanwhile, a page.</param>
 /// <param name="ledger">Where attempts are written down.</param>
-internal sealed class GuestAttacks(Host host, Guest guest, SourceId device, VirtualMachine neighbour, AttackLedger ledger)
+internal sealed class GuestAttacks(
+    Host host, Guest guest, SourceId device, VirtualMachine neighbour, DmaMapping live, AttackLedger ledger)
 {
     private const int PageBytes = 4096;
     private const uint HostController = 0x0C0320;
@@ -27,10 +29,6 @@ internal sealed class GuestAttacks(Host host, Guest guest, SourceId device, Virt
         GuestPhysicalAddress registers = new(targets.RegistersOf(device).Value);
         GuestPhysicalAddress unit = new(MemoryLayout.RemappingUnit);
 
-        // VM 1 has something mapped meanwhile, so that there is something to take.
-        MemoryBuffer buffer = guest.Memory.Allocate(PageBytes);
-        DmaMapResult mapped = await guest.Memory.Map(buffer, DmaDirection.FromDevice);
-
         Try(neighbour, "looks for the device on its bus", device.Value, LooksForDevice);
         Try(neighbour, "reads registers of the device", registers.Value, () => ReadsAllOnes(registers));
         Try(neighbour, "resets the device by registers", registers.Value, () => WritesInVain(
@@ -39,12 +37,11 @@ internal sealed class GuestAttacks(Host host, Guest guest, SourceId device, Virt
             unit + RegisterOffsets.GlobalCommand, 0, unit + RegisterOffsets.GlobalStatus));
         Try(neighbour, "reads behind its memory", neighbour.Memory.Bytes, () => ReadsAllOnes(new(neighbour.Memory.Bytes)));
         await Ask(neighbour, "asks for its first device", 0, Hypercall.FindDevice);
-        await Ask(neighbour, "maps memory for that device", buffer.Address.Value, Hypercall.MapDma, guest.Handle.Value, RandomPage(), PageBytes, (ulong)DmaDirection.Bidirectional);
-        await Ask(neighbour, "takes back a mapping of VM 1", mapped.Mapping.DeviceAddress.Value, Hypercall.UnmapDma, guest.Handle.Value, mapped.Mapping.DeviceAddress.Value, PageBytes);
-        await Ask(guest.Machine, "maps memory it does not have", guest.Machine.Memory.Bytes, Hypercall.MapDma, guest.Handle.Value, guest.Machine.Memory.Bytes - PageBytes, 2 * PageBytes, (ulong)DmaDirection.FromDevice);
-
-        _ = await guest.Memory.Unmap(mapped.Mapping);
-        _ = guest.Memory.Free(buffer);
+        ulong page = RandomPage();
+        await Ask(neighbour, "maps its memory for that device", page, Hypercall.MapDma, guest.Handle.Value, page, PageBytes, (ulong)DmaDirection.Bidirectional);
+        await Ask(neighbour, "takes back a mapping of VM 1", live.DeviceAddress.Value, Hypercall.UnmapDma, guest.Handle.Value, live.DeviceAddress.Value, (ulong)live.Length);
+        ulong end = guest.Machine.Memory.Bytes;
+        await Ask(guest.Machine, "maps memory it does not have", end, Hypercall.MapDma, guest.Handle.Value, end - PageBytes, 2 * PageBytes, (ulong)DmaDirection.FromDevice);
     }
 
     private ulong RandomPage() => (ulong)_random.NextInt64((long)neighbour.Memory.Bytes / PageBytes) * PageBytes;
