@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using CommunityToolkit.HighPerformance.Buffers;
 
 namespace Dma.Machine;
 
@@ -26,7 +27,7 @@ internal static class ElfCore
             throw new InvalidDataException("the ELF file has no load segments");
         foreach ((ulong start, ulong end) in Extents(segments))
             memory.AddRam(new(start), end - start);
-        byte[] chunk = new byte[ChunkBytes];
+        using SpanOwner<byte> chunk = SpanOwner<byte>.Allocate(ChunkBytes);
         foreach (Segment segment in segments.OrderBy(segment => segment.Offset))
         {
             if (segment.FileBytes == 0)
@@ -34,7 +35,7 @@ internal static class ElfCore
             reader.SkipTo(segment.Offset);
             for (ulong done = 0; done < segment.FileBytes;)
             {
-                Span<byte> part = chunk.AsSpan(0, (int)Math.Min(ChunkBytes, segment.FileBytes - done));
+                Span<byte> part = chunk.Span[..(int)Math.Min(ChunkBytes, segment.FileBytes - done)];
                 reader.ReadExactly(part);
                 if (part.ContainsAnyExcept((byte)0))
                     _ = memory.TryWrite(new(segment.Address + done), part);

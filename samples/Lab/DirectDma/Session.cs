@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using CommunityToolkit.HighPerformance.Buffers;
 using Dma.Drivers;
 using Dma.Hal;
 using Dma.UsbDevice;
@@ -48,7 +49,7 @@ internal sealed class Session
         MassStorageDriver disk = Disk ?? await StartDisk();
         ulong total = disk.BlockCount * (ulong)disk.BlockBytes;
         using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        byte[] bytes = new byte[PieceBytes];
+        using MemoryOwner<byte> bytes = MemoryOwner<byte>.Allocate(PieceBytes);
         MemoryBuffer buffer = _controller.Memory.Allocate(PieceBytes);
         ulong done = 0;
         while (done < total)
@@ -56,8 +57,8 @@ internal sealed class Session
             int step = (int)Math.Min(PieceBytes, total - done);
             MemoryBuffer piece = buffer.Slice(0, step);
             await disk.Read(done / (ulong)disk.BlockBytes, piece);
-            piece.Read(0, bytes.AsSpan(0, step));
-            hash.AppendData(bytes, 0, step);
+            piece.Read(0, bytes.Span[..step]);
+            hash.AppendData(bytes.Span[..step]);
             done += (ulong)step;
             progress(done, total);
         }
@@ -98,13 +99,13 @@ internal sealed class Session
     public static byte[] HashOf(IDiskImage image)
     {
         using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        byte[] bytes = new byte[PieceBytes];
+        using SpanOwner<byte> bytes = SpanOwner<byte>.Allocate(PieceBytes);
         for (ulong done = 0; done < image.Length;)
         {
             int step = (int)Math.Min(PieceBytes, image.Length - done);
-            if (!image.TryRead(done, bytes.AsSpan(0, step)))
+            if (!image.TryRead(done, bytes.Span[..step]))
                 return [];
-            hash.AppendData(bytes, 0, step);
+            hash.AppendData(bytes.Span[..step]);
             done += (ulong)step;
         }
 
