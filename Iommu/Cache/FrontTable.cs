@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Dma.Machine;
 
 namespace Dma.Iommu;
 
@@ -61,6 +62,9 @@ internal sealed class FrontTable
     /// <param name="rights">The rights in bits 1:0; other bits do not matter.</param>
     public void Fill(ulong address, ulong place, int shift, ulong rights)
     {
+        // A large piece that holds interrupt addresses on either side is not whole: each address of it is looked at.
+        if (shift != SmallShift && (HoldsInterrupts(address) || HoldsInterrupts(place)))
+            return;
         if (shift == SmallShift)
             Fill(ref _small, ref _smallPushedOut, SmallMax, address >> SmallShift, (place & Translation.FrameMask) | (rights & 3));
         else
@@ -98,6 +102,8 @@ internal sealed class FrontTable
         Array.Clear(_large);
         _generation = FirstGeneration;
     }
+
+    private static bool HoldsInterrupts(ulong address) => address >> LargeShift == InterruptRange.First >> LargeShift;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static ref Slot Place(Slot[] slots, ulong page) => ref slots[(int)page & (slots.Length - 1)];

@@ -275,6 +275,36 @@ public sealed class LegacyFaultTests
     }
 
     [Fact]
+    public void A_superpage_around_the_interrupt_range_never_answers_for_it()
+    {
+        const ulong page = InterruptRange.First & ~0x1F_FFFFul;
+        const ulong neighbour = page + 0x10_0000;
+        using RemappingWorld world = Mapped();
+        PhysicalAddress top = world.Frame();
+        world.PutContext(RemappingWorld.Device, world.Context(top));
+
+        // As input: interrupts stay interrupts, however often the neighbourhood was used.
+        world.Map(top, AddressWidth.Bits57, page, RemappingWorld.Page(0x20_0000) with { PageSize = true }, 2);
+        for (int time = 0; time < 3; time++)
+        {
+            Assert.Equal(DmaStatus.Success, world.Port.Write(new(neighbour), [1, 2, 3, 4]));
+            Assert.Equal(DmaStatus.Success, world.Port.Write(new(InterruptRange.First), [0x40, 0, 0, 0]));
+            Assert.Equal(time + 1, world.Messages.Count);
+            Assert.Equal(DmaStatus.Blocked, world.Port.Read(new(InterruptRange.First), new byte[4]));
+            _ = world.TakeFault();
+        }
+
+        // As output: what is translated into the range stays blocked.
+        world.Map(top, AddressWidth.Bits57, 0x4000_0000, RemappingWorld.Page(page) with { PageSize = true }, 2);
+        for (int time = 0; time < 3; time++)
+        {
+            Assert.True(world.Port.TryTranslate(new(0x4000_0000 + (neighbour - page)), false, out _));
+            Assert.False(world.Port.TryTranslate(new(0x4000_0000 + (InterruptRange.First - page)), false, out _));
+            Assert.Equal(FaultReason.OutputInInterruptRange, world.TakeFault().Fault.Reason);
+        }
+    }
+
+    [Fact]
     public void Reason_29_a_request_into_the_interrupt_range_is_no_interrupt()
     {
         using RemappingWorld world = Mapped();
