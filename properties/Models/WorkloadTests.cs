@@ -1,3 +1,5 @@
+using System.Text.Json;
+using Dma.Lab;
 using Dma.Workloads;
 
 namespace Dma.Properties;
@@ -22,5 +24,25 @@ public sealed class WorkloadTests
         Measurement measurement = Assert.Single(QuickRun.Measure([measured], TimeSpan.FromMilliseconds(1)));
         Assert.Equal((measured.Name, measured.WorkingSet), (measurement.Name, measurement.WorkingSet));
         Assert.True(measurement is { Ns: > 0, BaselineNs: > 0, Ratio: > 0, AllocatedBytes: >= 0 });
+    }
+
+    [Fact]
+    public void Results_are_written_for_programs_with_these_members_and_no_others()
+    {
+        List<Measurement> results = [new("translate", "64 x 4K", 3, 2, 1.5, 0) { RatioMax = 2 }];
+        using JsonDocument json = JsonDocument.Parse(JsonSerializer.Serialize(results, BenchJson.Default.ListMeasurement));
+        JsonElement line = Assert.Single(json.RootElement.EnumerateArray().ToArray());
+        Assert.Equal(["name", "workingSet", "ns", "baselineNs", "ratio", "allocatedBytes"], line.EnumerateObject().Select(member => member.Name));
+        Assert.Equal(("translate", "64 x 4K"), (line.GetProperty("name").GetString(), line.GetProperty("workingSet").GetString()));
+        Assert.Equal((3.0, 2.0, 1.5, 0.0), (
+            line.GetProperty("ns").GetDouble(), line.GetProperty("baselineNs").GetDouble(),
+            line.GetProperty("ratio").GetDouble(), line.GetProperty("allocatedBytes").GetDouble()));
+    }
+
+    [Fact]
+    public void Every_machine_of_a_fleet_reads_its_own_disk()
+    {
+        using Fleet fleet = new(40, 4096);
+        fleet.Run();
     }
 }

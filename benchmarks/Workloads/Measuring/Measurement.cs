@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Dma.Workloads;
 
 /// <summary>One line of the result: the simulator beside its baseline.</summary>
@@ -7,4 +9,9 @@ namespace Dma.Workloads;
 /// <param name="BaselineNs">Time of one operation of the baseline, likewise.</param>
 /// <param name="Ratio">The median of the rounds' own ratios, simulator to baseline; below 1 where the simulator is faster.</param>
 /// <param name="AllocatedBytes">Managed memory that one operation of the simulator allocates, in bytes.</param>
-public sealed record Measurement(string Name, string WorkingSet, double Ns, double BaselineNs, double Ratio, double AllocatedBytes);
+public sealed record Measurement(string Name, string WorkingSet, double Ns, double BaselineNs, double Ratio, double AllocatedBytes)
+{
+    /// <summary>The highest ratio that is good; <c>null</c> where no limit is set.</summary>
+    [JsonIgnore]
+    public double? RatioMax { get; init; }
+}

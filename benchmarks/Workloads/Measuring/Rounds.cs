@@ -17,7 +17,7 @@ public static class Rounds
     private const double HalfNs = 100_000;
 
     // The runtime compiles well what is hot once it had nothing new for 100 ms, in a thread that may have to wait; on a single processor, for ten times as long.
-    private static readonly TimeSpan s_quiet = TimeSpan.FromMilliseconds(Environment.ProcessorCount == 1 ? 1500 : 500);
+    private static readonly TimeSpan s_quiet = TimeSpan.FromMilliseconds(Environment.ProcessorCount == 1 ? 1500 : 300);
     private static readonly TimeSpan s_warmUpMax = TimeSpan.FromSeconds(5);
 
     /// <summary>Runs a workload until its code is as fast as it gets.</summary>
@@ -66,7 +66,7 @@ public static class Rounds
         }
 
         double operations = (double)ratio.Count * simulatorBatches * Workload.OperationsPerBatch;
-        return new(measured.Name, measured.WorkingSet, Median(simulator), Median(baseline), Median(ratio), allocated / operations);
+        return new(measured.Name, measured.WorkingSet, Median(simulator), Median(baseline), Median(ratio), allocated / operations) { RatioMax = measured.RatioMax };
     }
 
     // From the fastest of several batches, since others may have been interrupted.

@@ -17,23 +17,25 @@ internal static class BenchView
             .AddColumn(new TableColumn("baseline ns").RightAligned())
             .AddColumn(new TableColumn("ratio").RightAligned())
             .AddColumn(new TableColumn("aim").RightAligned())
-            .AddColumn(new TableColumn("bytes allocated").RightAligned());
+            .AddColumn(new TableColumn("bytes").RightAligned());
         foreach (Measurement measurement in measurements)
         {
-            double? aim = WorkloadCase.All.First(known => known.Name == measurement.Name && known.WorkingSet == measurement.WorkingSet).RatioMax;
-            string colour = aim is { } most && measurement.Ratio > most ? "red" : "green";
+            double? aim = measurement.RatioMax;
+            string colour = measurement.Ratio > aim ? "red" : "green";
             table.AddRow(
                 Markup.Escape(measurement.Name),
                 Markup.Escape(measurement.WorkingSet),
                 Number(measurement.Ns),
-                Number(measurement.BaselineNs),
+                measurement.BaselineNs == 0 ? "" : Number(measurement.BaselineNs),
                 aim is null ? Number(measurement.Ratio) : $"[{colour}]{Number(measurement.Ratio)}[/]",
                 aim is { } ratio ? $"<= {Number(ratio)}" : "",
-                Number(measurement.AllocatedBytes));
+                measurement.AllocatedBytes.ToString("N0", CultureInfo.InvariantCulture));
         }
 
         console.Write(table);
+        console.WriteLine("ratio: the median over many moments of both sides; of memory, the part of its limit that is used.");
+        console.WriteLine("bytes: what one operation allocates; of memory, what one VM takes.");
     }
 
-    private static string Number(double value) => value.ToString("N2", CultureInfo.InvariantCulture);
+    private static string Number(double value) => value.ToString(value < 100 ? "N2" : "N0", CultureInfo.InvariantCulture);
 }
