@@ -118,6 +118,22 @@ internal sealed class HostileGuest : IDisposable
     /// <summary>Time passes.</summary>
     public void Wait(int microframes) => Watched(() => _host.Loop.RunFor((ulong)microframes * MicroframeNs));
 
+    /// <summary>Resets the controller and brings it up as a driver does, until a device answers at address 0.</summary>
+    public void WakeUp()
+    {
+        Operate(EhciOperationalOffsets.UsbCommand, 0);
+        Wait(16);
+        Operate(EhciOperationalOffsets.UsbCommand, new UsbCommand { Reset = true }.Raw.Value);
+        Wait(1);
+        Operate(EhciOperationalOffsets.ConfigureFlag, 1);
+        Operate(EhciOperationalOffsets.UsbCommand, new UsbCommand { Run = true, InterruptThreshold = 1 }.Raw.Value);
+        Wait(16);
+        Operate(EhciOperationalOffsets.FirstPort, new PortStatusControl { Power = true, Reset = true }.Raw.Value);
+        Wait(8 * 55);
+        Operate(EhciOperationalOffsets.FirstPort, new PortStatusControl { Power = true }.Raw.Value);
+        Wait(8 * 5);
+    }
+
     public void Map(int page, int pages, DmaDirection direction)
     {
         HypercallResult result = Call(Hypercall.MapDma, (ulong)page * PageSize, (ulong)pages * PageSize, (ulong)direction);
@@ -163,18 +179,6 @@ internal sealed class HostileGuest : IDisposable
         Array.Fill(content, pattern);
         Assert.True(machine.Cpu.TryWrite(new(0), content));
         return machine;
-    }
-
-    // As a driver does it, up to a device that answers at address 0.
-    private void WakeUp()
-    {
-        Operate(EhciOperationalOffsets.ConfigureFlag, 1);
-        Operate(EhciOperationalOffsets.UsbCommand, new UsbCommand { Run = true, InterruptThreshold = 1 }.Raw.Value);
-        Wait(16);
-        Operate(EhciOperationalOffsets.FirstPort, new PortStatusControl { Power = true, Reset = true }.Raw.Value);
-        Wait(8 * 55);
-        Operate(EhciOperationalOffsets.FirstPort, new PortStatusControl { Power = true }.Raw.Value);
-        Wait(8 * 5);
     }
 
     private void ClearLeaf(ulong device, DmaDirection direction)

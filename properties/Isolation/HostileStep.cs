@@ -14,7 +14,7 @@ internal abstract record HostileStep
 
     private static Gen<Place> Places =>
         from place in Gen.Frequency(
-            (5, Gen.Constant(Where.Mapping)), (5, Gen.Constant(Where.Gone)), (2, Gen.Constant(Where.OwnMemory)), (2, Gen.Constant(Where.OwnFrames)), (4, Gen.Constant(Where.Victim)),
+            (5, Gen.Constant(Where.Mapping)), (8, Gen.Constant(Where.Gone)), (2, Gen.Constant(Where.OwnMemory)), (2, Gen.Constant(Where.OwnFrames)), (4, Gen.Constant(Where.Victim)),
             (3, Gen.Constant(Where.Tables)), (1, Gen.Constant(Where.Unit)), (1, Gen.Constant(Where.Interrupts)), (1, Gen.Constant(Where.FarAway)))
         from number in Gen.Choose(0, 63)
         from offset in Gen.Frequency((3, Gen.Constant(0)), (2, Gen.Choose(0, 255).Select(value => value * 32)), (1, Gen.Choose(0, 8191)))
@@ -32,7 +32,8 @@ internal abstract record HostileStep
         (2, from offset in Gen.Choose(0, 0x60) from value in Gen.Choose(int.MinValue, int.MaxValue) select (HostileStep)new AnyRegister(offset * 4, (uint)value)),
         (1, from offset in Gen.Choose(1, 63) from value in Gen.Choose(int.MinValue, int.MaxValue) select (HostileStep)new AnyConfiguration(offset * 4, (uint)value)),
         (2, from page in Gen.Choose(0, 15) from pages in Gen.Choose(1, 3) from direction in Gen.Choose(1, 3) select (HostileStep)new MapPages(page, pages, (DmaDirection)direction)),
-        (3, from number in Gen.Choose(0, 5) select (HostileStep)new UnmapPages(number)),
+        (4, from number in Gen.Choose(0, 11) select (HostileStep)new UnmapPages(number)),
+        (1, Gen.Constant((HostileStep)new WakeUp())),
         (10, from microframes in Gen.Choose(1, 24) select (HostileStep)new Delay(microframes)));
 
     private static Gen<HostileStep> Transfers =>
@@ -40,7 +41,7 @@ internal abstract record HostileStep
         from buffer in Places
         from length in Gen.Choose(0, 0x5000)
         from next in Gen.Frequency((3, Gen.Constant((Place?)null)), (1, Places.Select(place => (Place?)place)))
-        from isRun in Gen.Elements(true, false)
+        from isRun in Gen.Elements(true, true, true, false)
         select (HostileStep)new Transfer(slot, buffer, length, next, isRun);
 
     private static Gen<(Place Place, uint Low)> Word => from place in Places from low in Gen.Choose(0, 0xFFFF) select (place, (uint)low);
@@ -51,6 +52,14 @@ internal abstract record HostileStep
     private static ulong GuestSlot(int slot) => (ulong)slot * SlotBytes;
 
     private static uint DeviceSlot(HostileGuest guest, int slot) => (uint)(guest.Schedules + GuestSlot(slot));
+
+    /// <summary>The controller is reset and its port brought up again, as a driver does after a host system error.</summary>
+    private sealed record WakeUp : HostileStep
+    {
+        public override void Take(HostileGuest guest) => guest.WakeUp();
+
+        public override string ToString() => "wake the controller up again";
+    }
 
     /// <summary>A control transfer that reads a descriptor of the device into a buffer: a queue head and three transfers.</summary>
     private sealed record Transfer(int Slot, Place Buffer, int Length, Place? Next, bool IsRun) : HostileStep
