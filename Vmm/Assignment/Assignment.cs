@@ -11,9 +11,11 @@ namespace Dma.Vmm;
 public sealed class Assignment
 {
     private const int MultiFunctionBit = 0x80;
+    private const int StepsMax = 16;
 
     private readonly Host _host;
-    private readonly Gate _gate = new();
+    private readonly Gate _journeys = new();
+    private readonly Gate _steps = new();
     private readonly List<(int Offset, ulong Address)> _bars = [];
     private RealFunction? _real;
     private RemappingDomain? _domain;
@@ -80,33 +82,40 @@ public sealed class Assignment
     /// <param name="guestAddress">Where in the guest's PCI hierarchy: bus 0, function 0.</param>
     public async ValueTask<AssignmentResult> Assign(VirtualMachine machine, SourceId guestAddress)
     {
-        AssignmentResult result = await Detach();
-        if (!result.IsDone)
+        await _journeys.Enter();
+        try
+        {
+            AssignmentResult result = await Detach();
+            if (!result.IsDone)
+                return result;
+            result = await Reset();
+            if (result.IsDone)
+                result = await Isolate(machine);
+            if (result.IsDone)
+                result = await Expose(guestAddress);
+            if (!result.IsDone)
+                _ = await StepBack();
             return result;
-        result = await Reset();
-        if (result.IsDone)
-            result = await Isolate(machine);
-        if (result.IsDone)
-            result = await Expose(guestAddress);
-        if (!result.IsDone)
-            _ = await TakeBack();
-        return result;
+        }
+        finally
+        {
+            _journeys.Leave();
+        }
     }
 
     /// <summary>Takes the device back from wherever it is on its way, and gives it to the driver of the host.</summary>
-    /// <returns>The first step that was refused.</returns>
+    /// <returns>The step that was refused.</returns>
     public async ValueTask<AssignmentResult> TakeBack()
     {
-        AssignmentResult result = AssignmentResult.Done;
-        if (State == AssignmentState.Assigned)
-            result = await Withdraw();
-        if (result.IsDone && State is AssignmentState.Withdrawn or AssignmentState.Isolated)
-            result = await Quiesce();
-        if (result.IsDone && State == AssignmentState.Quiet)
-            result = await Release();
-        if (result.IsDone && State is AssignmentState.Clean or AssignmentState.Detached)
-            result = await Return();
-        return result;
+        await _journeys.Enter();
+        try
+        {
+            return await StepBack();
+        }
+        finally
+        {
+            _journeys.Leave();
+        }
     }
 
     /// <summary>Host to Detached: the driver of the host lets it go, and its requests stop.</summary>
@@ -226,17 +235,37 @@ public sealed class Assignment
         return AssignmentResult.Done;
     }
 
+    // Step by step, from whatever state a step that someone else takes by hand leaves meanwhile.
+    private async ValueTask<AssignmentResult> StepBack()
+    {
+        AssignmentResult result = AssignmentResult.Done;
+        for (int step = 0; step < StepsMax && State is not (AssignmentState.Host or AssignmentState.Broken); step++)
+        {
+            result = await (State switch
+            {
+                AssignmentState.Assigned => Withdraw(),
+                AssignmentState.Withdrawn or AssignmentState.Isolated => Quiesce(),
+                AssignmentState.Quiet => Release(),
+                _ => Return(),
+            });
+            if (result.Refusal is not (AssignmentRefusal.None or AssignmentRefusal.WrongState))
+                break;
+        }
+
+        return result;
+    }
+
     // One step at a time: a second one waits, and finds the state that the first one left.
     private async ValueTask<AssignmentResult> Step(AssignmentState from, Func<Task<AssignmentResult>> step)
     {
-        await _gate.Enter();
+        await _steps.Enter();
         try
         {
             return State == from ? await step() : WrongState(from);
         }
         finally
         {
-            _gate.Leave();
+            _steps.Leave();
         }
     }
 
