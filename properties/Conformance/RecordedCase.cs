@@ -16,7 +16,7 @@ internal sealed class RecordedCase(JsonElement json)
     public string Group => json.GetProperty("group").GetString()!;
 
     /// <summary>All cases of the shared file, or the test is skipped.</summary>
-    public static IReadOnlyList<RecordedCase> All { get; } = Load();
+    public static IReadOnlyList<RecordedCase> All => Load();
 
     /// <summary>Plays the script on a unit of our own.</summary>
     /// <returns>A line for each answer that differs.</returns>

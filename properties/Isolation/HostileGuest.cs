@@ -164,7 +164,7 @@ internal sealed class HostileGuest : IDisposable
     public void CheckFaults()
     {
         Watched(() => _host.Loop.RunFor(1_000_000));
-        bool anyFault = _trace.Events.Any(entry => entry.Kind == TraceKind.Fault);
+        bool anyFault = _trace.Events.Any(entry => entry.Kind == TraceKind.Fault && IsRecorded(entry));
         Assert.Equal(anyFault, _host.Faults.Total != 0);
         Assert.All(_host.Faults.Log, fault => Assert.Equal((_controller.Source, "attacker"), (fault.Fault.Source, fault.Machine)));
     }
@@ -204,15 +204,18 @@ internal sealed class HostileGuest : IDisposable
                 $"{length} bytes at {start} changed, in memory of {_host.Frames.OwnerOf(start)}, which is not mapped for writing.");
         }
 
-        bool reportsAll = _host.Unit.Profile.ReportsInterruptRangeRequests;
         for (; _seen < _trace.Events.Count; _seen++)
         {
             TraceEvent entry = _trace.Events[_seen];
-            if (entry.Status != DmaStatus.Blocked || entry.Kind == TraceKind.Fault || (!reportsAll && InterruptRange.Contains(entry.Address)))
+            if (entry.Status != DmaStatus.Blocked || entry.Kind == TraceKind.Fault || !IsRecorded(entry))
                 continue;
             Assert.Contains(_trace.Events.Take(_seen).Reverse().Take(4), fault => fault.Kind == TraceKind.Fault && fault.TimeNs == entry.TimeNs);
         }
     }
+
+    // Some units refuse what is no interrupt in the interrupt range without a word.
+    private bool IsRecorded(TraceEvent entry) =>
+        _host.Unit.Profile.ReportsInterruptRangeRequests || !InterruptRange.Contains(entry.Address);
 
     private bool IsWritable(PhysicalAddress place)
     {
