@@ -73,6 +73,41 @@ public sealed record HardwareProfile
         width is AddressWidth.Bits39 or AddressWidth.Bits48 or AddressWidth.Bits57
         && new Bits64((ulong)Capabilities.SupportedWidths).Bit((int)width);
 
+    /// <summary>A unit that reports these registers; what registers do not tell is as in the friendly profile.</summary>
+    /// <param name="version">VER.</param>
+    /// <param name="capabilities">CAP; bits that no revision defines any more are reported and have no effect.</param>
+    /// <param name="extendedCapabilities">ECAP; as CAP.</param>
+    /// <param name="hostAddressWidth">32 to 52 bits; no register tells it.</param>
+    /// <exception cref="ArgumentException">No unit can have these registers: two of them would lie in the same place, or a field has a value that is reserved.</exception>
+    public static HardwareProfile From(
+        VersionRegister version, CapabilityRegister capabilities, ExtendedCapabilityRegister extendedCapabilities, int hostAddressWidth = 46)
+    {
+        HardwareProfile profile = new()
+        {
+            Name = $"ver {version.Major}:{version.Minor} cap {capabilities.Raw.Value:x} ecap {extendedCapabilities.Raw.Value:x}",
+            Version = version,
+            Capabilities = capabilities,
+            ExtendedCapabilities = extendedCapabilities,
+            HostAddressWidth = hostAddressWidth,
+        };
+        if (hostAddressWidth is < 32 or > 52)
+            throw new ArgumentException($"A host address width is 32 to 52 bits, not {hostAddressWidth}.", nameof(hostAddressWidth));
+        if (capabilities.DomainsCode == 7)
+            throw new ArgumentException($"No unit can have {profile.Name}: 7 is reserved in CAP.ND.", nameof(capabilities));
+
+        // FRO and IRO may put the fault records and the IOTLB registers where other registers are.
+        try
+        {
+            _ = RegisterMap.Create(profile);
+        }
+        catch (ArgumentException overlap)
+        {
+            throw new ArgumentException($"No unit can have {profile.Name}: {overlap.Message}", overlap);
+        }
+
+        return profile;
+    }
+
     /// <summary>A profile by its name.</summary>
     /// <exception cref="ArgumentException">There is none of that name.</exception>
     public static HardwareProfile Named(string name) =>
