@@ -65,8 +65,9 @@ public sealed class RemappedPort : IDmaPort
     /// <summary>Asks for a translation, as a device with a TLB of its own does.</summary>
     /// <param name="address">The address on the bus.</param>
     /// <param name="wantsWrite">Whether it asks for the right to write.</param>
-    public TranslationCompletion RequestTranslation(Iova address, bool wantsWrite) =>
-        _translator.RequestTranslation(_stream, address.Value, wantsWrite);
+    /// <param name="attributes">What else the request carries; its address type is known.</param>
+    public TranslationCompletion RequestTranslation(Iova address, bool wantsWrite, DmaAttributes attributes = default) =>
+        _translator.RequestTranslation(_stream, address.Value, wantsWrite, attributes with { AddressType = AddressType.Translation });
 
     /// <inheritdoc/>
     public DmaStatus Read(Iova address, Span<byte> destination, DmaAttributes attributes = default)
@@ -137,7 +138,7 @@ public sealed class RemappedPort : IDmaPort
             int step = Math.Min(source.Length - done, 4096 - at.PageOffset);
             bool granted = attributes == default
                 ? TryTranslate(at, write: true, out PhysicalAddress target)
-                : TryTranslate(at, Access.Writing(attributes.AddressType), out target);
+                : TryTranslate(at, Access.Of(write: true, attributes), out target);
             if (!granted)
                 return DmaStatus.Blocked;
             DmaStatus status = Complete(_memory.TryWrite(target, source.Slice(done, step)), 0, step);
@@ -150,11 +151,11 @@ public sealed class RemappedPort : IDmaPort
     }
 
     private Access Wanted(int length, DmaAttributes attributes) =>
-        length == 0 ? Access.ReadingNothing(_profile, attributes.AddressType) : Access.Reading(attributes.AddressType);
+        length == 0 ? Access.ReadingNothing(_profile, attributes) : Access.Of(write: false, attributes);
 
     private bool TryTranslate(Iova address, in Access access, out PhysicalAddress target)
     {
-        if (access.Type == AddressType.Untranslated && _front.TryFind(address.Value, access.Wanted, out ulong place))
+        if (access.Attributes == default && _front.TryFind(address.Value, access.Wanted, out ulong place))
         {
             FrontHits++;
             target = new(place);

@@ -110,11 +110,8 @@ public sealed class RemappingUnit : IDmaFabric, IMmioDevice, IRegisterEffects
     /// <param name="address">The address that it puts on the bus.</param>
     /// <param name="write">Whether it wants to write.</param>
     /// <param name="attributes">What else the request carries.</param>
-    public WalkTranscript Explain(SourceId source, Iova address, bool write, DmaAttributes attributes = default)
-    {
-        Access access = write ? Access.Writing(attributes.AddressType) : Access.Reading(attributes.AddressType);
-        return _translator.Explain(source, address.Value, access, attributes);
-    }
+    public WalkTranscript Explain(SourceId source, Iova address, bool write, DmaAttributes attributes = default) =>
+        _translator.Explain(source, address.Value, Access.Of(write, attributes));
 
     /// <summary>Puts the unit back to what it was after power-on; ports stay open.</summary>
     public void Reset()

@@ -83,11 +83,10 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
         target = default;
 
         // 1. The interrupt range is no memory: interrupt requests were taken out before, the rest is refused.
-        if (access.Type == AddressType.Untranslated && InterruptRange.Contains(address))
-        {
-            Report(stream, FaultReason.InterruptRangeRequest, address, access, suppressed: !profile.ReportsInterruptRangeRequests);
-            return false;
-        }
+        if (access.Type == AddressType.Untranslated && access.Attributes.Pasid is null && InterruptRange.Contains(address))
+            return Refuse(stream, FaultReason.InterruptRangeRequest, address, access, suppressed: !profile.ReportsInterruptRangeRequests);
+        if (access.Attributes.Pasid is not null)
+            return Refuse(stream, FaultReason.PasidInLegacyMode, address, access, suppressed: false);
 
         // 2. Root and context, the kind of request, the width of the address.
         ContextInfo context = ContextOf(stream);
@@ -112,7 +111,7 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
         if (stream.IsContextCached && !stream.IsReady)
             stream.Bind(space, _legacy.LastAddress(context));
         Translation translation = _iotlb.Find(stream, space, address);
-        if (IsFinal(translation, access.Wanted))
+        if (IsFinal(translation, access))
             IotlbHits++;
         else
             translation = Walk(stream, space, context, address, access.Wanted);
@@ -123,15 +122,21 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
     /// <param name="stream">Whose request.</param>
     /// <param name="address">The address on the bus.</param>
     /// <param name="wantsWrite">Whether it asks for the right to write.</param>
-    public TranslationCompletion RequestTranslation(RequestStream stream, ulong address, bool wantsWrite)
+    /// <param name="attributes">What else the request carries.</param>
+    public TranslationCompletion RequestTranslation(RequestStream stream, ulong address, bool wantsWrite, DmaAttributes attributes)
     {
-        Access access = new(wantsWrite, Translation.Read | Translation.Write, AddressType.Translation);
+        Access access = new(wantsWrite, Translation.Read | Translation.Write, attributes);
         if (!IsEnabled)
             return TranslationCompletion.Refused(TranslationStatus.UnsupportedRequest);
 
         // Interrupt requests are never translated: the device shall use untranslated requests there.
-        if (InterruptRange.Contains(address))
+        if (attributes.Pasid is null && InterruptRange.Contains(address))
             return new(TranslationStatus.Success, default, 4096, false, true, true);
+        if (attributes.Pasid is not null)
+        {
+            Report(stream, FaultReason.PasidInLegacyMode, address, access, suppressed: false);
+            return TranslationCompletion.Refused(TranslationStatus.UnsupportedRequest);
+        }
 
         // What is wrong above the page tables makes the request unsupported, and is recorded.
         ContextInfo context = ContextOf(stream);
@@ -150,7 +155,7 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
             return new(TranslationStatus.Success, default, 4096, false, false, false);
         AddressSpace space = caches.SpaceOf(context.Domain);
         Translation translation = _iotlb.Find(stream, space, address);
-        if (!IsFinal(translation, access.Wanted))
+        if (!IsFinal(translation, access))
             translation = Walk(stream, space, context, address, access.Wanted);
         reason = LegacyMode.Judge(translation, address, access, default(NoObserver));
         if (reason is FaultReason.ReadNotPermitted or FaultReason.WriteNotPermitted)
@@ -171,8 +176,9 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
     }
 
     /// <summary>Tells the story of one address from memory alone.</summary>
-    public WalkTranscript Explain(SourceId source, ulong address, in Access access, DmaAttributes attributes)
+    public WalkTranscript Explain(SourceId source, ulong address, in Access access)
     {
+        DmaAttributes attributes = access.Attributes;
         List<WalkStep> steps = [];
         WalkRecorder recorder = new(steps);
         recorder.Entry(WalkStructure.Request, 0, default, default);
@@ -182,6 +188,8 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
 
         if (!IsEnabled)
             return Answer(FaultReason.None, false, address, 0);
+        if (attributes.Pasid is not null)
+            return Answer(FaultReason.PasidInLegacyMode, true, 0, 0);
         ContextInfo context = _legacy.ReadContext(Root.Table, source, recorder);
         bool reported = !context.FaultProcessingDisable;
         FaultReason fault = context.Fault;
@@ -203,6 +211,9 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
     // Whether a cached translation may be the last word: one that refuses may be older than the tables.
     private bool IsFinal(Translation translation, ulong wanted) =>
         translation.Grants(wanted) || (!_rewalks && translation != default);
+
+    private bool IsFinal(Translation translation, in Access access) =>
+        access.IsGrantedBy(translation) || (!_rewalks && translation != default);
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private bool TryTranslateCached(RequestStream stream, AddressSpace space, ulong address, ulong wanted, out PhysicalAddress target)
@@ -305,7 +316,7 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
     {
         ulong place = translation.Target(address);
         target = new(place);
-        if (!translation.Grants(access.Wanted) || InterruptRange.Contains(place))
+        if (!access.IsGrantedBy(translation) || InterruptRange.Contains(place))
         {
             FaultReason reason = LegacyMode.Judge(translation, address, access, default(NoObserver));
             return Refuse(stream, reason, address, access, context.FaultProcessingDisable);
@@ -325,7 +336,7 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
     }
 
     private void Report(RequestStream stream, FaultReason reason, ulong address, in Access access, bool suppressed) =>
-        faults.Report(new(stream.Port.Source, reason, new(address), access.Write, access.Type), suppressed);
+        faults.Report(new(stream.Port.Source, reason, new(address), access.Write, access.Attributes), suppressed);
 
     // Broken structures, as against a request that the structures do not serve.
     private static bool IsStructural(FaultReason reason) => reason is

@@ -109,15 +109,27 @@ internal sealed class FaultLog
         return FaultDisposition.Recorded;
     }
 
-    private FaultRecord Format(in RemappingFault fault) => new()
+    // What a unit has no capability for is reserved in its records, and zero. A request without PASID has neither
+    // privilege nor the wish to execute, whatever the tables gave it.
+    private FaultRecord Format(in RemappingFault fault)
     {
-        Address = new(fault.Address.Value & ~0xFFFul),
-        Source = fault.Source,
-        Reason = fault.Reason,
-        AddressType = _profile.ExtendedCapabilities.DeviceTlb ? fault.AddressType : AddressType.Untranslated,
-        Type1 = !fault.Write,
-        Fault = true,
-    };
+        DmaAttributes attributes = fault.Attributes;
+        bool pasid = _profile.ExtendedCapabilities.ProcessAddressSpaces && attributes.Pasid is not null;
+        return new()
+        {
+            Address = new(fault.Address.Value & ~0xFFFul),
+            Source = fault.Source,
+            Type2 = attributes.Atomic,
+            Privileged = pasid && attributes.Privileged,
+            Execute = pasid && attributes.Execute,
+            PasidPresent = pasid,
+            Reason = fault.Reason,
+            Pasid = pasid ? attributes.Pasid!.Value : default,
+            AddressType = _profile.ExtendedCapabilities.DeviceTlb ? attributes.AddressType : AddressType.Untranslated,
+            Type1 = !fault.Write || attributes.Atomic,
+            Fault = true,
+        };
+    }
 
     private bool HoldsFaultOf(SourceId source)
     {

@@ -8,6 +8,6 @@ namespace Dma.Iommu;
 /// <param name="Reason">Why.</param>
 /// <param name="Address">The address that it put on the bus.</param>
 /// <param name="Write">Whether it wanted to write.</param>
-/// <param name="AddressType">The address type of the request.</param>
+/// <param name="Attributes">What else it carried.</param>
 public readonly record struct RemappingFault(
-    SourceId Source, FaultReason Reason, Iova Address, bool Write, AddressType AddressType);
+    SourceId Source, FaultReason Reason, Iova Address, bool Write, DmaAttributes Attributes);

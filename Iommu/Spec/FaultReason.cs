@@ -63,6 +63,9 @@ public enum FaultReason
     /// <summary>A request into the interrupt range that is no interrupt: a read, or no aligned doubleword.</summary>
     InterruptRangeRequest = 0x29,
 
+    /// <summary>RTA.2: a request with PASID in legacy mode.</summary>
+    PasidInLegacyMode = 0x31,
+
     /// <summary>SRT.1: the scalable-mode root table cannot be read.</summary>
     ScalableRootAccess = 0x38,
 

@@ -85,6 +85,13 @@ internal sealed class LegacyMode(PhysicalMemory memory, HardwareProfile profile)
         if (!granted)
             return ReasonOf(WalkFault.Denied, access.Write);
 
+        // An atomic operation may write here; it has to read, too.
+        bool both = access.IsGrantedBy(translation);
+        if (TObserver.Observes && access.Attributes.Atomic)
+            observer.Check(WalkCheckKind.Permission, Translation.Read, both);
+        if (!both)
+            return FaultReason.ReadNotPermitted;
+
         // LGN.4: nothing may be translated into the interrupt range.
         bool outside = !InterruptRange.Contains(translation.Target(address));
         if (TObserver.Observes)

@@ -253,7 +253,7 @@ public sealed class LegacyFaultTests
             Assert.Equal(DmaStatus.Blocked, world.Port.Write(new(Target), [1], new(AddressType.Translated)));
             Assert.Equal(FaultReason.RequestTypeBlocked, world.TakeFault().Fault.Reason);
             Assert.Equal(TranslationStatus.UnsupportedRequest, world.Port.RequestTranslation(new(Target), true).Status);
-            Assert.Equal(AddressType.Translation, world.TakeFault().Fault.AddressType);
+            Assert.Equal(AddressType.Translation, world.TakeFault().Fault.Attributes.AddressType);
         }
     }
 
@@ -318,6 +318,52 @@ public sealed class LegacyFaultTests
         Assert.Empty(world.Messages);
         Assert.Equal(DmaStatus.Success, world.Port.Write(new(InterruptRange.First + 0x1000), [0x31, 0, 0, 0]));
         Assert.Equal(new MessageInterrupt(InterruptRange.First + 0x1000, 0x31), Assert.Single(world.Messages));
+    }
+
+    [Fact]
+    public void Reason_31_a_request_carries_a_PASID()
+    {
+        foreach (bool capable in (bool[])[false, true])
+        {
+            HardwareProfile friendly = HardwareProfile.Named("friendly");
+            using RemappingWorld world = Mapped(friendly with { ExtendedCapabilities = friendly.ExtendedCapabilities with { ProcessAddressSpaces = capable } });
+            DmaAttributes attributes = new() { Pasid = new(0xABCDE), Execute = true, Privileged = true };
+            Assert.Equal(FaultReason.PasidInLegacyMode, world.Unit.Explain(RemappingWorld.Device, new(Address), false, attributes).Fault);
+            Assert.Equal(DmaStatus.Blocked, world.Port.Read(new(Address), new byte[1], attributes));
+            Assert.Equal(new(RemappingWorld.Device, FaultReason.PasidInLegacyMode, new(Address), false, attributes), world.TakeFault().Fault);
+
+            // What the unit has no capability for is reserved in the record.
+            FaultRecord record = world.Record(0);
+            Assert.Equal((capable, capable, capable), (record.PasidPresent, record.Execute, record.Privileged));
+            Assert.Equal(new(capable ? 0xABCDEu : 0), record.Pasid);
+            Assert.Equal(TranslationStatus.UnsupportedRequest, world.Port.RequestTranslation(new(Address), true, attributes).Status);
+            Assert.Equal(FaultReason.PasidInLegacyMode, world.TakeFault().Fault.Reason);
+            Assert.Equal(AddressType.Translation, world.Record(1).AddressType);
+        }
+    }
+
+    [Fact]
+    public void An_atomic_operation_needs_both_rights_and_has_a_type_of_its_own()
+    {
+        DmaAttributes atomic = new() { Atomic = true };
+        foreach ((bool read, bool write) in ((bool, bool)[])[(true, true), (true, false), (false, true), (false, false)])
+        {
+            using RemappingWorld world = Mapped();
+            world.Put(Place(world, 1), RemappingWorld.Page(Target, read, write).Raw.Value);
+            FaultReason expected = !write ? FaultReason.WriteNotPermitted : !read ? FaultReason.ReadNotPermitted : FaultReason.None;
+            Assert.Equal(expected, world.Unit.Explain(RemappingWorld.Device, new(Address), true, atomic).Fault);
+
+            // What an ordinary request left in caches grants an atomic one no more than the tables do.
+            _ = world.Port.TryTranslate(new(Address), write, out _);
+            world.Faults.Clear();
+            Drain(world);
+            Assert.Equal(expected == FaultReason.None ? DmaStatus.Success : DmaStatus.Blocked, world.Port.Write(new(Address), new byte[8], atomic));
+            if (expected == FaultReason.None)
+                continue;
+            Assert.Equal(expected, world.TakeFault().Fault.Reason);
+            FaultRecord record = world.Record(world.FaultStatus.FaultRecordIndex);
+            Assert.Equal((true, true, expected), (record.Type1, record.Type2, record.Reason));
+        }
     }
 
     [Fact]
@@ -431,7 +477,7 @@ public sealed class LegacyFaultTests
         WalkTranscript told = world.Unit.Explain(RemappingWorld.Device, new(at), false);
         Assert.Equal(DmaStatus.Blocked, world.Port.Read(new(at), new byte[1]));
         (RemappingFault fault, FaultDisposition became) = world.TakeFault();
-        Assert.Equal(new(RemappingWorld.Device, reason, new(at), false, AddressType.Untranslated), fault);
+        Assert.Equal(new(RemappingWorld.Device, reason, new(at), false, default), fault);
         Assert.Equal(disposition, became);
         Assert.Equal(reason, told.Fault);
         Assert.Equal(disposition == FaultDisposition.Recorded, told.Reported);
