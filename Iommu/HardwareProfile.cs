@@ -8,8 +8,11 @@ namespace Dma.Iommu;
 /// A capability that is not reported is absent: its registers read as zero, its fields are reserved, its
 /// descriptors have no valid type. What no profile varies: descriptors of the invalidation queue are carried out
 /// at once when the tail is written; write buffers are always empty, so that a flush of them finds nothing to do;
-/// memory has no processor caches above it, so that a walk that does not snoop sees the same bytes. A posted
-/// write that is refused is dropped whole, and the requester is told by its port, though a real bus would not.
+/// memory has no processor caches above it, so that a walk that does not snoop sees the same bytes and memory
+/// types (MTS) change nothing. Where VCS, ECMDS or PMS is reported there are no virtual and no enhanced commands
+/// and no performance counters to be had: VCCAP, ECCAP and PERFCAP read zero. There is no fault log in memory
+/// (AFL), and there are no page requests (PRS) and no stop markers (SMS), whatever is reported. A posted write
+/// that is refused is dropped whole, and the requester is told by its port, though a real bus would not.
 /// </remarks>
 public sealed record HardwareProfile
 {

@@ -1,3 +1,4 @@
+using Dma.Iommu.Spec;
 using Dma.Machine;
 
 namespace Dma.Iommu;
@@ -100,33 +101,54 @@ internal static class HardwareProfiles
         ReportsInterruptRangeRequests = false,
     };
 
+    // The friendly unit with all that scalable mode has.
+    private static readonly HardwareProfile _friendlyScalable = _friendly with
+    {
+        Name = "friendly-scalable",
+        Version = new() { Major = 5 },
+        Capabilities = _friendly.Capabilities with { FirstStage1G = true, FirstStage5Level = true },
+        ExtendedCapabilities = Scalable(_friendly.ExtendedCapabilities),
+    };
+
+    // The newest architecture, which has no commands by register, with everything that careless software trips over.
+    private static readonly HardwareProfile _hostileScalable = _hostile with
+    {
+        Name = "hostile-scalable",
+        Version = new() { Major = 6 },
+        Capabilities = _hostile.Capabilities with { FirstStage1G = true, FirstStage5Level = true },
+        ExtendedCapabilities = Scalable(_hostile.ExtendedCapabilities),
+    };
+
     private static readonly HardwareProfile[] _all =
     [
         _friendly,
         _hostile,
         _minimal,
+        _friendlyScalable,
+        _hostileScalable,
         _qemu,
-        Real("core-2nd-graphics", 1, 0x00C0_0000_20E6_0262, 0x0F_0101A, 36),
-        Real("core-2nd", 1, 0x00C9_0080_2066_0262, 0x0F_0105A, 36),
-        Real("core-5th", 1, 0x00D2_008C_2066_0462, 0x0F_010DA, 39),
-        Real("core-8th", 1, 0x00D2_008C_4066_0462, 0x0F_050DA, 39),
-        Real("core-12th", 5, 0x00D2_008C_4066_0462, 0x0F_050DA, 39),
-        Real("xeon-e5-v2", 1, 0x00D2_078C_106F_0462, 0x0F_020FE, 46),
-        Real("xeon-scalable", 1, 0x08D2_078C_106F_0466, 0x0F_020DF, 46),
+        .. RealUnits.All,
     ];
 
     public static IReadOnlyList<string> Names { get; } = [.. _all.Select(profile => profile.Name)];
 
     public static HardwareProfile? Find(string name) => _all.FirstOrDefault(profile => profile.Name == name);
 
-    // Registers of machines that exist; what registers do not tell is as in the friendly profile.
-    private static HardwareProfile Real(string name, int version, ulong capabilities, ulong extended, int hostAddressWidth) =>
-        _friendly with
-        {
-            Name = name,
-            Version = new() { Major = version },
-            Capabilities = new(new Bits64(capabilities)),
-            ExtendedCapabilities = new(new Bits64(extended)),
-            HostAddressWidth = hostAddressWidth,
-        };
+    private static ExtendedCapabilityRegister Scalable(ExtendedCapabilityRegister legacy) => legacy with
+    {
+        Nested = true,
+        ExecuteRequests = true,
+        SupervisorRequests = true,
+        ExtendedAccessed = true,
+        PasidSizeCode = 19,
+        ProcessAddressSpaces = true,
+        ScalableMode = true,
+        SecondStageAccessedDirty = true,
+        SecondStage = true,
+        FirstStage = true,
+        ScalableWalkCoherency = true,
+        RidPasid = true,
+        AbortDma = true,
+        RidPrivilege = true,
+    };
 }

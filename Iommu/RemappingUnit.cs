@@ -24,6 +24,7 @@ public sealed class RemappingUnit : IDmaFabric, IMmioDevice, IRegisterEffects
     private readonly Dictionary<SourceId, RemappedPort> _ports = [];
     private readonly int _iotlbInvalidate;
     private readonly int _firstFaultRecord;
+    private readonly int _endOfFaultRecords;
 
     /// <summary>A unit after power-on: translation is off.</summary>
     /// <param name="memory">What it guards, and where its tables are.</param>
@@ -42,8 +43,9 @@ public sealed class RemappingUnit : IDmaFabric, IMmioDevice, IRegisterEffects
         _regions = new(_registers, profile);
         _translator = new(memory, profile, _caches, _faults, _regions);
         _queue = new(_registers, memory, profile, _faults, new(_registers, memory, profile, _caches, _completionEvent));
-        _iotlbInvalidate = RegisterOffsets.IotlbInvalidate(profile.ExtendedCapabilities);
+        _iotlbInvalidate = RegisterMap.HasRegisterInvalidation(profile) ? RegisterOffsets.IotlbInvalidate(profile.ExtendedCapabilities) : -1;
         _firstFaultRecord = RegisterOffsets.FaultRecord(profile.Capabilities, 0);
+        _endOfFaultRecords = RegisterOffsets.FaultRecord(profile.Capabilities, profile.Capabilities.FaultRecordsCode + 1);
     }
 
     /// <summary>Which implementation it is.</summary>
@@ -141,6 +143,26 @@ public sealed class RemappingUnit : IDmaFabric, IMmioDevice, IRegisterEffects
     /// <inheritdoc/>
     void IRegisterEffects.Written(in RegisterWrite write)
     {
+        // The IOTLB registers and the fault records are where ECAP and CAP put them.
+        if (write.Offset == _iotlbInvalidate)
+        {
+            if (write.WroteOne(63))
+                InvalidateIotlb(new(new(write.After)));
+            return;
+        }
+
+        if (write.Offset >= _firstFaultRecord && write.Offset < _endOfFaultRecords)
+        {
+            if (write.Fell(63))
+                _faults.RecordsWritten();
+            return;
+        }
+
+        WrittenWhereTheManualSays(write);
+    }
+
+    private void WrittenWhereTheManualSays(in RegisterWrite write)
+    {
         switch (write.Offset)
         {
             case RegisterOffsets.GlobalCommand:
@@ -165,23 +187,15 @@ public sealed class RemappingUnit : IDmaFabric, IMmioDevice, IRegisterEffects
             case RegisterOffsets.InvalidationQueueTail:
                 _queue.Run();
                 break;
+            case RegisterOffsets.EnhancedCommand when (write.EnabledBytes & 0xFF) != 0:
+                // The byte that names the command starts it. ECCAP advertises none: any one is refused at once.
+                _registers[RegisterOffsets.EnhancedCommandResponse] = new EnhancedCommandResponse { Status = 1 }.Raw.Value;
+                break;
             case >= RegisterOffsets.ProtectedMemoryEnable and < RegisterOffsets.InvalidationQueueHead:
                 _regions.Update();
                 ReleaseStreams();
                 break;
-            default:
-                WrittenWhereCapabilitiesSay(write);
-                break;
         }
-    }
-
-    // The IOTLB registers and the fault records are where ECAP and CAP put them.
-    private void WrittenWhereCapabilitiesSay(in RegisterWrite write)
-    {
-        if (write.Offset == _iotlbInvalidate && write.WroteOne(63))
-            InvalidateIotlb(new(new(write.After)));
-        else if (write.Offset >= _firstFaultRecord && write.Fell(63))
-            _faults.RecordsWritten();
     }
 
     // Software changes one bit at a time. Where it changes several, pointers are taken first, then what uses them

@@ -1,3 +1,4 @@
+using FsCheck;
 using FsCheck.Fluent;
 using Xunit.Sdk;
 
@@ -9,7 +10,7 @@ public sealed class PropertyTests
     public void A_property_that_does_not_hold_reports_the_seed_and_the_smallest_counterexample()
     {
         FailException failure = Assert.Throws<FailException>(() =>
-            Property.Check(ArbMap.Default.ArbFor<int>(), value => Assert.True(value < 7)));
+            Property.Check(Arb.From(Gen.Choose(1000, 2000), ArbMap.Default.ArbFor<int>().Shrinker), value => Assert.True(value < 7)));
         Assert.Contains($"DMA_SEED={Property.SeedText}", failure.Message, StringComparison.Ordinal);
         Assert.Contains("Shrunk:\n7\n", failure.Message.ReplaceLineEndings("\n"), StringComparison.Ordinal);
     }

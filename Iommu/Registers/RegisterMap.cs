@@ -20,12 +20,14 @@ internal static class RegisterMap
             new(RegisterOffsets.ExtendedCapability, 8, "ECAP", new(profile.ExtendedCapabilities.Raw.Value)),
             new(RegisterOffsets.GlobalCommand, 4, "GCMD", new(0, Writable: Bits64.Mask(31, 23), Unreadable: Bits64.Mask(31, 0))),
             new(RegisterOffsets.GlobalStatus, 4, "GSTS", new(0)),
-            new(RegisterOffsets.RootTableAddress, 8, "RTADDR", new(0, Writable: _pages)),
+            new(RegisterOffsets.RootTableAddress, 8, "RTADDR", new(0, Writable: _pages | Modes(profile))),
             .. Event("FE", RegisterOffsets.FaultEventControl, profile),
             .. Faults(profile),
             .. RegisterInvalidation(profile),
             .. ProtectedMemory(profile),
             .. Queue(profile),
+            .. MemoryTypes(profile),
+            .. EnhancedCommands(profile),
         ];
         int end = registers.Max(register => register.Offset + register.Width);
         return new((end + 4095) & ~4095, registers);
@@ -37,6 +39,12 @@ internal static class RegisterMap
     /// <summary>Whether the unit has protected memory regions.</summary>
     public static bool HasProtectedMemory(HardwareProfile profile) =>
         profile.Capabilities.ProtectedLowMemory || profile.Capabilities.ProtectedHighMemory;
+
+    // A unit that knows nothing but legacy mode has no mode to choose.
+    private static ulong Modes(HardwareProfile profile) =>
+        profile.ExtendedCapabilities.ScalableMode || profile.ExtendedCapabilities.AbortDma
+            ? new RootTableAddress { Mode = (TranslationTableMode)3 }.Raw.Value
+            : 0;
 
     private static IEnumerable<Register> Event(string prefix, int control, HardwareProfile profile)
     {
@@ -111,4 +119,32 @@ internal static class RegisterMap
             new(RegisterOffsets.InvalidationQueueErrorRecord, 8, "IQERCD", new(0)),
         ];
     }
+
+    // Software finds what it wrote there; memory is the same whatever type it has.
+    private static IEnumerable<Register> MemoryTypes(HardwareProfile profile)
+    {
+        if (!profile.ExtendedCapabilities.MemoryTypes)
+            yield break;
+        MemoryTypeCapability has = new() { VariableRanges = RegisterOffsets.MtrrVariableRanges, FixedRanges = true, WriteCombining = true };
+        ulong frames = Bits64.Mask(profile.HostAddressWidth - 1, 12);
+        yield return new(RegisterOffsets.MtrrCapability, 8, "MTRRCAP", new(has.Raw.Value));
+        yield return new(RegisterOffsets.MtrrDefault, 8, "MTRRDEF", new(0, Writable: Bits64.Mask(11, 10) | Bits64.Mask(7, 0)));
+        for (int index = 0; index < RegisterOffsets.MtrrFixedRanges; index++)
+            yield return new(RegisterOffsets.MtrrFixed + (8 * index), 8, $"MTRRFIX{index}", new(0, Writable: ulong.MaxValue));
+        for (int index = 0; index < RegisterOffsets.MtrrVariableRanges; index++)
+        {
+            int offset = RegisterOffsets.MtrrVariable + (16 * index);
+            yield return new(offset, 8, $"MTRRBASE{index}", new(0, Writable: frames | Bits64.Mask(7, 0)));
+            yield return new(offset + 8, 8, $"MTRRMASK{index}", new(0, Writable: frames | Bits64.Mask(11, 11)));
+        }
+    }
+
+    // ECCAP0 to ECCAP3 are zero, as where no register is: there is not one command that they could advertise.
+    private static IEnumerable<Register> EnhancedCommands(HardwareProfile profile) => profile.Capabilities.EnhancedCommands
+        ? [
+            new(RegisterOffsets.EnhancedCommand, 8, "ECMD", new(0, Writable: ulong.MaxValue)),
+            new(RegisterOffsets.EnhancedCommandOperand, 8, "ECEO", new(0, Writable: ulong.MaxValue)),
+            new(RegisterOffsets.EnhancedCommandResponse, 8, "ECRSP", new(0)),
+        ]
+        : [];
 }

@@ -82,6 +82,33 @@ public static class RegisterOffsets
     /// <summary>IQERCD, 64 bits.</summary>
     public const int InvalidationQueueErrorRecord = 0x0B0;
 
+    /// <summary>How many registers of fixed ranges there are.</summary>
+    public const int MtrrFixedRanges = 11;
+
+    /// <summary>How many pairs of registers of variable ranges there are.</summary>
+    public const int MtrrVariableRanges = 10;
+
+    /// <summary>MTRRCAP, 64 bits.</summary>
+    public const int MtrrCapability = 0x100;
+
+    /// <summary>MTRRDEF, 64 bits.</summary>
+    public const int MtrrDefault = 0x108;
+
+    /// <summary>The MTRRs of fixed ranges, 64 bits each, from that of 64 KiB pieces at 0 on.</summary>
+    public const int MtrrFixed = 0x120;
+
+    /// <summary>The MTRRs of variable ranges: base and mask, 64 bits each.</summary>
+    public const int MtrrVariable = 0x180;
+
+    /// <summary>ECMD, 64 bits.</summary>
+    public const int EnhancedCommand = 0x400;
+
+    /// <summary>ECEO, 64 bits.</summary>
+    public const int EnhancedCommandOperand = 0x408;
+
+    /// <summary>ECRSP, 64 bits.</summary>
+    public const int EnhancedCommandResponse = 0x410;
+
     /// <summary>IVA, 64 bits.</summary>
     public static int InvalidateAddress(ExtendedCapabilityRegister capabilities) => capabilities.IotlbRegisterOffset * 16;
 

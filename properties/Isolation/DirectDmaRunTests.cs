@@ -9,7 +9,7 @@ namespace Dma.Properties;
 
 public sealed class DirectDmaRunTests
 {
-    public static TheoryData<string> Profiles => [.. HardwareProfile.Names];
+    public static TheoryData<string> Profiles => [.. ProfileChoice.Names];
 
     [Theory]
     [MemberData(nameof(Profiles))]

@@ -28,7 +28,7 @@ public sealed class MappingIsolationTests
         EndGuest,
     }
 
-    public static TheoryData<string> Profiles => [.. HardwareProfile.Names];
+    public static TheoryData<string> Profiles => [.. ProfileChoice.Names];
 
     private static Gen<Step> Steps =>
         from what in Gen.Frequency(

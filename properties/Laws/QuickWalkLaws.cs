@@ -16,7 +16,7 @@ public sealed class QuickWalkLaws
     public static TheoryData<string, bool> Units()
     {
         TheoryData<string, bool> units = [];
-        foreach (string name in HardwareProfile.Names)
+        foreach (string name in ProfileChoice.Names)
         {
             units.Add(name, true);
             units.Add(name, false);

@@ -38,6 +38,14 @@ public sealed class RemappingLayouts
             ("TransientMapping", "62"));
 
     [Fact]
+    public void The_memory_type_capability_register_has_the_bits_of_the_manual() =>
+        Narrow(raw => new MemoryTypeCapability(new(raw[0])), ("VariableRanges", "7:0"), ("FixedRanges", "8"), ("WriteCombining", "10"));
+
+    [Fact]
+    public void The_enhanced_command_response_has_the_bits_of_the_manual() =>
+        Narrow(raw => new EnhancedCommandResponse(new(raw[0])), ("InProgress", "0"), ("Status", "7:1"));
+
+    [Fact]
     public void The_capability_register_has_the_bits_of_the_manual() =>
         Narrow(
             raw => new CapabilityRegister(new(raw[0])),

@@ -8,7 +8,7 @@ namespace Dma.Properties;
 
 public sealed class FaultDrainTests
 {
-    public static TheoryData<string> Profiles() => [.. HardwareProfile.Names];
+    public static TheoryData<string> Profiles() => [.. ProfileChoice.Names];
 
     [Theory]
     [MemberData(nameof(Profiles))]

@@ -16,7 +16,7 @@ public sealed class IotlbModelTests
     private const int Domains = 3;
     private const int Pages = 10;
 
-    public static TheoryData<string> Profiles => [.. HardwareProfile.Names];
+    public static TheoryData<string> Profiles => [.. ProfileChoice.Names];
 
     [Theory]
     [MemberData(nameof(Profiles))]

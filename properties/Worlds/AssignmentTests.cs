@@ -10,7 +10,7 @@ public sealed class AssignmentTests
 {
     private const ulong MiB = 1 << 20;
 
-    public static TheoryData<string> Profiles => [.. HardwareProfile.Names];
+    public static TheoryData<string> Profiles => [.. ProfileChoice.Names];
 
     [Theory]
     [MemberData(nameof(Profiles))]

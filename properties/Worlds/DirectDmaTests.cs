@@ -6,7 +6,7 @@ namespace Dma.Properties;
 
 public sealed class DirectDmaTests
 {
-    public static TheoryData<string> Profiles => [.. HardwareProfile.Names];
+    public static TheoryData<string> Profiles => [.. ProfileChoice.Names];
 
     [Theory]
     [MemberData(nameof(Profiles))]

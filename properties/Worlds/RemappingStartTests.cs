@@ -9,7 +9,7 @@ public sealed class RemappingStartTests
 {
     private static readonly SourceId s_device = new(0, 3, 0);
 
-    public static TheoryData<string> Profiles() => [.. HardwareProfile.Names];
+    public static TheoryData<string> Profiles() => [.. ProfileChoice.Names];
 
     [Fact]
     public void Where_no_unit_answers_the_start_is_refused()
