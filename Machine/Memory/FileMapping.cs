@@ -3,7 +3,7 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Dma.Machine;
 
-/// <summary>The first bytes of a file, mapped so that others may map them too.</summary>
+/// <summary>A part of a file, mapped so that others may map it too.</summary>
 internal sealed class FileMapping : IDisposable
 {
     private readonly FileStream _stream;
@@ -11,16 +11,17 @@ internal sealed class FileMapping : IDisposable
 
     /// <summary>Creates the file where there is none, grows it where it is shorter, and maps it.</summary>
     /// <exception cref="IOException">The system refuses.</exception>
-    public FileMapping(string path, long length)
+    public FileMapping(string path, long offset, long length)
     {
+        Offset = offset;
         _stream = new(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
         try
         {
-            if (_stream.Length < length)
-                _stream.SetLength(length);
+            if (_stream.Length < offset + length)
+                _stream.SetLength(offset + length);
             _file = MemoryMappedFile.CreateFromFile(
                 _stream, mapName: null, capacity: 0, MemoryMappedFileAccess.ReadWrite, HandleInheritability.None, leaveOpen: true);
-            View = _file.CreateViewAccessor(0, length);
+            View = _file.CreateViewAccessor(offset, length);
         }
         catch
         {
@@ -29,6 +30,9 @@ internal sealed class FileMapping : IDisposable
             throw;
         }
     }
+
+    /// <summary>Where in the file it begins.</summary>
+    public long Offset { get; }
 
     /// <summary>The mapping.</summary>
     public MemoryMappedViewAccessor View { get; }

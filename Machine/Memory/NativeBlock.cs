@@ -54,10 +54,10 @@ internal sealed unsafe partial class NativeBlock : IDisposable
         return new((byte*)address, length);
     }
 
-    /// <summary>A shared mapping of the start of a file: what either side writes, the other one sees.</summary>
-    public static NativeBlock Shared(string path, ulong length)
+    /// <summary>A shared mapping of a part of a file: what either side writes, the other one sees.</summary>
+    public static NativeBlock Shared(string path, ulong offset, ulong length)
     {
-        FileMapping file = new(path, checked((long)length));
+        FileMapping file = new(path, checked((long)offset), checked((long)length));
         byte* pointer = null;
         file.View.SafeMemoryMappedViewHandle.AcquirePointer(ref pointer);
         return new(pointer + file.View.PointerOffset, length, file);
@@ -79,7 +79,11 @@ internal sealed unsafe partial class NativeBlock : IDisposable
     public IEnumerable<(ulong Offset, ulong Length)> Populated(ulong offset, ulong length)
     {
         if (_file is not null && OperatingSystem.IsLinux())
-            return PopulatedFile(_file.Handle, offset, offset + length);
+        {
+            ulong start = (ulong)_file.Offset;
+            return PopulatedFile(_file.Handle, start + offset, start + offset + length).Select(run => (run.Offset - start, run.Length));
+        }
+
         return _file is null && PageMap.IsAvailable
             ? PageMap.Touched((ulong)_pointer + offset, length).Select(run => (run.Offset + offset, run.Length))
             : [(offset, length)];

@@ -51,13 +51,19 @@ public sealed unsafe class PhysicalMemory : IDisposable
         Add(start, NativeBlock.Anonymous(length));
     }
 
-    /// <summary>Backs a range with a file that other processes may map too; it is created, or grown to the length.</summary>
+    /// <summary>Backs a range with a file that other processes may map too; it is created, or grown to hold the range.</summary>
+    /// <param name="start">The first byte in memory.</param>
+    /// <param name="length">Bytes.</param>
+    /// <param name="path">The file.</param>
+    /// <param name="fileOffset">Where the range begins in the file, whole pages.</param>
     /// <exception cref="ArgumentException">Not whole pages, beyond 2^52, or over another extent.</exception>
     /// <exception cref="IOException">The file cannot be opened or grown.</exception>
-    public void AddFile(PhysicalAddress start, ulong length, string path)
+    public void AddFile(PhysicalAddress start, ulong length, string path, ulong fileOffset = 0)
     {
         CheckFree(start, length);
-        Add(start, NativeBlock.Shared(path, length));
+        if ((fileOffset & (PageBytes - 1)) != 0)
+            throw new ArgumentException("A file is mapped from a whole page on.", nameof(fileOffset));
+        Add(start, NativeBlock.Shared(path, fileOffset, length));
     }
 
     /// <summary>Whether every byte of a range is backed. An empty range is backed where its address is.</summary>

@@ -27,6 +27,23 @@ public sealed class EventLoop
     /// <summary>How many events have run.</summary>
     public ulong EventsRun { get; private set; }
 
+    /// <summary>When the next event is due, in nanoseconds since power-on; null where nothing is planned.</summary>
+    public ulong? NextDueNs
+    {
+        get
+        {
+            // Places that were called off or moved are passed over for good.
+            while (_events.TryPeek(out ScheduledEvent? next, out (ulong Due, ulong Sequence) at))
+            {
+                if (next.Ticket == at.Sequence)
+                    return at.Due;
+                _ = _events.Dequeue();
+            }
+
+            return null;
+        }
+    }
+
     /// <summary>Lets something happen after a delay.</summary>
     /// <param name="delayNs">Nanoseconds from now; 0 comes after everything that is already due now, and what would be past the end of time comes at its end.</param>
     /// <param name="action">What happens.</param>

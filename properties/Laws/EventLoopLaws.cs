@@ -25,6 +25,34 @@ public sealed class EventLoopLaws
         });
 
     [Fact]
+    public void The_next_event_is_the_first_that_is_due_and_was_neither_moved_nor_called_off() =>
+        Property.Check(ArbMap.Default.ArbFor<byte[]>(), delays =>
+        {
+            EventLoop loop = new();
+            loop.RunFor(100);
+            List<(ScheduledEvent Event, ulong Due)> planned = [];
+            foreach (byte delay in delays)
+            {
+                ScheduledEvent scheduled = loop.Schedule(delay, static () => { });
+                if (delay % 3 == 0)
+                    scheduled.Cancel();
+                else if (delay % 3 == 1)
+                    loop.Schedule(delay + 50ul, scheduled);
+                if (scheduled.IsPending)
+                    planned.Add((scheduled, 100ul + delay + (delay % 3 == 1 ? 50ul : 0)));
+            }
+
+            foreach (ulong due in planned.Select(entry => entry.Due).Distinct().Order())
+            {
+                Assert.Equal(due, loop.NextDueNs);
+                loop.RunFor(due - loop.NowNs);
+            }
+
+            Assert.Null(loop.NextDueNs);
+            Assert.All(planned, entry => Assert.False(entry.Event.IsPending));
+        });
+
+    [Fact]
     public void The_same_software_gives_the_same_run() =>
         Property.Check(ArbMap.Default.ArbFor<byte[]>(), steps => Assert.Equal(Trace(steps), Trace(steps)));
 

@@ -56,6 +56,26 @@ public sealed class PhysicalMemoryModel : IDisposable
             });
 
     [Fact]
+    public void A_range_may_begin_anywhere_in_a_file()
+    {
+        using PhysicalMemory whole = new();
+        using PhysicalMemory parts = new();
+        parts.AddFile(new(Terabyte), 2 * Page, _file.Path, fileOffset: 2 * Page);
+        parts.AddFile(new(0), 2 * Page, _file.Path);
+        whole.AddFile(new(0), FileLength, _file.Path);
+        Assert.True(parts.TryWrite(new(Terabyte + Page + 8), 0xABCDul));
+        Assert.True(whole.TryRead(new(3 * Page + 8), out ulong found));
+        Assert.Equal(0xABCDul, found);
+        Assert.True(whole.TryWrite(new(Page), 7ul));
+        Assert.True(parts.TryRead(new(Page), out found));
+        Assert.Equal(7ul, found);
+        foreach ((PhysicalAddress start, ulong length) in parts.Populated(new(Terabyte), 2 * Page))
+            Assert.True(start.Value >= Terabyte && start.Value + length <= Terabyte + (2 * Page) && start.Value + length > Terabyte + Page);
+        Assert.NotEmpty(parts.Populated(new(Terabyte), 2 * Page));
+        Assert.Throws<ArgumentException>(() => parts.AddFile(new(16 * Page), Page, _file.Path, fileOffset: 8));
+    }
+
+    [Fact]
     public void A_write_through_one_mapping_is_read_through_the_other()
     {
         using PhysicalMemory left = new();

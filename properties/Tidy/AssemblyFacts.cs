@@ -19,7 +19,7 @@ internal sealed class AssemblyFacts
     }
 
     /// <summary>The libraries of the project: everything but programs, tests and measurements.</summary>
-    public static IReadOnlyList<string> Libraries { get; } = ["Dma.Machine", "Dma.Iommu", "Dma.UsbDevice", "Dma.Hal", "Dma.Vmm", "Dma.Drivers"];
+    public static IReadOnlyList<string> Libraries { get; } = ["Dma.Machine", "Dma.Iommu", "Dma.UsbDevice", "Dma.Hal", "Dma.Vmm", "Dma.Drivers", "Dma.Devices"];
 
     /// <summary>The name of the assembly.</summary>
     public string Name { get; }

@@ -11,6 +11,7 @@ public sealed class ReferenceArrows
         ["Dma.UsbDevice"] = ["Dma.Machine"],
         ["Dma.Hal"] = ["Dma.Machine", "Dma.Iommu.Spec"],
         ["Dma.Vmm"] = ["Dma.Machine", "Dma.Iommu", "Dma.Iommu.Spec", "Dma.Hal", "Dma.UsbDevice", "Dma.UsbDevice.Spec"],
+        ["Dma.Devices"] = ["Dma.Machine"],
         ["Dma.Drivers"] = ["Dma.Machine", "Dma.Hal", "Dma.UsbDevice.Spec"],
     };
 
