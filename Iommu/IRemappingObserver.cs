@@ -34,4 +34,29 @@ public interface IRemappingObserver
     void ContextInvalidated(ContextGranularity granularity, DomainId domain, SourceId source, int functionMask)
     {
     }
+
+    /// <summary>Software invalidated PASID entries.</summary>
+    /// <param name="granularity">How much.</param>
+    /// <param name="domain">The domain; without meaning where all are meant.</param>
+    /// <param name="pasid">The PASID, for one PASID.</param>
+    void PasidsInvalidated(PasidCacheGranularity granularity, DomainId domain, Pasid pasid)
+    {
+    }
+
+    /// <summary>Software invalidated translations of a PASID.</summary>
+    /// <param name="granularity">How much.</param>
+    /// <param name="domain">The domain.</param>
+    /// <param name="pasid">The PASID.</param>
+    /// <param name="address">The first address of a range of pages.</param>
+    /// <param name="addressMask">2^mask pages.</param>
+    void PasidIotlbInvalidated(PasidIotlbGranularity granularity, DomainId domain, Pasid pasid, Iova address, int addressMask)
+    {
+    }
+
+    /// <summary>Software invalidated interrupt remapping entries.</summary>
+    /// <param name="first">The index of the first one.</param>
+    /// <param name="count">How many.</param>
+    void InterruptEntriesInvalidated(int first, int count)
+    {
+    }
 }

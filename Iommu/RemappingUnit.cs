@@ -21,6 +21,7 @@ public sealed class RemappingUnit : IDmaFabric, IMmioDevice, IRegisterEffects
     private readonly ProtectedRegions _regions;
     private readonly Translator _translator;
     private readonly InvalidationQueue _queue;
+    private readonly DeviceTlbs _deviceTlbs;
     private readonly Dictionary<SourceId, RemappedPort> _ports = [];
     private readonly int _iotlbInvalidate;
     private readonly int _firstFaultRecord;
@@ -42,7 +43,8 @@ public sealed class RemappingUnit : IDmaFabric, IMmioDevice, IRegisterEffects
         _faults = new(_registers, profile, _faultEvent);
         _regions = new(_registers, profile);
         _translator = new(memory, profile, _caches, _faults, _regions);
-        _queue = new(_registers, memory, profile, _faults, new(_registers, memory, profile, _caches, _completionEvent));
+        _deviceTlbs = new(_registers, _faults);
+        _queue = new(_registers, memory, profile, _faults, new(_registers, memory, profile, _caches, _deviceTlbs, _completionEvent));
         _iotlbInvalidate = RegisterMap.HasRegisterInvalidation(profile) ? RegisterOffsets.IotlbInvalidate(profile.ExtendedCapabilities) : -1;
         _firstFaultRecord = RegisterOffsets.FaultRecord(profile.Capabilities, 0);
         _endOfFaultRecords = RegisterOffsets.FaultRecord(profile.Capabilities, profile.Capabilities.FaultRecordsCode + 1);
@@ -107,6 +109,11 @@ public sealed class RemappingUnit : IDmaFabric, IMmioDevice, IRegisterEffects
     /// <inheritdoc/>
     IDmaPort IDmaFabric.Open(SourceId source) => Open(source);
 
+    /// <summary>Connects the device TLB of a requester, which from now on gets the invalidations that software sends it.</summary>
+    /// <param name="source">The requester.</param>
+    /// <param name="deviceTlb">Its translations; null for a requester that keeps none, or is gone.</param>
+    public void Connect(SourceId source, IDeviceTlb? deviceTlb) => _deviceTlbs.Connect(source, deviceTlb);
+
     /// <summary>Tells what would become of a request, entry by entry, from the tables as they are in memory now.</summary>
     /// <param name="source">The requester.</param>
     /// <param name="address">The address that it puts on the bus.</param>
@@ -124,6 +131,7 @@ public sealed class RemappingUnit : IDmaFabric, IMmioDevice, IRegisterEffects
         _regions.Update();
         SetTranslation(false);
         _translator.Root = default;
+        _queue.Mode = default;
         _faults.Reset();
     }
 
@@ -213,6 +221,7 @@ public sealed class RemappingUnit : IDmaFabric, IMmioDevice, IRegisterEffects
     private void SetRootTable()
     {
         _translator.Root = new(new(_registers[RegisterOffsets.RootTableAddress]));
+        _queue.Mode = _translator.Root.Mode;
         if (Profile.Capabilities.EnhancedSetRootPointer)
             _caches.DropAll();
         Status = Status with { RootTablePointerSet = true };

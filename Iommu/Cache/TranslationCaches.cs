@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Dma.Iommu.Spec;
 using Dma.Machine;
 
@@ -8,6 +9,8 @@ internal sealed class TranslationCaches
 {
     private readonly bool _matchesDomain;
     private readonly AddressSpace?[] _spaces;
+    private readonly Dictionary<DomainId, List<AddressSpace>> _processes = [];
+    private readonly Dictionary<(DomainId, TranslationKind, Pasid), AddressSpace> _processSpaces = [];
     private readonly List<AddressSpace> _used = [];
     private readonly List<RequestStream> _streams = [];
     private ulong _lastStamp;
@@ -41,15 +44,24 @@ internal sealed class TranslationCaches
         return stream;
     }
 
-    /// <summary>The address space of a domain.</summary>
+    /// <summary>The address space of the second stage of a domain.</summary>
     /// <param name="domain">A domain-id within what CAP.ND allows.</param>
-    public AddressSpace SpaceOf(DomainId domain)
+    public AddressSpace SpaceOf(DomainId domain) =>
+        _spaces[domain.Value] ??= Create(domain, TranslationKind.SecondStage, default);
+
+    /// <summary>An address space of a PASID of a domain.</summary>
+    /// <param name="domain">A domain-id within what CAP.ND allows.</param>
+    /// <param name="kind">How its translations are made; not by the second stage alone.</param>
+    /// <param name="pasid">The PASID.</param>
+    public AddressSpace SpaceOf(DomainId domain, TranslationKind kind, Pasid pasid)
     {
-        if (_spaces[domain.Value] is { } known)
+        if (_processSpaces.TryGetValue((domain, kind, pasid), out AddressSpace? known))
             return known;
-        AddressSpace space = new(domain, NextStamp());
-        _spaces[domain.Value] = space;
-        _used.Add(space);
+        AddressSpace space = Create(domain, kind, pasid);
+        _processSpaces.Add((domain, kind, pasid), space);
+        if (!_processes.TryGetValue(domain, out List<AddressSpace>? processes))
+            _processes[domain] = processes = [];
+        processes.Add(space);
         return space;
     }
 
@@ -92,12 +104,51 @@ internal sealed class TranslationCaches
         }
 
         // A domain that was never used, or has a number that the unit does not implement, has nothing here.
-        if (domain.Value >= _spaces.Length || _spaces[domain.Value] is not { } space)
-            return;
-        if (granularity == IotlbGranularity.Domain)
-            space.Drop(NextStamp());
-        else
-            Iotlb.DropPages(space, address.Value, addressMask);
+        if (domain.Value < _spaces.Length && _spaces[domain.Value] is { } space)
+            Drop(space, wholly: granularity == IotlbGranularity.Domain, address, addressMask);
+
+        // Tables of the first stage are not addressed by what the command names: all that came from them goes.
+        foreach (AddressSpace process in CollectionsMarshal.AsSpan(_processes.GetValueOrDefault(domain)))
+            Drop(process, wholly: granularity == IotlbGranularity.Domain || process.Kind != TranslationKind.PassThrough, address, addressMask);
+    }
+
+    /// <summary>Invalidates translations of a PASID.</summary>
+    /// <param name="granularity">How much.</param>
+    /// <param name="domain">The domain.</param>
+    /// <param name="pasid">The PASID.</param>
+    /// <param name="address">The first address, for pages.</param>
+    /// <param name="addressMask">2^mask pages.</param>
+    public void InvalidatePasidIotlb(PasidIotlbGranularity granularity, DomainId domain, Pasid pasid, Iova address, int addressMask)
+    {
+        Invalidations++;
+        Observer?.PasidIotlbInvalidated(granularity, domain, pasid, address, addressMask);
+
+        // Nothing here is of the second stage alone; what is passed through has no pages that software would name.
+        bool wholly = granularity == PasidIotlbGranularity.Pasid;
+        for (TranslationKind kind = TranslationKind.FirstStage; kind <= TranslationKind.PassThrough; kind++)
+        {
+            if ((wholly || kind != TranslationKind.PassThrough) && _processSpaces.TryGetValue((domain, kind, pasid), out AddressSpace? process))
+                Drop(process, wholly, address, addressMask);
+        }
+    }
+
+    /// <summary>Invalidates PASID entries.</summary>
+    /// <param name="granularity">How much.</param>
+    /// <param name="domain">The domain, for one domain or PASID.</param>
+    /// <param name="pasid">The PASID, for one PASID.</param>
+    public void InvalidatePasids(PasidCacheGranularity granularity, DomainId domain, Pasid pasid)
+    {
+        Invalidations++;
+        Observer?.PasidsInvalidated(granularity, domain, pasid);
+    }
+
+    /// <summary>Invalidates interrupt remapping entries, of which nothing is remembered: interrupts are not remapped.</summary>
+    /// <param name="first">The index of the first one.</param>
+    /// <param name="count">How many: a power of two, of which the index is a multiple.</param>
+    public void InvalidateInterruptEntries(int first, int count)
+    {
+        Invalidations++;
+        Observer?.InterruptEntriesInvalidated(first, count);
     }
 
     /// <summary>Forgets everything.</summary>
@@ -108,6 +159,21 @@ internal sealed class TranslationCaches
     }
 
     private ulong NextStamp() => ++_lastStamp << RequestStream.NumberBits;
+
+    private AddressSpace Create(DomainId domain, TranslationKind kind, Pasid pasid)
+    {
+        AddressSpace space = new(domain, kind, pasid, NextStamp());
+        _used.Add(space);
+        return space;
+    }
+
+    private void Drop(AddressSpace space, bool wholly, Iova address, int addressMask)
+    {
+        if (wholly)
+            space.Drop(NextStamp());
+        else
+            Iotlb.DropPages(space, address.Value, addressMask);
+    }
 
     private void DropTranslations()
     {

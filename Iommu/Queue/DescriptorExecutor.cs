@@ -5,20 +5,19 @@ namespace Dma.Iommu;
 
 /// <summary>Checks one descriptor of the invalidation queue and does what it asks for.</summary>
 internal sealed class DescriptorExecutor(
-    RegisterFile registers, PhysicalMemory memory, HardwareProfile profile, TranslationCaches caches, EventMessage completion)
+    RegisterFile registers, PhysicalMemory memory, HardwareProfile profile, TranslationCaches caches, DeviceTlbs devices, EventMessage completion)
 {
-    private static readonly Bits128 _contextReserved =
-        Bits128.Mask(8, 6) | Bits128.Mask(15, 12) | Bits128.Mask(63, 50) | Bits128.Mask(127, 64);
+    private readonly DescriptorRules _rules = new(profile);
 
-    private static readonly Bits128 _iotlbReserved =
-        Bits128.Mask(8, 8) | Bits128.Mask(15, 12) | Bits128.Mask(63, 32) | Bits128.Mask(75, 71);
+    /// <summary>Whether a fence was met behind an invalidation that a device has not completed.</summary>
+    public bool IsFenced { get; private set; }
 
-    private static readonly Bits128 _deviceTlbReserved =
-        Bits128.Mask(8, 4) | Bits128.Mask(31, 21) | Bits128.Mask(51, 48) | Bits128.Mask(75, 65);
-
-    private readonly Bits128 _waitReserved =
-        Bits128.Mask(8, 8) | Bits128.Mask(31, 12) | Bits128.Mask(65, 64)
-        | (profile.ExtendedCapabilities.PageRequestDrain ? default : Bits128.Mask(7, 7));
+    /// <summary>The time of what devices have not completed is up: waits for it were aborted, and the fence is gone.</summary>
+    public void TimeOut()
+    {
+        IsFenced = false;
+        devices.TimeOut();
+    }
 
     /// <summary>Carries a descriptor out.</summary>
     /// <param name="raw">Its bits; those above 128 are zero in a queue of narrow descriptors.</param>
@@ -26,35 +25,27 @@ internal sealed class DescriptorExecutor(
     /// <returns>Why it was not carried out, or none.</returns>
     public InvalidationQueueError Execute(in Bits256 raw, bool wide)
     {
+        InvalidationQueueError error = _rules.Check(raw, wide, out InvalidationDescriptorType type);
+        if (error != InvalidationQueueError.None)
+            return error;
         Bits128 low = new(raw.Word0, raw.Word1);
-        InvalidationDescriptor descriptor = new(low);
-        InvalidationDescriptorType type = (InvalidationDescriptorType)((descriptor.TypeHigh << 4) | descriptor.TypeLow);
-        if (!HasType(type, wide))
-            return InvalidationQueueError.InvalidType;
-
-        // The upper half of a wide descriptor is reserved in all types.
-        if ((raw.Word2 | raw.Word3) != 0)
-            return InvalidationQueueError.ReservedField;
         return type switch
         {
             InvalidationDescriptorType.ContextCache => Execute(new ContextCacheDescriptor(low)),
             InvalidationDescriptorType.Iotlb => Execute(new IotlbDescriptor(low)),
-            InvalidationDescriptorType.DeviceTlb => low.Any(_deviceTlbReserved) ? InvalidationQueueError.ReservedField : default,
+            InvalidationDescriptorType.DeviceTlb => Execute(new DeviceTlbDescriptor(low)),
+            InvalidationDescriptorType.InterruptEntryCache => Execute(new InterruptEntryCacheDescriptor(low)),
+            InvalidationDescriptorType.PasidIotlb => Execute(new PasidIotlbDescriptor(low)),
+            InvalidationDescriptorType.PasidCache => Execute(new PasidCacheDescriptor(low)),
+            InvalidationDescriptorType.PasidDeviceTlb => Execute(new PasidDeviceTlbDescriptor(low)),
+            InvalidationDescriptorType.PageGroupResponse => Execute(new PageGroupResponseDescriptor(low)),
             _ => Execute(new WaitDescriptor(low)),
         };
     }
 
-    // A type that the unit, the mode or the width does not have is no type.
-    private bool HasType(InvalidationDescriptorType type, bool wide) => type switch
-    {
-        InvalidationDescriptorType.ContextCache or InvalidationDescriptorType.Iotlb or InvalidationDescriptorType.Wait => true,
-        InvalidationDescriptorType.DeviceTlb => profile.ExtendedCapabilities.DeviceTlb,
-        _ => false,
-    };
-
     private InvalidationQueueError Execute(ContextCacheDescriptor descriptor)
     {
-        if (descriptor.Raw.Any(_contextReserved) || descriptor.Granularity == ContextGranularity.Reserved)
+        if (descriptor.Granularity == ContextGranularity.Reserved)
             return InvalidationQueueError.ReservedField;
         caches.InvalidateContext(descriptor.Granularity, descriptor.DomainId, descriptor.Source, descriptor.FunctionMask);
         return InvalidationQueueError.None;
@@ -63,16 +54,69 @@ internal sealed class DescriptorExecutor(
     private InvalidationQueueError Execute(IotlbDescriptor descriptor)
     {
         IotlbGranularity granularity = InvalidationRules.Performed(descriptor.Granularity, descriptor.AddressMask, profile);
-        if (descriptor.Raw.Any(_iotlbReserved) || granularity == IotlbGranularity.Reserved)
+        if (granularity == IotlbGranularity.Reserved)
             return InvalidationQueueError.ReservedField;
         caches.InvalidateIotlb(granularity, descriptor.DomainId, descriptor.Address, descriptor.AddressMask);
         return InvalidationQueueError.None;
     }
 
+    private InvalidationQueueError Execute(PasidIotlbDescriptor descriptor)
+    {
+        if (!InvalidationRules.TryPerform(descriptor.Granularity, descriptor.AddressMask, profile, out PasidIotlbGranularity granularity))
+            return InvalidationQueueError.ReservedField;
+        caches.InvalidatePasidIotlb(granularity, descriptor.DomainId, descriptor.Pasid, descriptor.Address, descriptor.AddressMask);
+        return InvalidationQueueError.None;
+    }
+
+    private InvalidationQueueError Execute(PasidCacheDescriptor descriptor)
+    {
+        if (descriptor.Granularity == PasidCacheGranularity.Reserved)
+            return InvalidationQueueError.ReservedField;
+        caches.InvalidatePasids(descriptor.Granularity, descriptor.DomainId, descriptor.Pasid);
+        return InvalidationQueueError.None;
+    }
+
+    private InvalidationQueueError Execute(DeviceTlbDescriptor descriptor)
+    {
+        devices.Invalidate(descriptor.Source, DeviceTlbInvalidation.From(descriptor));
+        return InvalidationQueueError.None;
+    }
+
+    private InvalidationQueueError Execute(PasidDeviceTlbDescriptor descriptor)
+    {
+        devices.Invalidate(descriptor.Source, DeviceTlbInvalidation.From(descriptor));
+        return InvalidationQueueError.None;
+    }
+
+    private InvalidationQueueError Execute(PageGroupResponseDescriptor descriptor)
+    {
+        devices.Respond(descriptor.Requester, PageGroupResponse.From(descriptor));
+        return InvalidationQueueError.None;
+    }
+
+    private InvalidationQueueError Execute(InterruptEntryCacheDescriptor descriptor)
+    {
+        if (!descriptor.IndexSelective)
+        {
+            caches.InvalidateInterruptEntries(0, InterruptTableAddress.EntriesMax);
+            return InvalidationQueueError.None;
+        }
+
+        if (descriptor.IndexMask > profile.ExtendedCapabilities.MaximumHandleMask)
+            return InvalidationQueueError.ReservedField;
+        int first = descriptor.Index >> descriptor.IndexMask << descriptor.IndexMask;
+        caches.InvalidateInterruptEntries(first, 1 << descriptor.IndexMask);
+        return InvalidationQueueError.None;
+    }
+
     private InvalidationQueueError Execute(WaitDescriptor descriptor)
     {
-        if (descriptor.Raw.Any(_waitReserved))
-            return InvalidationQueueError.ReservedField;
+        // A wait for a device that does not answer is aborted: no status, no event. A fence holds back what follows.
+        if (devices.AnyOutstanding)
+        {
+            IsFenced = descriptor.Fence;
+            return InvalidationQueueError.None;
+        }
 
         // The status is in memory before the event; where no memory answers, the write is lost like any posted write.
         if (descriptor.StatusWrite)

@@ -14,14 +14,18 @@ namespace Dma.Iommu;
 ///    +------------------+-----------------------+------------------+
 /// </code>
 /// Everything between head and tail is carried out at once, in order, so that a fence has nothing left to wait
-/// for. An error leaves the head where it is and stops the queue until software clears FSTS.IQE; then the
-/// descriptor is read again.
+/// for, unless a device leaves an invalidation of its TLB unanswered. An error leaves the head where it is and stops
+/// the queue until software clears FSTS.IQE; then the descriptor is read again. A device that lets the time pass
+/// stops it until software clears FSTS.ITE; then it goes on behind what was fetched meanwhile.
 /// </remarks>
 internal sealed class InvalidationQueue(
     RegisterFile registers, PhysicalMemory memory, HardwareProfile profile, FaultLog faults, DescriptorExecutor executor)
 {
     /// <summary>Whether software switched the queue on: QIES.</summary>
     public bool IsEnabled { get; private set; }
+
+    /// <summary>The mode of translation, as SRTP took it.</summary>
+    public TranslationTableMode Mode { get; set; }
 
     /// <summary>QIE rose: the queue begins at its start.</summary>
     public void Enable()
@@ -44,10 +48,11 @@ internal sealed class InvalidationQueue(
         set => registers[RegisterOffsets.InvalidationQueueHead] = value;
     }
 
-    /// <summary>Carries out what is between head and tail, if the queue is on and has no error.</summary>
+    /// <summary>Carries out what is between head and tail, if the queue is on and nothing stops it.</summary>
     public void Run()
     {
-        if (!IsEnabled || new FaultStatus(new(registers[RegisterOffsets.FaultStatus])).InvalidationQueueError)
+        FaultStatus status = new(new(registers[RegisterOffsets.FaultStatus]));
+        if (!IsEnabled || status.InvalidationQueueError || status.InvalidationTimeout)
             return;
         InvalidationQueueAddress queue = new(new(registers[RegisterOffsets.InvalidationQueueAddress]));
         ulong tail = registers[RegisterOffsets.InvalidationQueueTail];
@@ -56,7 +61,7 @@ internal sealed class InvalidationQueue(
         InvalidationQueueError error = CheckRegisters(queue, tail, width, size);
 
         // The head moves by one descriptor in a ring that holds the tail: it gets there.
-        while (error == InvalidationQueueError.None && Head != tail)
+        while (error == InvalidationQueueError.None && Head != tail && !executor.IsFenced)
         {
             error = ReadAndExecute(new(queue.Table.Value + Head), queue.WideDescriptors);
             if (error == InvalidationQueueError.None)
@@ -65,12 +70,26 @@ internal sealed class InvalidationQueue(
 
         if (error != InvalidationQueueError.None)
             Stop(error);
+        executor.TimeOut();
     }
 
     private InvalidationQueueError CheckRegisters(InvalidationQueueAddress queue, ulong tail, ulong width, ulong size)
     {
         ExtendedCapabilityRegister has = profile.ExtendedCapabilities;
         if (queue.WideDescriptors && !has.ScalableMode && !has.AbortDma)
+            return InvalidationQueueError.InvalidWidth;
+        bool known = Mode switch
+        {
+            TranslationTableMode.Legacy => true,
+            TranslationTableMode.Scalable => has.ScalableMode,
+            TranslationTableMode.Abort => has.AbortDma,
+            _ => false,
+        };
+        if (!known)
+            return InvalidationQueueError.InvalidMode;
+
+        // Scalable mode has commands that narrow descriptors have no room for.
+        if (Mode == TranslationTableMode.Scalable && !queue.WideDescriptors)
             return InvalidationQueueError.InvalidWidth;
         if (tail % width != 0)
             return InvalidationQueueError.MisalignedTail;

@@ -20,4 +20,18 @@ internal static class InvalidationRules
             return IotlbGranularity.Domain;
         return addressMask <= profile.Capabilities.MaximumAddressMask ? requested : IotlbGranularity.Reserved;
     }
+
+    /// <summary>How much of the translations of a PASID is invalidated; never less than asked for.</summary>
+    /// <param name="requested">How much was asked for.</param>
+    /// <param name="addressMask">The AM field, which counts for pages only.</param>
+    /// <param name="profile">The unit.</param>
+    /// <param name="performed">How much is invalidated.</param>
+    /// <returns><c>false</c> where the request is incorrect.</returns>
+    public static bool TryPerform(PasidIotlbGranularity requested, int addressMask, HardwareProfile profile, out PasidIotlbGranularity performed)
+    {
+        performed = profile.Capabilities.PageSelectiveInvalidation ? requested : PasidIotlbGranularity.Pasid;
+        return requested == PasidIotlbGranularity.Pasid
+            || (requested == PasidIotlbGranularity.Page
+                && (performed == PasidIotlbGranularity.Pasid || addressMask <= profile.Capabilities.MaximumAddressMask));
+    }
 }

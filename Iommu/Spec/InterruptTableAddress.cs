@@ -6,6 +6,9 @@ namespace Dma.Iommu.Spec;
 /// <param name="Raw">All 64 bits.</param>
 public readonly record struct InterruptTableAddress(Bits64 Raw)
 {
+    /// <summary>The entries of the longest table.</summary>
+    public const int EntriesMax = 1 << 16;
+
     /// <summary>Bits 3:0, S: the table has 2^(S + 1) entries.</summary>
     public int SizeCode
     {

@@ -233,6 +233,67 @@ public sealed class RemappingLayouts
     }
 
     [Fact]
+    public void Descriptors_for_devices_and_interrupts_have_the_bits_of_the_manual()
+    {
+        Wide(
+            raw => new DeviceTlbDescriptor(new(raw[0], raw[1])),
+            ("Type", "3:0"),
+            ("PhysicalFunction", "15:12, 63:52"),
+            ("MaximumPending", "20:16"),
+            ("Source", "47:32"),
+            ("Size", "64"),
+            ("Address", "127:76"));
+        Wide(
+            raw => new InterruptEntryCacheDescriptor(new(raw[0], raw[1])),
+            ("Type", "3:0"),
+            ("IndexSelective", "4"),
+            ("IndexMask", "31:27"),
+            ("Index", "47:32"));
+        Wide(
+            raw => new PageGroupResponseDescriptor(new(raw[0], raw[1])),
+            ("Type", "3:0"),
+            ("PasidPresent", "4"),
+            ("Code", "15:12"),
+            ("Requester", "31:16"),
+            ("Pasid", "51:32"),
+            ("LastInGroup", "66"),
+            ("Group", "75:67"));
+        Assert.Equal(0x8003ul, new DeviceTlbDescriptor { Type = InvalidationDescriptorType.DeviceTlb, PhysicalFunction = new(0x9678) }.Raw.Bits(15, 0));
+        Assert.Equal(0x967ul, new DeviceTlbDescriptor { PhysicalFunction = new(0x9678) }.Raw.Bits(63, 52));
+        Assert.Equal(0x967ul, new PasidDeviceTlbDescriptor { PhysicalFunction = new(0x9678) }.Raw.Bits(63, 52));
+    }
+
+    [Fact]
+    public void Descriptors_for_PASIDs_have_the_bits_of_the_manual()
+    {
+        Wide(
+            raw => new PasidIotlbDescriptor(new(raw[0], raw[1])),
+            ("Type", "3:0"),
+            ("Granularity", "5:4"),
+            ("DomainId", "31:16"),
+            ("Pasid", "51:32"),
+            ("AddressMask", "69:64"),
+            ("Hint", "70"),
+            ("Address", "127:76"));
+        Wide(
+            raw => new PasidCacheDescriptor(new(raw[0], raw[1])),
+            ("Type", "3:0"),
+            ("Granularity", "5:4"),
+            ("DomainId", "31:16"),
+            ("Pasid", "51:32"));
+        Wide(
+            raw => new PasidDeviceTlbDescriptor(new(raw[0], raw[1])),
+            ("Type", "3:0"),
+            ("MaximumPending", "8:4"),
+            ("PhysicalFunction", "15:12, 63:52"),
+            ("Source", "31:16"),
+            ("Pasid", "51:32"),
+            ("Global", "64"),
+            ("Size", "75"),
+            ("Address", "127:76"));
+    }
+
+    [Fact]
     public void An_address_that_its_field_has_no_room_for_is_refused_where_an_entry_is_built()
     {
         Assert.Throws<ArgumentOutOfRangeException>(() => new RootEntry { ContextTable = new(0x1800) });

@@ -12,6 +12,7 @@ internal sealed class RemappingWorld : IDisposable, IInterruptSink, IRemappingOb
     public const ulong Status = 0x3000;
     private ulong _nextFrame = 0x4000;
     private ulong _tail;
+    private bool _wide;
     private uint _ticket;
 
     public RemappingWorld(HardwareProfile profile, ulong memoryBytes = 64 << 20)
@@ -39,6 +40,9 @@ internal sealed class RemappingWorld : IDisposable, IInterruptSink, IRemappingOb
 
     public List<(RemappingFault Fault, FaultDisposition Disposition)> Faults { get; } = [];
 
+    /// <summary>The blocks of interrupt remapping entries that were invalidated.</summary>
+    public List<(int First, int Count)> InterruptEntries { get; } = [];
+
     public ulong FaultRecords => (ulong)RegisterOffsets.FaultRecord(Profile.Capabilities, 0);
 
     public void Dispose() => Memory.Dispose();
@@ -46,6 +50,8 @@ internal sealed class RemappingWorld : IDisposable, IInterruptSink, IRemappingOb
     public void Deliver(MessageInterrupt message) => Messages.Add(message);
 
     public void FaultDetected(in RemappingFault fault, FaultDisposition disposition) => Faults.Add((fault, disposition));
+
+    public void InterruptEntriesInvalidated(int first, int count) => InterruptEntries.Add((first, count));
 
     public ulong Read(int offset, int width = 8) => Unit.Read((ulong)offset, width);
 
@@ -57,6 +63,8 @@ internal sealed class RemappingWorld : IDisposable, IInterruptSink, IRemappingOb
 
     public FaultStatus FaultStatus => new(new(Read(RegisterOffsets.FaultStatus, 4)));
 
+    public InvalidationQueueErrorRecord QueueError => new(new(Read(RegisterOffsets.InvalidationQueueErrorRecord)));
+
     public FaultRecord Record(int index)
     {
         int offset = RegisterOffsets.FaultRecord(Profile.Capabilities, index);
@@ -64,14 +72,17 @@ internal sealed class RemappingWorld : IDisposable, IInterruptSink, IRemappingOb
     }
 
     /// <summary>Root table, queue where there is one, and translation on.</summary>
-    public RemappingWorld Enable(TranslationTableMode mode = TranslationTableMode.Legacy)
+    /// <param name="mode">The mode; scalable mode has a queue of wide descriptors.</param>
+    /// <param name="wide">Whether the queue has wide descriptors in any case.</param>
+    public RemappingWorld Enable(TranslationTableMode mode = TranslationTableMode.Legacy, bool wide = false)
     {
+        _wide = wide || mode == TranslationTableMode.Scalable;
         Write(RegisterOffsets.RootTableAddress, new RootTableAddress { Table = new(RootTable), Mode = mode }.Raw.Value);
         Command(new() { SetRootTablePointer = true });
         if (Profile.ExtendedCapabilities.QueuedInvalidation)
         {
             Write(RegisterOffsets.InvalidationQueueTail, 0);
-            Write(RegisterOffsets.InvalidationQueueAddress, Queue);
+            Write(RegisterOffsets.InvalidationQueueAddress, new InvalidationQueueAddress { Table = new(Queue), WideDescriptors = _wide }.Raw.Value);
             Command(new() { QueuedInvalidationEnable = true });
         }
 
@@ -160,10 +171,19 @@ internal sealed class RemappingWorld : IDisposable, IInterruptSink, IRemappingOb
         new() { Read = read, Write = write, Address = new(frame) };
 
     /// <summary>Puts a descriptor into the queue and lets the unit see it.</summary>
-    public void Submit(Bits128 descriptor)
+    public void Submit(Bits128 descriptor) => SubmitAll(new Bits256(descriptor.Word0, descriptor.Word1, 0, 0));
+
+    /// <summary>Puts descriptors into the queue and lets the unit see them; a narrow queue takes their lower halves.</summary>
+    public void SubmitAll(params ReadOnlySpan<Bits256> descriptors)
     {
-        Put(new(Queue + _tail), descriptor);
-        _tail = (_tail + 16) % 4096;
+        foreach (Bits256 descriptor in descriptors)
+        {
+            Put(new(Queue + _tail), new Bits128(descriptor.Word0, descriptor.Word1));
+            if (_wide)
+                Put(new(Queue + _tail + 16), new Bits128(descriptor.Word2, descriptor.Word3));
+            _tail = (_tail + (_wide ? 32ul : 16)) % 4096;
+        }
+
         Write(RegisterOffsets.InvalidationQueueTail, _tail);
     }
 

@@ -1,0 +1,15 @@
+namespace Dma.Iommu;
+
+/// <summary>Which completions a device sends for an invalidation of its translations.</summary>
+[Flags]
+public enum DeviceTlbAnswer
+{
+    /// <summary>Not any: the invalidation times out (ITE).</summary>
+    None = 0,
+
+    /// <summary>The one that belongs to the request: the device has forgotten the translations.</summary>
+    Completed = 1,
+
+    /// <summary>One that belongs to no request (ICE).</summary>
+    Unexpected = 2,
+}

@@ -1,0 +1,39 @@
+using Dma.Iommu.Spec;
+using Dma.Machine;
+
+namespace Dma.Iommu;
+
+/// <summary>What a device shall forget (PCI Express, ATS, invalidate request).</summary>
+/// <param name="Address">The first address.</param>
+/// <param name="Shift">2^shift bytes: 12 for a page, 64 for the whole address space.</param>
+/// <param name="Pasid">Whose translations; null for those of requests without PASID.</param>
+/// <param name="AllPasids">Those of all PASIDs of the device, whichever is named.</param>
+/// <param name="PhysicalFunction">The function by which invalidations of the device are counted.</param>
+/// <param name="MaximumPending">How many invalidations software believes the device to take at a time: MIP.</param>
+public readonly record struct DeviceTlbInvalidation(
+    Iova Address, int Shift, Pasid? Pasid, bool AllPasids, SourceId PhysicalFunction, int MaximumPending)
+{
+    /// <summary>Whether the device may keep what it has cached for an address.</summary>
+    public bool Spares(Iova address) => Shift < 64 && (address.Value ^ Address.Value) >> Shift != 0;
+
+    internal static DeviceTlbInvalidation From(DeviceTlbDescriptor descriptor)
+    {
+        (Iova address, int shift) = Range(descriptor.Address, descriptor.Size);
+        return new(address, shift, null, false, descriptor.PhysicalFunction, descriptor.MaximumPending);
+    }
+
+    internal static DeviceTlbInvalidation From(PasidDeviceTlbDescriptor descriptor)
+    {
+        (Iova address, int shift) = Range(descriptor.Address, descriptor.Size);
+        return new(address, shift, descriptor.Pasid, descriptor.Global, descriptor.PhysicalFunction, descriptor.MaximumPending);
+    }
+
+    // With S, k ones from bit 12 up and a zero above them: 2^(13 + k) bytes. All ones below bit 63 are everything.
+    private static (Iova Address, int Shift) Range(Iova address, bool size)
+    {
+        if (!size)
+            return (address, 12);
+        int shift = Math.Min(64, 13 + System.Numerics.BitOperations.TrailingZeroCount(~(address.Value >> 12)));
+        return (new(shift == 64 ? 0 : address.Value >> shift << shift), shift);
+    }
+}

@@ -1,0 +1,14 @@
+using Dma.Iommu.Spec;
+using Dma.Machine;
+
+namespace Dma.Iommu;
+
+/// <summary>What software says to a group of page requests (PCI Express, page request interface).</summary>
+/// <param name="Group">Which group: 0 to 511, as the device numbered it.</param>
+/// <param name="Pasid">Whose pages; null for requests without PASID.</param>
+/// <param name="Code">What became of the requests.</param>
+public readonly record struct PageGroupResponse(int Group, Pasid? Pasid, PageResponseCode Code)
+{
+    internal static PageGroupResponse From(PageGroupResponseDescriptor descriptor) =>
+        new(descriptor.Group, descriptor.PasidPresent ? descriptor.Pasid : null, descriptor.Code);
+}
