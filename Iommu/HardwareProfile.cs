@@ -43,6 +43,12 @@ public sealed record HardwareProfile
     /// <summary>Ways of the context cache.</summary>
     public int ContextCacheWays { get; init; } = 4;
 
+    /// <summary>Sets of the interrupt entry cache; 0 for a unit that caches no interrupt remapping entries.</summary>
+    public int InterruptCacheSets { get; init; } = 64;
+
+    /// <summary>Ways of the interrupt entry cache.</summary>
+    public int InterruptCacheWays { get; init; } = 4;
+
     /// <summary>Which way of a full set is given up.</summary>
     public Replacement Replacement { get; init; }
 
@@ -60,6 +66,9 @@ public sealed record HardwareProfile
 
     /// <summary>When rights are checked relative to reserved bits.</summary>
     public RightsOrder RightsOrder { get; init; }
+
+    /// <summary>When the requester of an interrupt is checked relative to what its entry asks for.</summary>
+    public InterruptCheckOrder InterruptCheckOrder { get; init; }
 
     /// <summary>Whether a fault is dropped while a record holds another one of the same requester.</summary>
     public bool CollapsesFaults { get; init; }

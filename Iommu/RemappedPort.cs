@@ -12,12 +12,12 @@ public sealed class RemappedPort : IDmaPort
 {
     private readonly PhysicalMemory _memory;
     private readonly Translator _translator;
-    private readonly IInterruptSink _interrupts;
+    private readonly InterruptRemapper _interrupts;
     private readonly HardwareProfile _profile;
     private readonly RequestStream _stream;
     private readonly FrontTable _front;
 
-    internal RemappedPort(SourceId source, PhysicalMemory memory, Translator translator, TranslationCaches caches, IInterruptSink interrupts, HardwareProfile profile)
+    internal RemappedPort(SourceId source, PhysicalMemory memory, Translator translator, TranslationCaches caches, InterruptRemapper interrupts, HardwareProfile profile)
     {
         Source = source;
         _memory = memory;
@@ -126,8 +126,9 @@ public sealed class RemappedPort : IDmaPort
         // A doubleword into the interrupt range is an interrupt, whatever tables say.
         if (InterruptRange.Contains(address.Value) && attributes == default && source.Length == 4 && (address.Value & 3) == 0)
         {
+            if (!_interrupts.TryDeliver(Source, address.Value, BitConverter.ToUInt32(source)))
+                return DmaStatus.Blocked;
             Interrupts++;
-            _interrupts.Deliver(new(address.Value, BitConverter.ToUInt32(source)));
             return DmaStatus.Success;
         }
 

@@ -12,7 +12,7 @@ namespace Dma.Iommu;
 public sealed class RemappingUnit : IDmaFabric, IMmioDevice, IRegisterEffects
 {
     private readonly PhysicalMemory _memory;
-    private readonly IInterruptSink _interrupts;
+    private readonly InterruptRemapper _interrupts;
     private readonly RegisterFile _registers;
     private readonly TranslationCaches _caches;
     private readonly EventMessage _faultEvent;
@@ -35,7 +35,6 @@ public sealed class RemappingUnit : IDmaFabric, IMmioDevice, IRegisterEffects
     {
         Profile = profile;
         _memory = memory;
-        _interrupts = interrupts;
         _registers = RegisterMap.Create(profile);
         _caches = new(profile);
         _faultEvent = new(_registers, RegisterOffsets.FaultEventControl, memory, interrupts);
@@ -43,6 +42,7 @@ public sealed class RemappingUnit : IDmaFabric, IMmioDevice, IRegisterEffects
         _faults = new(_registers, profile, _faultEvent);
         _regions = new(_registers, profile);
         _translator = new(memory, profile, _caches, _faults, _regions);
+        _interrupts = new(memory, profile, _caches.Interrupts, _faults, interrupts);
         _deviceTlbs = new(_registers, _faults);
         _queue = new(_registers, memory, profile, _faults, new(_registers, memory, profile, _caches, _deviceTlbs, _completionEvent));
         _iotlbInvalidate = RegisterMap.HasRegisterInvalidation(profile) ? RegisterOffsets.IotlbInvalidate(profile.ExtendedCapabilities) : -1;
@@ -92,6 +92,9 @@ public sealed class RemappingUnit : IDmaFabric, IMmioDevice, IRegisterEffects
         }
     }
 
+    /// <summary>What it has made of interrupt requests since power-on.</summary>
+    public InterruptStatistics InterruptStatistics => _interrupts.Statistics;
+
     private GlobalStatus Status
     {
         get => new(new(_registers[RegisterOffsets.GlobalStatus]));
@@ -132,6 +135,8 @@ public sealed class RemappingUnit : IDmaFabric, IMmioDevice, IRegisterEffects
         SetTranslation(false);
         _translator.Root = default;
         _queue.Mode = default;
+        _translator.RemapsInterrupts = false;
+        _interrupts.Reset();
         _faults.Reset();
     }
 
@@ -214,8 +219,30 @@ public sealed class RemappingUnit : IDmaFabric, IMmioDevice, IRegisterEffects
             SetRootTable();
         if (command.QueuedInvalidationEnable != Status.QueuedInvalidationEnabled && Profile.ExtendedCapabilities.QueuedInvalidation)
             SetQueue(command.QueuedInvalidationEnable);
+        if (Profile.ExtendedCapabilities.InterruptRemapping)
+            CommandInterrupts(command);
         if (command.TranslationEnable != Status.TranslationEnabled)
             SetTranslation(command.TranslationEnable);
+    }
+
+    private void CommandInterrupts(GlobalCommand command)
+    {
+        if (command.SetInterruptRemapTablePointer)
+        {
+            _interrupts.Table = new(new(_registers[RegisterOffsets.InterruptTableAddress]));
+            if (Profile.Capabilities.EnhancedSetInterruptPointer)
+                _caches.Interrupts.Clear();
+        }
+
+        _interrupts.AllowsCompatibility = command.CompatibilityFormatInterrupt;
+        _interrupts.IsEnabled = _translator.RemapsInterrupts = command.InterruptRemappingEnable;
+        GlobalStatus before = Status;
+        Status = before with
+        {
+            InterruptRemapTablePointerSet = before.InterruptRemapTablePointerSet || command.SetInterruptRemapTablePointer,
+            CompatibilityFormatInterrupts = command.CompatibilityFormatInterrupt,
+            InterruptRemappingEnabled = command.InterruptRemappingEnable,
+        };
     }
 
     private void SetRootTable()

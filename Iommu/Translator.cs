@@ -22,6 +22,9 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
     /// <summary>Whether requests are translated: TES.</summary>
     public bool IsEnabled { get; set; }
 
+    /// <summary>Whether interrupt requests are remapped: IRES. What is no proper one is a fault then, translated or not.</summary>
+    public bool RemapsInterrupts { get; set; }
+
     /// <summary>The root table, as SRTP took it.</summary>
     public RootTableAddress Root { get; set; }
 
@@ -78,13 +81,14 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
     [MethodImpl(MethodImplOptions.NoInlining)]
     public bool TryTranslate(RequestStream stream, ulong address, in Access access, out PhysicalAddress target)
     {
-        if (!IsEnabled)
-            return TryPassUntranslated(address, access, out target);
         target = default;
 
         // 1. The interrupt range is no memory: interrupt requests were taken out before, the rest is refused.
-        if (access.Type == AddressType.Untranslated && access.Attributes.Pasid is null && InterruptRange.Contains(address))
+        if ((IsEnabled || RemapsInterrupts) && access.Type == AddressType.Untranslated && access.Attributes.Pasid is null && InterruptRange.Contains(address))
             return Refuse(stream, FaultReason.InterruptRangeRequest, address, access, suppressed: !profile.ReportsInterruptRangeRequests);
+
+        if (!IsEnabled)
+            return TryPassUntranslated(address, access, out target);
         if (access.Attributes.Pasid is not null)
             return Refuse(stream, FaultReason.PasidInLegacyMode, address, access, suppressed: false);
 

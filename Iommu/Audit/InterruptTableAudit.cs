@@ -6,10 +6,7 @@ namespace Dma.Iommu;
 /// <summary>Reads the interrupt remapping table and the posted-interrupt descriptors behind it.</summary>
 internal sealed class InterruptTableAudit(PhysicalMemory memory, HardwareProfile profile, AuditLog log, TablePages pages)
 {
-    private static readonly Bits128 RemappedReserved = Bits128.Mask(14, 12) | Bits128.Mask(31, 24) | Bits128.Mask(127, 84);
-    private static readonly Bits128 XApicReserved = Bits128.Mask(63, 48) | Bits128.Mask(39, 32);
-    private static readonly Bits128 PostedReserved = Bits128.Mask(7, 2) | Bits128.Mask(13, 12) | Bits128.Mask(37, 24) | Bits128.Mask(95, 84);
-    private static readonly Bits512 DescriptorReserved = Bits512.Mask(271, 258) | Bits512.Mask(287, 280) | Bits512.Mask(511, 320);
+    private readonly InterruptEntryRules _rules = new(profile);
 
     /// <summary>The present entries, by index.</summary>
     public IReadOnlyList<AuditedInterrupt> Read(InterruptTableAddress table)
@@ -38,9 +35,9 @@ internal sealed class InterruptTableAudit(PhysicalMemory memory, HardwareProfile
 
     private AuditedInterrupt ReadEntry(int index, PhysicalAddress at, InterruptRemappingEntry entry, bool extended)
     {
-        FaultReason fault = entry.IsPosted ? FaultOfPosted(new(entry.Raw)) : FaultOfRemapped(new(entry.Raw), extended);
-        if (entry.SourceValidation > SourceValidationType.BusRange)
-            fault = FaultReason.InterruptEntryInvalid;
+        FaultReason fault = _rules.Check(entry, extended) != InterruptEntryState.Sound ? FaultReason.InterruptEntryInvalid
+            : entry.IsPosted ? FaultOfDescriptor(new PostedInterrupt(entry.Raw).Descriptor)
+            : FaultReason.None;
         if (fault != FaultReason.None)
             log.AddFault(new(AuditStructure.InterruptTable, 0, at, entry.Raw.Word0, fault, null, new((ulong)index)));
         else if (entry.SourceValidation == SourceValidationType.None)
@@ -48,22 +45,11 @@ internal sealed class InterruptTableAudit(PhysicalMemory memory, HardwareProfile
         return new(index, at, entry, fault);
     }
 
-    private static FaultReason FaultOfRemapped(RemappedInterrupt entry, bool extended)
+    private FaultReason FaultOfDescriptor(PhysicalAddress at)
     {
-        bool known = Enum.IsDefined(entry.DeliveryMode)
-            && (entry.DeliveryMode != InterruptDeliveryMode.LowestPriority || entry.RedirectionHint);
-        return !known || entry.Raw.Any(RemappedReserved) || (!extended && entry.Raw.Any(XApicReserved))
-            ? FaultReason.InterruptEntryInvalid
-            : FaultReason.None;
-    }
-
-    private FaultReason FaultOfPosted(PostedInterrupt entry)
-    {
-        if (!profile.Capabilities.PostedInterrupts || entry.Raw.Any(PostedReserved))
-            return FaultReason.InterruptEntryInvalid;
-        if (!memory.TryRead(entry.Descriptor, out Bits512 descriptor))
+        if (!memory.TryRead(at, out Bits512 descriptor))
             return FaultReason.PostedDescriptorAccess;
-        pages.Add(entry.Descriptor, AuditStructure.PostedDescriptor, 64);
-        return descriptor.Any(DescriptorReserved) ? FaultReason.PostedDescriptorReserved : FaultReason.None;
+        pages.Add(at, AuditStructure.PostedDescriptor, 64);
+        return InterruptEntryRules.IsReserved(descriptor) ? FaultReason.PostedDescriptorReserved : FaultReason.None;
     }
 }

@@ -21,6 +21,7 @@ internal sealed class TranslationCaches
         _spaces = new AddressSpace?[1 << Math.Min(16, 4 + (2 * profile.Capabilities.DomainsCode))];
         Iotlb = new(profile, _streams);
         Contexts = new(profile);
+        Interrupts = new(profile);
     }
 
     /// <summary>The cache of translations.</summary>
@@ -28,6 +29,9 @@ internal sealed class TranslationCaches
 
     /// <summary>The cache of context entries.</summary>
     public ContextCache Contexts { get; }
+
+    /// <summary>The cache of interrupt remapping entries.</summary>
+    public InterruptEntryCache Interrupts { get; }
 
     /// <summary>How many commands invalidated something.</summary>
     public ulong Invalidations { get; private set; }
@@ -142,16 +146,17 @@ internal sealed class TranslationCaches
         Observer?.PasidsInvalidated(granularity, domain, pasid);
     }
 
-    /// <summary>Invalidates interrupt remapping entries, of which nothing is remembered: interrupts are not remapped.</summary>
+    /// <summary>Invalidates interrupt remapping entries.</summary>
     /// <param name="first">The index of the first one.</param>
     /// <param name="count">How many: a power of two, of which the index is a multiple.</param>
     public void InvalidateInterruptEntries(int first, int count)
     {
         Invalidations++;
         Observer?.InterruptEntriesInvalidated(first, count);
+        Interrupts.Drop(first, count);
     }
 
-    /// <summary>Forgets everything.</summary>
+    /// <summary>Forgets contexts and translations.</summary>
     public void DropAll()
     {
         Contexts.DropAll();

@@ -117,7 +117,7 @@ internal sealed class FaultLog
         bool pasid = _profile.ExtendedCapabilities.ProcessAddressSpaces && attributes.Pasid is not null;
         return new()
         {
-            Address = new(fault.Address.Value & ~0xFFFul),
+            Address = new(fault.InterruptIndex is { } index ? (ulong)index << 48 : fault.Address.Value & ~0xFFFul),
             Source = fault.Source,
             Type2 = attributes.Atomic,
             Privileged = pasid && attributes.Privileged,

@@ -10,4 +10,8 @@ namespace Dma.Iommu;
 /// <param name="Write">Whether it wanted to write.</param>
 /// <param name="Attributes">What else it carried.</param>
 public readonly record struct RemappingFault(
-    SourceId Source, FaultReason Reason, Iova Address, bool Write, DmaAttributes Attributes);
+    SourceId Source, FaultReason Reason, Iova Address, bool Write, DmaAttributes Attributes)
+{
+    /// <summary>The index that an interrupt request asked for, which a record holds in place of the address; null for other requests.</summary>
+    public ushort? InterruptIndex { get; init; }
+}

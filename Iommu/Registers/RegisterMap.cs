@@ -26,6 +26,7 @@ internal static class RegisterMap
             .. RegisterInvalidation(profile),
             .. ProtectedMemory(profile),
             .. Queue(profile),
+            .. InterruptTable(profile),
             .. MemoryTypes(profile),
             .. EnhancedCommands(profile),
         ];
@@ -102,6 +103,14 @@ internal static class RegisterMap
         yield return new(RegisterOffsets.ProtectedLowLimit, 4, "PLMLIMIT", new(0, Writable: lowBits));
         yield return new(RegisterOffsets.ProtectedHighBase, 8, "PHMBASE", new(0, Writable: highBits));
         yield return new(RegisterOffsets.ProtectedHighLimit, 8, "PHMLIMIT", new(0, Writable: highBits));
+    }
+
+    private static IEnumerable<Register> InterruptTable(HardwareProfile profile)
+    {
+        if (!profile.ExtendedCapabilities.InterruptRemapping)
+            yield break;
+        InterruptTableAddress fields = new() { SizeCode = 15, ExtendedInterruptMode = profile.ExtendedCapabilities.ExtendedInterruptMode };
+        yield return new(RegisterOffsets.InterruptTableAddress, 8, "IRTA", new(0, Writable: _pages | fields.Raw.Value));
     }
 
     private static IEnumerable<Register> Queue(HardwareProfile profile)

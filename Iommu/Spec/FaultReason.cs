@@ -48,11 +48,26 @@ public enum FaultReason
     /// <summary>LGN.4: the translated address lies in the interrupt range.</summary>
     OutputInInterruptRange = 0xE,
 
+    /// <summary>A reserved bit is set in the data of a remappable interrupt request.</summary>
+    InterruptRequestReserved = 0x20,
+
+    /// <summary>The index of an interrupt request is beyond the interrupt table, or its entry beyond the host's addresses.</summary>
+    InterruptIndexBeyondTable = 0x21,
+
+    /// <summary>The interrupt entry is not present.</summary>
+    InterruptEntryNotPresent = 0x22,
+
     /// <summary>An interrupt entry cannot be read.</summary>
     InterruptEntryAccess = 0x23,
 
     /// <summary>A reserved bit is set in a present interrupt entry, or it asks for what the unit does not have.</summary>
     InterruptEntryInvalid = 0x24,
+
+    /// <summary>An interrupt request in compatibility format, which is not let through.</summary>
+    CompatibilityInterruptBlocked = 0x25,
+
+    /// <summary>The interrupt entry is not for this requester.</summary>
+    InterruptSourceInvalid = 0x26,
 
     /// <summary>A posted-interrupt descriptor cannot be read or written.</summary>
     PostedDescriptorAccess = 0x27,

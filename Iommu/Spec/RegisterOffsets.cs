@@ -82,6 +82,9 @@ public static class RegisterOffsets
     /// <summary>IQERCD, 64 bits.</summary>
     public const int InvalidationQueueErrorRecord = 0x0B0;
 
+    /// <summary>IRTA, 64 bits.</summary>
+    public const int InterruptTableAddress = 0x0B8;
+
     /// <summary>How many registers of fixed ranges there are.</summary>
     public const int MtrrFixedRanges = 11;
 
