@@ -89,13 +89,13 @@ internal sealed class InterruptRemapper
         if (!request.IsRemappable)
             return TryPass(source, address, data);
 
-        // 1. The index, and what of the request is reserved. It may have 17 bits, and so be beyond any table.
+        // 1. What of the request is reserved, and the index. It may have 17 bits, and so be beyond any table.
         int index = request.Handle;
         if (request.SubhandleValid)
         {
-            index += new InterruptRequestData(new(data)).Subhandle;
             if (data >> 16 != 0)
-                return Refuse(source, FaultReason.InterruptRequestReserved, address, index, suppressed: false);
+                return Refuse(source, FaultReason.InterruptRequestReserved, address, index: 0, suppressed: false);
+            index += new InterruptRequestData(new(data)).Subhandle;
         }
 
         // 2. The table.

@@ -8,6 +8,7 @@ public sealed class RecordedCaseTests
     [InlineData("fault")]
     [InlineData("fevent")]
     [InlineData("cache")]
+    [InlineData("ir")]
     public void A_recorded_script_gets_the_recorded_answers_or_the_listed_ones(string group)
     {
         List<string> problems = [];

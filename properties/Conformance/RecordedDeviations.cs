@@ -49,6 +49,36 @@ internal static class RecordedDeviations
             "the fields of a command stay readable; a domain is done as a domain",
             ["22: CCMD 5000000000200001 not 4800000000000001"]),
         ["cache/reg_ccmd_device"] = ("the fields of a command stay readable", ["22: CCMD 7800000000200001 not 7800000000000001"]),
+        ["ir/compat_with_ire"] = (
+            "a request in compatibility format passes only where CFI allows it, and CFIS tells",
+            [
+                "9: status blocked not ok",
+                "9: FSTS 2 not 0",
+                "9: FRCD_HI 8000000000000000 not 0",
+                "9: interrupts  not 0/0 0 65 0",
+                "15: GSTS 7800000 not 7000000",
+            ]),
+        ["ir/sid_bus_and_rsvd"] = (
+            "the first bus of a range is in the high byte of SID; a reserved SVT makes the entry invalid",
+            [
+                "26: status blocked not ok",
+                "26: FSTS 2 not 0",
+                "26: FRCD_HI 8000000000000000 not 0",
+                "26: interrupts  not 0/0 0 104 0",
+                "48: FRCD_HI 8000002400000020 not 8000002600000020",
+            ]),
+        ["ir/dma_write_to_fee"] = (
+            "each request carries its requester; a quadword is no interrupt, and is not taken apart; a request that is blocked is blocked",
+            [
+                "11: status blocked not ok",
+                "11: FRCD_HI 8000002000000020 not 800000200000FFFF",
+                "16: status blocked not ok",
+                "16: FSTS 0 not 2",
+                "16: FRCD_HI 2000000020 not 800000210000FFFF",
+                "16: interrupts  not 0/0 0 115 0",
+                "21: status blocked not dropped",
+            ]),
+        ["ir/eim"] = ("an x2APIC destination has 32 bits, of which the recorder saw eight", ["13: interrupts 256/0 0 118 0 not 0/0 0 118 0"]),
         ["qi/unbacked_queue"] = ("the error record exists", ["7: IQERCD 2 not 0"]),
         ["qi/bad_type8"] = Bad(3),
         ["qi/bad_type9"] = Bad(3),

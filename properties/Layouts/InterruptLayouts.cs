@@ -66,6 +66,20 @@ public sealed class InterruptLayouts
     }
 
     [Fact]
+    public void An_interrupt_request_has_the_bits_of_the_manual()
+    {
+        LayoutProbe.Check(
+            1,
+            raw => new InterruptRequestAddress(new(raw[0])),
+            ("Handle", "19:5, 2"),
+            ("SubhandleValid", "3"),
+            ("IsRemappable", "4"));
+        LayoutProbe.CheckWrites(1, raw => new InterruptRequestAddress(new(raw[0])));
+        LayoutProbe.Check(1, raw => new InterruptRequestData(new(raw[0])), ("Subhandle", "15:0"));
+        LayoutProbe.CheckWrites(1, raw => new InterruptRequestData(new(raw[0])));
+    }
+
+    [Fact]
     public void The_address_of_a_descriptor_is_put_together_from_its_halves() =>
         Assert.Equal(0x1234_5678_9ABC_DEC0ul, new PostedInterrupt(new(0x9ABC_DEC0_0000_0000, 0x1234_5678_0000_0000)).Descriptor.Value);
 
