@@ -1,5 +1,4 @@
 using Dma.Iommu.Spec;
-using Dma.Machine;
 
 namespace Dma.Iommu;
 
