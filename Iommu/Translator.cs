@@ -15,6 +15,9 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
     private bool _attends = !caches.Iotlb.IsAbsent;
     private IRemappingObserver? _observer;
 
+    // Whether what follows is more than that the IOTLB takes it in.
+    private bool _attendsMore = profile.PrefetchPages != 0 || caches.Iotlb.IsAbsent;
+
     private readonly int _prefetchPages = profile.PrefetchPages;
     private readonly bool _rewalks = profile.RewalksBeforeRefusal;
     private readonly bool _cachesFaults = profile.CachesFaults && profile.Capabilities.CachingMode;
@@ -48,6 +51,7 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
         {
             _observer = value;
             _attends = _hasIotlb || value is not null;
+            _attendsMore = _prefetchPages != 0 || !_hasIotlb || value is not null;
         }
     }
 
@@ -62,14 +66,9 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
     {
         if (address >= stream.AddressEnd || InterruptRange.Contains(address))
             return TryTranslateFromContext(stream, address, wanted, out target);
-        if (_attends)
-            return TryTranslateCached(stream, stream.Space!, address, wanted, out target);
-
-        // Nothing caches and nobody watches: the tables, and that is all.
-        Walks++;
-        bool found = _legacy.TryTranslateQuickly(stream.Context, address, wanted, out ulong place);
-        target = new(place);
-        return (found && !InterruptRange.Contains(place)) || TryWalk(stream, address, wanted, out target);
+        return _attends
+            ? TryTranslateCached(stream, stream.Tenant!, address, wanted, out target)
+            : TryTranslateUncached(stream, address, wanted, out target);
     }
 
     /// <summary>Translates one page's worth of any request.</summary>
@@ -111,14 +110,14 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
         }
 
         // 4. The stream may keep what it learnt as long as the context cache does.
-        AddressSpace space = caches.SpaceOf(context.Domain);
+        Tenant tenant = caches.TenantOf(stream, caches.SpaceOf(context.Domain));
         if (stream.IsContextCached && !stream.IsReady)
-            stream.Bind(space, _legacy.LastAddress(context));
-        Translation translation = _iotlb.Find(stream, space, address);
+            stream.Bind(tenant, _legacy.LastAddress(context));
+        Translation translation = _iotlb.Find(tenant, address);
         if (IsFinal(translation, access))
             IotlbHits++;
         else
-            translation = Walk(stream, space, context, address, access.Wanted);
+            translation = Walk(tenant, context, address, access.Wanted);
         return TryUse(stream, context, translation, address, access, out target);
     }
 
@@ -157,10 +156,10 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
         // What the device can ask the system to repair is a success without rights, and is not recorded.
         if (_legacy.AdmitAddress(context, access.Type, address, default(NoObserver)) != FaultReason.None)
             return new(TranslationStatus.Success, default, 4096, false, false, false);
-        AddressSpace space = caches.SpaceOf(context.Domain);
-        Translation translation = _iotlb.Find(stream, space, address);
+        Tenant tenant = caches.TenantOf(stream, caches.SpaceOf(context.Domain));
+        Translation translation = _iotlb.Find(tenant, address);
         if (!IsFinal(translation, access))
-            translation = Walk(stream, space, context, address, access.Wanted);
+            translation = Walk(tenant, context, address, access.Wanted);
         reason = LegacyMode.Judge(translation, address, access, default(NoObserver));
         if (reason is FaultReason.ReadNotPermitted or FaultReason.WriteNotPermitted)
             return new(TranslationStatus.Success, default, 4096, false, false, false);
@@ -220,20 +219,25 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
         access.IsGrantedBy(translation) || (!_rewalks && translation != default);
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private bool TryTranslateCached(RequestStream stream, AddressSpace space, ulong address, ulong wanted, out PhysicalAddress target)
+    private bool TryTranslateCached(RequestStream stream, Tenant tenant, ulong address, ulong wanted, out PhysicalAddress target)
     {
-        Translation translation = _iotlb.Find(stream, space, address);
-        if (IsFinal(translation, wanted))
+        Translation translation = _iotlb.Find(tenant, address);
+        bool found = IsFinal(translation, wanted);
+        if (found)
         {
             IotlbHits++;
         }
         else
         {
             Walks++;
+            bool replaces = translation != default;
             translation = _legacy.WalkQuickly(stream.Context, address, wanted);
             if (translation == default)
                 translation = _legacy.Walk(stream.Context, address, wanted, default(NoObserver));
-            Attend(stream, space, stream.Context, address, translation);
+            if (_attendsMore || replaces || !translation.Grants(Translation.Read | Translation.Write))
+                Attend(tenant, stream.Context, address, translation);
+            else
+                _iotlb.InsertMissing(tenant, address, translation);
         }
 
         // A page that grants the right and lies neither among interrupts nor in a protected region.
@@ -241,9 +245,21 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
         target = new(place);
         if (!translation.Grants(wanted) || InterruptRange.Contains(place) || regions.IsEnabled)
             return TryUse(stream, translation, address, wanted, out target);
-        if (_hasIotlb)
+
+        // Only what is asked for again comes to the front.
+        if (found)
             stream.Front.Fill(address, place, translation.Shift, translation.Raw);
         return true;
+    }
+
+    // Nothing caches and nobody watches: the tables, and that is all.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private bool TryTranslateUncached(RequestStream stream, ulong address, ulong wanted, out PhysicalAddress target)
+    {
+        Walks++;
+        bool found = _legacy.TryTranslateQuickly(stream.Context, address, wanted, out ulong place);
+        target = new(place);
+        return (found && !InterruptRange.Contains(place)) || TryWalk(stream, address, wanted, out target);
     }
 
     // These build what the quick ways do without.
@@ -277,31 +293,31 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
         return context;
     }
 
-    private Translation Walk(RequestStream stream, AddressSpace space, in ContextInfo context, ulong address, ulong wanted)
+    private Translation Walk(Tenant tenant, in ContextInfo context, ulong address, ulong wanted)
     {
         Walks++;
         Translation translation = _legacy.Walk(context, address, wanted, default(NoObserver));
-        Attend(stream, space, context, address, translation);
+        Attend(tenant, context, address, translation);
         return translation;
     }
 
     // What follows a walk: the caches take in what they may, and who watches is told.
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private void Attend(RequestStream stream, AddressSpace space, in ContextInfo context, ulong address, Translation translation)
+    private void Attend(Tenant tenant, in ContextInfo context, ulong address, Translation translation)
     {
-        _observer?.Walked(stream.Port.Source, new(address));
+        _observer?.Walked(tenant.Stream.Port.Source, new(address));
         if (!_hasIotlb)
             return;
 
         // The pages ahead come first, so that they cannot push out the one that was asked for.
         if (_prefetchPages != 0 && !translation.Failed && translation.Level == 1)
-            Prefetch(stream, space, context, address);
+            Prefetch(tenant, context, address);
         if (translation.Grants(Translation.Read | Translation.Write) || (_cachesFaults && translation.Fault != WalkFault.Denied))
-            _iotlb.Insert(stream, space, address, translation);
+            _iotlb.Insert(tenant, address, translation);
     }
 
     // Pages of the same table that follow the one asked for; what is not mapped is not remembered.
-    private void Prefetch(RequestStream stream, AddressSpace space, in ContextInfo context, ulong address)
+    private void Prefetch(Tenant tenant, in ContextInfo context, ulong address)
     {
         for (int ahead = 1; ahead <= _prefetchPages; ahead++)
         {
@@ -312,7 +328,7 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
             if (!translation.Grants(Translation.Read | Translation.Write))
                 continue;
             Prefetches++;
-            _iotlb.Insert(stream, space, next, translation);
+            _iotlb.Insert(tenant, next, translation);
         }
     }
 
@@ -328,8 +344,6 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
 
         if (context.Levels == 0 && regions.Blocks(place))
             return false;
-        if (stream.IsReady && _hasIotlb)
-            stream.Front.Fill(address, place, translation.Shift, translation.Raw);
         return true;
     }
 

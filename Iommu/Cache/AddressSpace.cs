@@ -3,10 +3,11 @@ using Dma.Machine;
 
 namespace Dma.Iommu;
 
-/// <summary>What translations are tagged with, and how everything cached under one tag is dropped at once.</summary>
+/// <summary>What cached translations belong to, and how everything cached for it is dropped at once.</summary>
 /// <remarks>
-/// The second stage of a domain is one address space, whoever uses it; each PASID has others of its own. Cached translations carry the stamp of their address space, not its name. A new stamp makes all of them
-/// unreachable, however many they are; their places in the cache are reused in time.
+/// The second stage of a domain is one address space, whoever uses it; each PASID has others of its own. Cached
+/// paging structures carry the stamp of their address space, cached translations the number of a tenant of it. Both
+/// are given away once, so that what carries an old one is out of reach, however much it is.
 /// </remarks>
 /// <param name="domain">The domain.</param>
 /// <param name="kind">How its translations are made.</param>
@@ -14,7 +15,7 @@ namespace Dma.Iommu;
 /// <param name="stamp">A stamp that was never used.</param>
 internal sealed class AddressSpace(DomainId domain, TranslationKind kind, Pasid pasid, ulong stamp)
 {
-    private readonly List<RequestStream> _streams = [];
+    private readonly List<Tenant> _tenants = [];
 
     public DomainId Domain => domain;
 
@@ -25,21 +26,29 @@ internal sealed class AddressSpace(DomainId domain, TranslationKind kind, Pasid 
     /// <summary>The tag of what is cached now; never used for another address space, nor again for this one.</summary>
     public ulong Stamp { get; private set; } = stamp;
 
-    /// <summary>Lets equal addresses of different domains fall into different sets.</summary>
+    /// <summary>Lets equal addresses of different address spaces fall into different sets.</summary>
     public ulong Salt { get; } = (domain.Value * 0x9E37ul) + (pasid.Value * 0xC2B3ul);
 
-    /// <summary>Makes all that is cached unreachable.</summary>
+    /// <summary>A stream in this address space; the same one each time.</summary>
+    public Tenant TenantOf(RequestStream stream)
+    {
+        foreach (Tenant known in _tenants)
+        {
+            if (known.Stream == stream)
+                return known;
+        }
+
+        Tenant tenant = new(stream, this);
+        _tenants.Add(tenant);
+        return tenant;
+    }
+
+    /// <summary>Puts all that is cached out of reach.</summary>
     /// <param name="stamp">A stamp that was never used.</param>
     public void Drop(ulong stamp)
     {
         Stamp = stamp;
-        foreach (RequestStream stream in _streams)
-            stream.Front.DropAll();
+        foreach (Tenant tenant in _tenants)
+            tenant.Leave();
     }
-
-    /// <summary>A stream of requests begins to use the address space.</summary>
-    public void Add(RequestStream stream) => _streams.Add(stream);
-
-    /// <summary>A stream of requests no longer uses it.</summary>
-    public void Remove(RequestStream stream) => _streams.Remove(stream);
 }

@@ -72,7 +72,7 @@ internal sealed class FrontTable
     }
 
     /// <summary>Drops one page, if it is here.</summary>
-    /// <param name="page">The page number of the input, at the level.</param>
+    /// <param name="page">The page number of the input, at the level; bits that all input addresses repeat do not matter.</param>
     /// <param name="level">The level of the entry that maps it: 1, 2 or 3.</param>
     public void Drop(ulong page, int level)
     {
@@ -84,7 +84,7 @@ internal sealed class FrontTable
         }
 
         ref Slot slot = ref Place(level == 1 ? _small : _large, page);
-        if (slot.Tag == (page | _generation))
+        if (((slot.Tag ^ page) & IotlbTag.PageMask) == 0)
             slot.Tag = 0;
     }
 

@@ -13,13 +13,14 @@ internal sealed class TranslationCaches
     private readonly Dictionary<(DomainId, TranslationKind, Pasid), AddressSpace> _processSpaces = [];
     private readonly List<AddressSpace> _used = [];
     private readonly List<RequestStream> _streams = [];
+    private readonly Tenants _tenants = new();
     private ulong _lastStamp;
 
     public TranslationCaches(HardwareProfile profile)
     {
         _matchesDomain = profile.DeviceSelectiveMatchesDomain;
         _spaces = new AddressSpace?[1 << Math.Min(16, 4 + (2 * profile.Capabilities.DomainsCode))];
-        Iotlb = new(profile, _streams);
+        Iotlb = new(profile, _tenants);
         Contexts = new(profile);
         Interrupts = new(profile);
     }
@@ -43,7 +44,7 @@ internal sealed class TranslationCaches
     /// <param name="port">The requester.</param>
     public RequestStream CreateStream(RemappedPort port)
     {
-        RequestStream stream = new(port, _streams.Count);
+        RequestStream stream = new(port);
         _streams.Add(stream);
         return stream;
     }
@@ -67,6 +68,18 @@ internal sealed class TranslationCaches
             _processes[domain] = processes = [];
         processes.Add(space);
         return space;
+    }
+
+    /// <summary>A stream in an address space, as cached translations are tagged with it.</summary>
+    public Tenant TenantOf(RequestStream stream, AddressSpace space)
+    {
+        Tenant tenant = stream.Tenant is { } bound && bound.Space == space ? bound : space.TenantOf(stream);
+        if (tenant.Number != 0)
+            return tenant;
+        if (_tenants.AreExhausted)
+            RestartNumbers();
+        _tenants.Number(tenant);
+        return tenant;
     }
 
     /// <summary>Invalidates context entries.</summary>
@@ -163,7 +176,15 @@ internal sealed class TranslationCaches
         DropTranslations();
     }
 
-    private ulong NextStamp() => ++_lastStamp << RequestStream.NumberBits;
+    private ulong NextStamp() => ++_lastStamp;
+
+    // A cache may lose anything at any time, and this happens once in a hundred thousand invalidations.
+    private void RestartNumbers()
+    {
+        Iotlb.Clear();
+        DropTranslations();
+        _tenants.Restart();
+    }
 
     private AddressSpace Create(DomainId domain, TranslationKind kind, Pasid pasid)
     {
@@ -174,7 +195,7 @@ internal sealed class TranslationCaches
 
     private void Drop(AddressSpace space, bool wholly, Iova address, int addressMask)
     {
-        if (wholly)
+        if (wholly || addressMask >= IotlbTag.PageBits)
             space.Drop(NextStamp());
         else
             Iotlb.DropPages(space, address.Value, addressMask);

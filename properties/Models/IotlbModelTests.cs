@@ -78,6 +78,29 @@ public sealed class IotlbModelTests
         Assert.False(world.Port.TryTranslate(new(0x20_3000), true, out _));
     }
 
+    [Fact]
+    public void Domains_can_be_invalidated_more_often_than_tags_have_numbers()
+    {
+        using RemappingWorld world = new("friendly");
+        PhysicalAddress top = world.Frame(), other = world.Frame();
+        world.PutContext(RemappingWorld.Device, world.Context(top));
+        SourceId neighbour = new(0, 5, 0);
+        world.PutContext(neighbour, world.Context(other, 2));
+        PhysicalAddress leaf = world.Map(top, AddressWidth.Bits57, 0x5000, RemappingWorld.Page(0));
+        world.Map(other, AddressWidth.Bits57, 0x5000, RemappingWorld.Page(0x77_0000));
+        _ = world.Enable();
+        for (ulong round = 1; round < 140_000; round++)
+        {
+            world.Put(leaf, RemappingWorld.Page(round << 12).Raw.Value);
+            if (round != 1)
+                world.Submit(new IotlbDescriptor { Type = InvalidationDescriptorType.Iotlb, Granularity = IotlbGranularity.Domain, DomainId = new(1) }.Raw);
+            Assert.True(world.Port.TryTranslate(new(0x5000), true, out PhysicalAddress target));
+            Assert.Equal(round << 12, target.Value);
+            Assert.True(world.Unit.Open(neighbour).TryTranslate(new(0x5000), true, out target));
+            Assert.Equal(0x77_0000ul, target.Value);
+        }
+    }
+
     private static Gen<Step> Steps() =>
         from kind in Gen.Frequency(
             (12, Gen.Constant(Kind.Access)), (4, Gen.Constant(Kind.Change)), (3, Gen.Constant(Kind.InvalidatePage)),
