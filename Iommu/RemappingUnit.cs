@@ -247,8 +247,12 @@ public sealed class RemappingUnit : IDmaFabric, IMmioDevice, IRegisterEffects
 
     private void SetRootTable()
     {
-        _translator.Root = new(new(_registers[RegisterOffsets.RootTableAddress]));
-        _queue.Mode = _translator.Root.Mode;
+        // Streams follow what they concluded from the tables of one mode; another mode has others.
+        RootTableAddress root = new(new(_registers[RegisterOffsets.RootTableAddress]));
+        if (root.Mode != _translator.Root.Mode)
+            ReleaseStreams();
+        _translator.Root = root;
+        _queue.Mode = root.Mode;
         if (Profile.Capabilities.EnhancedSetRootPointer)
             _caches.DropAll();
         Status = Status with { RootTablePointerSet = true };

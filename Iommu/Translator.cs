@@ -8,12 +8,17 @@ namespace Dma.Iommu;
 internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile, TranslationCaches caches, FaultLog faults, ProtectedRegions regions)
 {
     private readonly LegacyMode _legacy = new(memory, profile);
+    private readonly ScalableTranslator _scalable = new(memory, profile, faults, regions);
     private readonly Iotlb _iotlb = caches.Iotlb;
     private readonly bool _hasIotlb = !caches.Iotlb.IsAbsent;
 
     // Whether a walk is followed by anything: caches that take it in, or somebody who watches.
     private bool _attends = !caches.Iotlb.IsAbsent;
     private IRemappingObserver? _observer;
+    private ulong _walks;
+    private ulong _contextReads;
+    private RootTableAddress _root;
+    private TranslationTableMode _mode;
 
     // Whether what follows is more than that the IOTLB takes it in.
     private bool _attendsMore = profile.PrefetchPages != 0 || caches.Iotlb.IsAbsent;
@@ -29,19 +34,33 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
     public bool RemapsInterrupts { get; set; }
 
     /// <summary>The root table, as SRTP took it.</summary>
-    public RootTableAddress Root { get; set; }
+    public RootTableAddress Root
+    {
+        get => _root;
+        set
+        {
+            // A mode that the unit does not have is none.
+            _root = value;
+            _mode = value.Mode switch
+            {
+                TranslationTableMode.Scalable when !profile.ExtendedCapabilities.ScalableMode => TranslationTableMode.Reserved,
+                TranslationTableMode.Abort when !profile.ExtendedCapabilities.AbortDma => TranslationTableMode.Reserved,
+                _ => value.Mode,
+            };
+        }
+    }
 
     /// <summary>Pages that the IOTLB answered here; those that front tables answer are counted there.</summary>
     public ulong IotlbHits { get; private set; }
 
     /// <summary>Pages for which tables were walked.</summary>
-    public ulong Walks { get; private set; }
+    public ulong Walks => _walks + _scalable.Walks;
 
     /// <summary>Pages translated in advance.</summary>
     public ulong Prefetches { get; private set; }
 
     /// <summary>Contexts read from memory.</summary>
-    public ulong ContextReads { get; private set; }
+    public ulong ContextReads => _contextReads + _scalable.ContextReads;
 
     /// <summary>Who is told of walks; may be null.</summary>
     public IRemappingObserver? Observer
@@ -52,6 +71,7 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
             _observer = value;
             _attends = _hasIotlb || value is not null;
             _attendsMore = _prefetchPages != 0 || !_hasIotlb || value is not null;
+            _scalable.Observer = value;
         }
     }
 
@@ -83,17 +103,24 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
         target = default;
 
         // 1. The interrupt range is no memory: interrupt requests were taken out before, the rest is refused.
-        if ((IsEnabled || RemapsInterrupts) && access.Type == AddressType.Untranslated && access.Attributes.Pasid is null && InterruptRange.Contains(address))
+        bool looks = RemapsInterrupts || (IsEnabled && _mode != TranslationTableMode.Abort);
+        if (looks && access.Type == AddressType.Untranslated && access.Attributes.Pasid is null && InterruptRange.Contains(address))
             return Refuse(stream, FaultReason.InterruptRangeRequest, address, access, suppressed: !profile.ReportsInterruptRangeRequests);
-
         if (!IsEnabled)
             return TryPassUntranslated(address, access, out target);
-        if (access.Attributes.Pasid is not null)
-            return Refuse(stream, FaultReason.PasidInLegacyMode, address, access, suppressed: false);
 
-        // 2. Root and context, the kind of request, the width of the address.
+        // 2. The mode. In abort mode nothing passes and nothing is recorded.
+        FaultReason reason = AdmitMode(access.Attributes, default(NoObserver));
+        if (reason != FaultReason.None)
+            return Refuse(stream, reason, address, access, suppressed: false);
+        if (_mode == TranslationTableMode.Scalable)
+            return _scalable.TryTranslate(_root.Table, stream.Port.Source, address, access, out target);
+        if (_mode == TranslationTableMode.Abort)
+            return false;
+
+        // 3. Root and context, the kind of request, the width of the address.
         ContextInfo context = ContextOf(stream);
-        FaultReason reason = context.Fault;
+        reason = context.Fault;
         if (reason == FaultReason.None)
             reason = LegacyMode.AdmitType(context, access.Type, default(NoObserver));
         if (reason == FaultReason.None)
@@ -101,7 +128,7 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
         if (reason != FaultReason.None)
             return Refuse(stream, reason, address, access, context.FaultProcessingDisable);
 
-        // 3. A translated request goes where it says, but not among interrupts.
+        // 4. A translated request goes where it says, but not among interrupts.
         if (access.Type == AddressType.Translated)
         {
             target = new(address);
@@ -109,7 +136,7 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
                 || Refuse(stream, FaultReason.OutputInInterruptRange, address, access, context.FaultProcessingDisable);
         }
 
-        // 4. The stream may keep what it learnt as long as the context cache does.
+        // 5. The stream may keep what it learnt as long as the context cache does.
         Tenant tenant = caches.TenantOf(stream, caches.SpaceOf(context.Domain));
         if (stream.IsContextCached && !stream.IsReady)
             stream.Bind(tenant, _legacy.LastAddress(context));
@@ -133,17 +160,23 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
             return TranslationCompletion.Refused(TranslationStatus.UnsupportedRequest);
 
         // Interrupt requests are never translated: the device shall use untranslated requests there.
+        if (_mode == TranslationTableMode.Abort)
+            return TranslationCompletion.Refused(TranslationStatus.UnsupportedRequest);
         if (attributes.Pasid is null && InterruptRange.Contains(address))
             return new(TranslationStatus.Success, default, 4096, false, true, true);
-        if (attributes.Pasid is not null)
+        FaultReason reason = AdmitMode(attributes, default(NoObserver));
+        if (reason != FaultReason.None)
         {
-            Report(stream, FaultReason.PasidInLegacyMode, address, access, suppressed: false);
+            Report(stream, reason, address, access, suppressed: false);
             return TranslationCompletion.Refused(TranslationStatus.UnsupportedRequest);
         }
 
+        if (_mode == TranslationTableMode.Scalable)
+            return _scalable.RequestTranslation(_root.Table, stream.Port.Source, address, access);
+
         // What is wrong above the page tables makes the request unsupported, and is recorded.
         ContextInfo context = ContextOf(stream);
-        FaultReason reason = context.Fault != FaultReason.None
+        reason = context.Fault != FaultReason.None
             ? context.Fault
             : LegacyMode.AdmitType(context, access.Type, default(NoObserver));
         if (reason != FaultReason.None)
@@ -191,11 +224,14 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
 
         if (!IsEnabled)
             return Answer(FaultReason.None, false, address, 0);
-        if (attributes.Pasid is not null)
-            return Answer(FaultReason.PasidInLegacyMode, true, 0, 0);
-        ContextInfo context = _legacy.ReadContext(Root.Table, source, recorder);
+        FaultReason fault = AdmitMode(attributes, recorder);
+        if (fault != FaultReason.None || _mode == TranslationTableMode.Abort)
+            return Answer(fault, fault != FaultReason.None, 0, 0) with { Aborted = _mode == TranslationTableMode.Abort };
+        if (_mode == TranslationTableMode.Scalable)
+            return _scalable.Explain(_root.Table, source, address, access, steps);
+        ContextInfo context = _legacy.ReadContext(_root.Table, source, recorder);
         bool reported = !context.FaultProcessingDisable;
-        FaultReason fault = context.Fault;
+        fault = context.Fault;
         if (fault == FaultReason.None)
             fault = LegacyMode.AdmitType(context, access.Type, recorder);
         if (fault == FaultReason.None)
@@ -209,6 +245,22 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
         return fault != FaultReason.None
             ? Answer(fault, reported, 0, 0)
             : Answer(FaultReason.None, reported, translation.Target(address), context.Levels == 0 ? 0 : 1ul << translation.Shift);
+    }
+
+    // RTA.1: the mode must be one; RTA.2: only scalable mode knows PASIDs.
+    private FaultReason AdmitMode<TObserver>(DmaAttributes attributes, TObserver observer)
+        where TObserver : struct, IWalkObserver
+    {
+        bool exists = _mode != TranslationTableMode.Reserved;
+        if (TObserver.Observes)
+            observer.Check(WalkCheckKind.TranslationMode, (ulong)_root.Mode, exists);
+        if (!exists)
+            return FaultReason.TranslationModeInvalid;
+        if (_mode != TranslationTableMode.Legacy || attributes.Pasid is null)
+            return FaultReason.None;
+        if (TObserver.Observes)
+            observer.Check(WalkCheckKind.PasidRequest, 0, false);
+        return FaultReason.PasidInLegacyMode;
     }
 
     // Whether a cached translation may be the last word: one that refuses may be older than the tables.
@@ -229,7 +281,7 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
         }
         else
         {
-            Walks++;
+            _walks++;
             bool replaces = translation != default;
             translation = _legacy.WalkQuickly(stream.Context, address, wanted);
             if (translation == default)
@@ -256,7 +308,7 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
     [MethodImpl(MethodImplOptions.NoInlining)]
     private bool TryTranslateUncached(RequestStream stream, ulong address, ulong wanted, out PhysicalAddress target)
     {
-        Walks++;
+        _walks++;
         bool found = _legacy.TryTranslateQuickly(stream.Context, address, wanted, out ulong place);
         target = new(place);
         return (found && !InterruptRange.Contains(place)) || TryWalk(stream, address, wanted, out target);
@@ -286,8 +338,8 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
     {
         if (stream.IsContextCached)
             return stream.Context;
-        ContextReads++;
-        ContextInfo context = _legacy.ReadContext(Root.Table, stream.Port.Source, default(NoObserver));
+        _contextReads++;
+        ContextInfo context = _legacy.ReadContext(_root.Table, stream.Port.Source, default(NoObserver));
         if (context.Fault == FaultReason.None || _cachesFaults)
             _ = caches.Contexts.Insert(stream, context);
         return context;
@@ -295,7 +347,7 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
 
     private Translation Walk(Tenant tenant, in ContextInfo context, ulong address, ulong wanted)
     {
-        Walks++;
+        _walks++;
         Translation translation = _legacy.Walk(context, address, wanted, default(NoObserver));
         Attend(tenant, context, address, translation);
         return translation;

@@ -51,6 +51,7 @@ public sealed record AuditRequest
             SnoopControl = true,
             MemoryTypes = true,
             Nested = true,
+            PageRequests = true,
             ExecuteRequests = true,
             SupervisorRequests = true,
             ExtendedAccessed = true,

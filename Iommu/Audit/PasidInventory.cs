@@ -12,6 +12,7 @@ internal sealed class PasidInventory(
     DomainInventory domains,
     ScalableReservedBits reserved)
 {
+    private readonly PasidEntryRules _rules = new(profile, reserved);
     private readonly Dictionary<(ulong Directory, int Size), Directory> _directories = [];
     private int _pasids;
 
@@ -110,30 +111,13 @@ internal sealed class PasidInventory(
 
     private FaultReason FaultOf(PasidTableEntry entry)
     {
-        ExtendedCapabilityRegister capabilities = profile.ExtendedCapabilities;
-        bool nested = entry.TranslationType == PasidTranslationType.Nested;
+        FaultReason fault = _rules.Check(entry, default(NoObserver));
+        if (fault != FaultReason.None)
+            return fault;
         bool first = entry.TranslationType == PasidTranslationType.FirstStage;
-        bool second = nested || entry.TranslationType == PasidTranslationType.SecondStage;
+        bool second = entry.TranslationType is PasidTranslationType.SecondStage or PasidTranslationType.Nested;
 
-        // Reserved bits, of table pointers only where they are used; then what the unit does not have; then the tables.
-        if (entry.Raw.Any(reserved.PasidEntry)
-            || (second && entry.Raw.Any(reserved.PasidSecondStageTable))
-            || (first && entry.Raw.Any(reserved.PasidFirstStageTable)))
-            return FaultReason.PasidEntryReserved;
-        bool typeExists = entry.TranslationType switch
-        {
-            PasidTranslationType.FirstStage => capabilities.FirstStage,
-            PasidTranslationType.SecondStage => capabilities.SecondStage,
-            PasidTranslationType.Nested => capabilities.Nested,
-            PasidTranslationType.PassThrough => capabilities.PassThrough,
-            _ => false,
-        };
-        if (!typeExists || (second && !profile.Supports(entry.AddressWidth)))
-            return FaultReason.PasidEntryInvalid;
-        if ((first || nested)
-            && (entry.PagingMode > FirstStagePagingMode.FiveLevel
-                || (entry.PagingMode == FirstStagePagingMode.FiveLevel && !profile.Capabilities.FirstStage5Level)))
-            return FaultReason.PasidEntryInvalid;
+        // Then the tables.
         if (second && !memory.IsBacked(entry.SecondStageTable, 4096))
             return FaultReason.ScalableSecondStageTopAccess;
         return first && !memory.IsBacked(entry.FirstStageTable, 4096) ? FaultReason.FirstStageTopAccess : FaultReason.None;

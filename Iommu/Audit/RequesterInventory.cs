@@ -12,6 +12,7 @@ internal sealed class RequesterInventory
     private readonly TablePages _pages;
     private readonly ScalableReservedBits _reserved;
     private readonly ContextWalker _contexts;
+    private readonly ScalableContextWalker _scalableContexts;
     private readonly PasidInventory _pasids;
     private readonly DomainInventory _domains;
     private readonly List<AuditedFunction> _functions = [];
@@ -25,6 +26,7 @@ internal sealed class RequesterInventory
         _domains = domains;
         _contexts = new(memory, request.Profile);
         _reserved = new(request.Profile);
+        _scalableContexts = new(memory, request.Profile, _reserved);
         _pasids = new(memory, request.Profile, log, pages, domains, _reserved);
     }
 
@@ -141,13 +143,11 @@ internal sealed class RequesterInventory
 
     private void ReadScalableFunction(SourceId source, PhysicalAddress at, ScalableContextEntry context)
     {
-        FaultReason fault = FaultReason.None;
+        FaultReason fault = _scalableContexts.Check(context, default(NoObserver));
         IReadOnlyList<AuditedPasid> pasids = [];
-        if (context.Raw.Any(_reserved.Context))
-            fault = FaultReason.ScalableContextReserved;
-        else if (_request.Profile.ExtendedCapabilities.RidPasid && context.RequesterPasid.Value >> (context.PasidDirectorySize + 13) != 0)
-            fault = FaultReason.ScalableContextInvalid;
-        else if (!_memory.IsBacked(context.PasidDirectory, 4096))
+        if (fault == FaultReason.None && _request.Profile.ExtendedCapabilities.RidPasid && context.RequesterPasid.Value >> (context.PasidDirectorySize + 13) != 0)
+            fault = FaultReason.RequesterPasidBeyondDirectory;
+        if (fault == FaultReason.None && !_memory.IsBacked(context.PasidDirectory, 4096))
             fault = FaultReason.PasidDirectoryAccess;
         if (fault != FaultReason.None)
         {

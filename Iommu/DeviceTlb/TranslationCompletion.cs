@@ -12,6 +12,15 @@ namespace Dma.Iommu;
 public readonly record struct TranslationCompletion(
     TranslationStatus Status, PhysicalAddress Address, ulong PageBytes, bool Read, bool Write, bool UntranslatedOnly)
 {
+    /// <summary>The device may execute what it reads there (Exe); only for requests with PASID.</summary>
+    public bool Execute { get; init; }
+
+    /// <summary>The rights are those of supervisor requests (Priv); only for requests with PASID.</summary>
+    public bool Privileged { get; init; }
+
+    /// <summary>The answer is good for all PASIDs of the device's domain (Global).</summary>
+    public bool Global { get; init; }
+
     /// <summary>No answer.</summary>
     public static TranslationCompletion Refused(TranslationStatus status) => new(status, default, 0, false, false, false);
 }

@@ -78,11 +78,17 @@ public enum FaultReason
     /// <summary>A request into the interrupt range that is no interrupt: a read, or no aligned doubleword.</summary>
     InterruptRangeRequest = 0x29,
 
+    /// <summary>RTA.1: the mode of translation is none, or one that the unit does not have.</summary>
+    TranslationModeInvalid = 0x30,
+
     /// <summary>RTA.2: a request with PASID in legacy mode.</summary>
     PasidInLegacyMode = 0x31,
 
     /// <summary>SRT.1: the scalable-mode root table cannot be read.</summary>
     ScalableRootAccess = 0x38,
+
+    /// <summary>SRT.2: the half of the scalable-mode root entry is not present.</summary>
+    ScalableRootNotPresent = 0x39,
 
     /// <summary>SRT.3: a reserved bit is set in a present half of a scalable-mode root entry.</summary>
     ScalableRootReserved = 0x3A,
@@ -90,14 +96,32 @@ public enum FaultReason
     /// <summary>SCT.1: the scalable-mode context table cannot be read.</summary>
     ScalableContextAccess = 0x40,
 
+    /// <summary>SCT.2: the scalable-mode context entry is not present.</summary>
+    ScalableContextNotPresent = 0x41,
+
     /// <summary>SCT.3: a reserved bit is set in a present scalable-mode context entry.</summary>
     ScalableContextReserved = 0x42,
 
-    /// <summary>SCT.4: the scalable-mode context entry asks for what cannot be.</summary>
+    /// <summary>SCT.4: the scalable-mode context entry enables what the unit does not have.</summary>
     ScalableContextInvalid = 0x43,
+
+    /// <summary>SCT.5: a translation request or a translated request, and DTE is clear.</summary>
+    DeviceTlbDisabled = 0x44,
+
+    /// <summary>SCT.6: a request with PASID, and PASIDE is clear.</summary>
+    PasidDisabled = 0x45,
+
+    /// <summary>SCT.7: the PASID of the request lies beyond the directory.</summary>
+    PasidBeyondDirectory = 0x46,
+
+    /// <summary>SCT.9: a request without PASID, and RID_PASID lies beyond the directory.</summary>
+    RequesterPasidBeyondDirectory = 0x48,
 
     /// <summary>SPD.1: the PASID directory cannot be read.</summary>
     PasidDirectoryAccess = 0x50,
+
+    /// <summary>SPD.2: the PASID directory entry is not present.</summary>
+    PasidDirectoryNotPresent = 0x51,
 
     /// <summary>SPD.3: a reserved bit is set in a present PASID directory entry.</summary>
     PasidDirectoryReserved = 0x52,
@@ -105,14 +129,26 @@ public enum FaultReason
     /// <summary>SPT.1: the PASID table cannot be read.</summary>
     PasidEntryAccess = 0x58,
 
+    /// <summary>SPT.2: the PASID entry is not present.</summary>
+    PasidEntryNotPresent = 0x59,
+
     /// <summary>SPT.3: a reserved bit is set in a present PASID entry.</summary>
     PasidEntryReserved = 0x5A,
 
     /// <summary>SPT.4: the PASID entry asks for what the unit does not have.</summary>
     PasidEntryInvalid = 0x5B,
 
+    /// <summary>SPT.5: a request to execute, and ERE is clear.</summary>
+    ExecuteRequestsDisabled = 0x5C,
+
+    /// <summary>SPT.6: a supervisor request, and SRE is clear.</summary>
+    SupervisorRequestsDisabled = 0x5D,
+
     /// <summary>SFS.1: a first-stage table below the top one cannot be read.</summary>
     FirstStageAccess = 0x70,
+
+    /// <summary>SFS.2: a first-stage entry is not present.</summary>
+    FirstStageNotPresent = 0x71,
 
     /// <summary>SFS.3: a reserved bit is set in a present first-stage entry.</summary>
     FirstStageReserved = 0x72,
@@ -129,6 +165,9 @@ public enum FaultReason
     /// <summary>SFS.7: nested, and the second stage does not permit to read a lower table of the first stage.</summary>
     NestedTableNotReadable = 0x76,
 
+    /// <summary>SFS.8: nested, an accessed or dirty bit is to be set, and the second stage does not permit to write the table.</summary>
+    NestedTableNotWritable = 0x77,
+
     /// <summary>SSS.1: in scalable mode, a second-stage table below the top one cannot be read.</summary>
     ScalableSecondStageAccess = 0x78,
 
@@ -141,9 +180,39 @@ public enum FaultReason
     /// <summary>SSS.4: in scalable mode, the top table of the second stage cannot be read.</summary>
     ScalableSecondStageTopAccess = 0x7B,
 
+    /// <summary>SSS.5: a second-stage accessed or dirty bit is to be set, and the walk does not snoop.</summary>
+    SecondStageUpdateNotSnooped = 0x7C,
+
+    /// <summary>SSS.6: a second-stage accessed or dirty bit cannot be set.</summary>
+    SecondStageUpdateFailed = 0x7D,
+
+    /// <summary>SGN.1: the address is not canonical.</summary>
+    AddressNotCanonical = 0x80,
+
+    /// <summary>SGN.2: a user request, and a first-stage entry on the way permits none.</summary>
+    UserNotPermitted = 0x81,
+
+    /// <summary>SGN.3: a request to execute, and the first stage does not permit that.</summary>
+    ExecuteNotPermitted = 0x82,
+
+    /// <summary>SGN.4: an address that is not translated is wider than the host allows.</summary>
+    AddressBeyondHost = 0x83,
+
     /// <summary>SGN.5: in scalable mode, the address is wider than the second stage or the unit allow.</summary>
     ScalableAddressBeyondWidth = 0x84,
 
+    /// <summary>SGN.6: in scalable mode, a write, and an entry on the way does not permit writes.</summary>
+    ScalableWriteNotPermitted = 0x85,
+
+    /// <summary>SGN.7: in scalable mode, a read, and a second-stage entry on the way does not permit reads.</summary>
+    ScalableReadNotPermitted = 0x86,
+
     /// <summary>SGN.8: in scalable mode, the translated address lies in the interrupt range.</summary>
     ScalableOutputInInterruptRange = 0x87,
+
+    /// <summary>SFS.9: a first-stage accessed or dirty bit is to be set, and the walk does not snoop.</summary>
+    FirstStageUpdateNotSnooped = 0x90,
+
+    /// <summary>SFS.10: a first-stage accessed or dirty bit cannot be set.</summary>
+    FirstStageUpdateFailed = 0x91,
 }

@@ -17,6 +17,10 @@ namespace Dma.Iommu;
 internal sealed class SecondStageWalker
 {
     private const ulong PageSize = 1ul << 7;
+    /// <summary>Bit 8, A.</summary>
+    public const ulong Accessed = 1ul << 8;
+
+    private const ulong Dirty = 1ul << 9;
     private const ulong Any = Translation.Read | Translation.Write;
 
     private readonly PhysicalMemory _memory;
@@ -42,22 +46,40 @@ internal sealed class SecondStageWalker
     /// <param name="observer">Who watches.</param>
     /// <returns>The page with the rights of all entries on the way, which may lack the wanted one; or why there is none.</returns>
     public Translation Walk<TObserver>(ulong root, int levels, ulong address, ulong wanted, TObserver observer)
+        where TObserver : struct, IWalkObserver =>
+        Walk(root, levels, address, wanted, default, WalkStructure.SecondStage, observer);
+
+    /// <summary>Finds the page of an address, and sets accessed and dirty bits of the entries that are used.</summary>
+    /// <remarks>
+    /// An entry is used where the walk goes on from it, or where it is the page and grants a wanted right. So a request
+    /// that is refused may leave accessed bits above the place of its refusal, and never a dirty bit.
+    /// </remarks>
+    /// <param name="root">The top table.</param>
+    /// <param name="levels">How many levels, 3 to 5.</param>
+    /// <param name="address">The address, within the width of the tables.</param>
+    /// <param name="wanted">The rights of which the request needs one.</param>
+    /// <param name="marking">Which bits are set.</param>
+    /// <param name="structure">What the entries are for whoever watches.</param>
+    /// <param name="observer">Who watches.</param>
+    public Translation Walk<TObserver>(
+        ulong root, int levels, ulong address, ulong wanted, Marking marking, WalkStructure structure, TObserver observer)
         where TObserver : struct, IWalkObserver
     {
         QuadwordReader memory = _memory.ReadQuadwords(new(root));
         ulong table = root;
         ulong rights = Any;
+        int attempts = 0;
 
         // Either any right will do until the walk is over, or the wanted one is asked for at each level.
         ulong needed = _rightsAtEachLevel ? wanted : Any;
-        for (int shift = 12 + (9 * (levels - 1)); ; shift -= 9)
+        for (int shift = 12 + (9 * (levels - 1)); ;)
         {
             // 1. The entry must be in memory that answers.
             ulong at = table + (((address >> shift) & 0x1FF) * 8);
             bool readable = memory.TryRead(at, out ulong entry);
             if (TObserver.Observes)
             {
-                observer.Entry(WalkStructure.SecondStage, LevelOf(shift), new(at), new(entry, 0, 0, 0, 0, 0, 0, 0));
+                observer.Entry(structure, LevelOf(shift), new(at), new(entry, 0, 0, 0, 0, 0, 0, 0));
                 observer.Check(WalkCheckKind.Readable, 0, readable);
             }
 
@@ -78,11 +100,27 @@ internal sealed class SecondStageWalker
             if ((entry & reserved) != 0)
                 return Translation.None(WalkFault.Reserved);
 
-            // 4. The rights of all entries on the way count.
+            // 4. An entry that is used is marked. One that changed meanwhile is looked at again.
+            ulong unmarked = marking.IsKept ? Unmarked(entry, rights & entry, wanted, page, marking) : 0;
+            if (unmarked != 0 && Mark(at, entry, unmarked, marking, observer) is var fault and not WalkFault.None)
+            {
+                if (fault != WalkFault.Changed)
+                    return Translation.None(fault);
+                if (++attempts == Marking.AttemptsMax)
+                    return Translation.None(WalkFault.UpdateFailed);
+                continue;
+            }
+
+            // 5. The rights of all entries on the way count.
             rights &= entry;
             if (page)
-                return Translation.Page(entry & Translation.FrameMask, LevelOf(shift), rights);
+            {
+                ulong clean = marking.IsKept && ((entry | unmarked) & Dirty) == 0 ? Translation.Clean : 0;
+                return new(Translation.Page(entry & Translation.FrameMask, LevelOf(shift), rights).Raw | clean);
+            }
+
             table = entry & Translation.FrameMask;
+            shift -= 9;
         }
     }
 
@@ -94,7 +132,7 @@ internal sealed class SecondStageWalker
     /// <param name="page">The entry of the page.</param>
     /// <param name="shift">The size of the page: 12, 21 or 30.</param>
     /// <param name="rights">In bits 1:0, the rights of all entries on the way; other bits do not matter.</param>
-    /// <returns><c>true</c> where <see cref="Walk"/> finds the same page and it grants a wanted right; else it has to be asked.</returns>
+    /// <returns><c>true</c> where a full walk finds the same page and it grants a wanted right; else it has to be asked.</returns>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool TryWalkQuickly(ulong root, int levels, ulong address, ulong wanted, out ulong page, out int shift, out ulong rights)
     {
@@ -119,6 +157,33 @@ internal sealed class SecondStageWalker
 
     /// <summary>The level of an entry that maps 2^shift bytes.</summary>
     public static int LevelOf(int shift) => ((shift - 12) / 9) + 1;
+
+    private static ulong Unmarked(ulong entry, ulong rights, ulong wanted, bool page, Marking marking)
+    {
+        // A page that grants nothing that is wanted is not used.
+        if (page && (rights & wanted) == 0)
+            return 0;
+        bool written = page && marking.Writes && (rights & Translation.Write) != 0;
+        return (Accessed | (written ? Dirty : 0)) & ~entry;
+    }
+
+    private WalkFault Mark<TObserver>(ulong at, ulong entry, ulong bits, Marking marking, TObserver observer)
+        where TObserver : struct, IWalkObserver
+    {
+        if (TObserver.Observes)
+            observer.Check(WalkCheckKind.Snoop, bits, marking.Snoops);
+        if (!marking.Snoops)
+            return WalkFault.NotSnooped;
+        MarkOutcome outcome = Marking.Set<TObserver>(_memory, at, entry, bits);
+        if (TObserver.Observes)
+            observer.Check(WalkCheckKind.Update, bits, outcome == MarkOutcome.Set);
+        return outcome switch
+        {
+            MarkOutcome.Set => WalkFault.None,
+            MarkOutcome.Changed => WalkFault.Changed,
+            _ => WalkFault.UpdateFailed,
+        };
+    }
 
     private void ObserveRights<TObserver>(ulong entry, ulong needed, TObserver observer)
         where TObserver : struct, IWalkObserver

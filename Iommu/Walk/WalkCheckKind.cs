@@ -29,4 +29,34 @@ public enum WalkCheckKind
 
     /// <summary>The translated address is not in the interrupt range.</summary>
     OutputAddress,
+
+    /// <summary>The mode of translation is one that the unit has.</summary>
+    TranslationMode,
+
+    /// <summary>An entry enables only what the unit has; the mask is what it may not need to enable.</summary>
+    Capability,
+
+    /// <summary>Requests with PASID are served, by the mode or by the context entry; the mask is the bit that enables them.</summary>
+    PasidRequest,
+
+    /// <summary>The PASID lies in the directory; the mask is the highest one that does.</summary>
+    PasidRange,
+
+    /// <summary>Requests to execute are served.</summary>
+    ExecuteRequest,
+
+    /// <summary>Requests with supervisor privilege are served.</summary>
+    SupervisorRequest,
+
+    /// <summary>The number of first-stage levels is one that the unit has.</summary>
+    PagingMode,
+
+    /// <summary>The address is canonical; the mask is the bits that must be equal.</summary>
+    CanonicalAddress,
+
+    /// <summary>The walk snoops, as the update of an entry needs; the mask is the bits to be set.</summary>
+    Snoop,
+
+    /// <summary>The entry can be updated; the mask is the bits to be set.</summary>
+    Update,
 }

@@ -20,4 +20,13 @@ internal enum WalkFault
 
     /// <summary>An entry is present and does not permit the access.</summary>
     Denied,
+
+    /// <summary>An accessed or dirty bit is to be set, and the walk does not snoop.</summary>
+    NotSnooped,
+
+    /// <summary>An accessed or dirty bit cannot be set.</summary>
+    UpdateFailed,
+
+    /// <summary>The entry changed while it was looked at: no end yet, it has to be read again.</summary>
+    Changed,
 }

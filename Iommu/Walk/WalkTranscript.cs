@@ -9,7 +9,10 @@ namespace Dma.Iommu;
 /// <param name="Address">The address that it puts on the bus.</param>
 /// <param name="Write">Whether it wants to write.</param>
 /// <param name="Attributes">What else the request carries.</param>
-/// <param name="Steps">The request, then the entries in the order in which they are read.</param>
+/// <param name="Steps">
+/// The request, then the entries in the order in which they are read. Where translation is nested, the second-stage
+/// entries that lead to a first-stage entry stand before it, as <see cref="WalkStructure.SecondStageOfTable"/>.
+/// </param>
 /// <param name="Fault">Why the request is refused; <see cref="FaultReason.None"/> where it passes.</param>
 /// <param name="Reported">Whether the fault would be recorded; an entry can disable that.</param>
 /// <param name="Target">Where the access lands, if it passes.</param>
@@ -25,6 +28,9 @@ public sealed record WalkTranscript(
     PhysicalAddress Target,
     ulong PageBytes)
 {
+    /// <summary>Whether the unit is in abort mode, which lets nothing pass and has no fault for it.</summary>
+    public bool Aborted { get; init; }
+
     /// <summary>Whether the request passes.</summary>
-    public bool Passes => Fault == FaultReason.None;
+    public bool Passes => Fault == FaultReason.None && !Aborted;
 }

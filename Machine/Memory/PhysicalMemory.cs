@@ -51,6 +51,18 @@ public sealed unsafe class PhysicalMemory : IDisposable
         Add(start, NativeBlock.Anonymous(length));
     }
 
+    /// <summary>Backs a range with content that is read and never written, as firmware is.</summary>
+    /// <param name="start">The first address.</param>
+    /// <param name="content">What is there, whole pages.</param>
+    /// <exception cref="ArgumentException">Not whole pages, beyond 2^52, or over another extent.</exception>
+    public void AddRom(PhysicalAddress start, ReadOnlySpan<byte> content)
+    {
+        CheckFree(start, (ulong)content.Length);
+        NativeBlock block = NativeBlock.Anonymous((ulong)content.Length);
+        content.CopyTo(new Span<byte>(block.Pointer, content.Length));
+        Add(start, block, isReadOnly: true);
+    }
+
     /// <summary>Backs a range with a file that other processes may map too; it is created, or grown to hold the range.</summary>
     /// <param name="start">The first byte in memory.</param>
     /// <param name="length">Bytes.</param>
@@ -67,13 +79,15 @@ public sealed unsafe class PhysicalMemory : IDisposable
     }
 
     /// <summary>Whether every byte of a range is backed. An empty range is backed where its address is.</summary>
-    public bool IsBacked(PhysicalAddress address, ulong length)
+    public bool IsBacked(PhysicalAddress address, ulong length) => IsBacked(address, length, forWriting: false);
+
+    private bool IsBacked(PhysicalAddress address, ulong length, bool forWriting)
     {
         ulong at = address.Value;
         ulong left = Math.Max(length, 1);
         while (left != 0)
         {
-            byte* place = LocateExtent(at, out ulong available);
+            byte* place = LocateExtent(at, forWriting, out ulong available);
             if (place is null)
                 return false;
             ulong step = Math.Min(left, available);
@@ -96,11 +110,11 @@ public sealed unsafe class PhysicalMemory : IDisposable
         return true;
     }
 
-    /// <summary>Copies bytes into memory; <c>false</c>, and memory untouched, where not all are backed.</summary>
+    /// <summary>Copies bytes into memory; <c>false</c>, and memory untouched, where not all are backed and writable.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool TryWrite(PhysicalAddress address, ReadOnlySpan<byte> source)
     {
-        byte* place = Locate(address.Value, (uint)source.Length);
+        byte* place = Locate(address.Value, (uint)source.Length, forWriting: true);
         if (place is null)
             return WriteAcross(address, source);
         source.CopyTo(new Span<byte>(place, source.Length));
@@ -137,7 +151,7 @@ public sealed unsafe class PhysicalMemory : IDisposable
     public QuadwordReader ReadQuadwords(PhysicalAddress near) =>
         near.Value - _base < _length ? new(this, _pointer, _base, _length) : ReadQuadwordsElsewhere(near);
 
-    /// <summary>Writes one value; <c>false</c>, and memory untouched, where it is not backed.</summary>
+    /// <summary>Writes one value; <c>false</c>, and memory untouched, where it is not backed and writable.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool TryWrite<T>(PhysicalAddress address, T value)
         where T : unmanaged
@@ -154,10 +168,10 @@ public sealed unsafe class PhysicalMemory : IDisposable
     /// <param name="expected">What must be there.</param>
     /// <param name="replacement">What is put there.</param>
     /// <param name="found">What was there; the exchange happened where it equals <paramref name="expected"/>.</param>
-    /// <returns><c>false</c> where the quadword is not backed or not aligned.</returns>
+    /// <returns><c>false</c> where the quadword is not aligned, not backed or not writable.</returns>
     public bool TryCompareExchange(PhysicalAddress address, ulong expected, ulong replacement, out ulong found)
     {
-        byte* place = (address.Value & 7) == 0 ? Locate(address.Value, sizeof(ulong)) : null;
+        byte* place = (address.Value & 7) == 0 ? Locate(address.Value, sizeof(ulong), forWriting: true) : null;
         if (place is null)
         {
             found = 0;
@@ -170,10 +184,10 @@ public sealed unsafe class PhysicalMemory : IDisposable
     }
 
     /// <summary>Fills a range with zeros; large ranges of whole pages cost no memory afterwards until they are touched.</summary>
-    /// <returns><c>false</c>, and memory untouched, where not all is backed.</returns>
+    /// <returns><c>false</c>, and memory untouched, where not all is backed and writable.</returns>
     public bool Clear(PhysicalAddress address, ulong length)
     {
-        if (!IsBacked(address, length))
+        if (!IsBacked(address, length, forWriting: true))
             return false;
         foreach ((Extent extent, ulong offset, ulong count) in Overlaps(address, length))
             extent.Block.Clear(offset, count);
@@ -224,11 +238,11 @@ public sealed unsafe class PhysicalMemory : IDisposable
 
     /// <summary>The place of a range that lies in one extent, or null.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private byte* Locate(ulong address, uint length)
+    private byte* Locate(ulong address, uint length, bool forWriting = false)
     {
         // Below the base the difference wraps to a huge number, which no extent is long enough for.
         ulong offset = address - _base;
-        return offset < _length && length <= _length - offset ? _pointer + offset : LocateElsewhere(address, length);
+        return offset < _length && length <= _length - offset ? _pointer + offset : LocateElsewhere(address, length, forWriting);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
@@ -247,18 +261,18 @@ public sealed unsafe class PhysicalMemory : IDisposable
     internal bool TryReadElsewhere(ulong address, out ulong value) => TryRead(new PhysicalAddress(address), out value);
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private byte* LocateElsewhere(ulong address, uint length)
+    private byte* LocateElsewhere(ulong address, uint length, bool forWriting)
     {
-        byte* place = LocateExtent(address, out ulong available);
+        byte* place = LocateExtent(address, forWriting, out ulong available);
         return length <= available ? place : null;
     }
 
-    private byte* LocateExtent(ulong address, out ulong available)
+    private byte* LocateExtent(ulong address, bool forWriting, out ulong available)
     {
         foreach (ref readonly Extent extent in _extents.AsSpan())
         {
             ulong offset = address - extent.Start;
-            if (offset < extent.Length)
+            if (offset < extent.Length && !(forWriting && extent.IsReadOnly))
             {
                 available = extent.Length - offset;
                 return extent.Block.Pointer + offset;
@@ -289,7 +303,7 @@ public sealed unsafe class PhysicalMemory : IDisposable
             return false;
         for (int done = 0; done < destination.Length;)
         {
-            byte* place = LocateExtent(address.Value + (ulong)done, out ulong available);
+            byte* place = LocateExtent(address.Value + (ulong)done, forWriting: false, out ulong available);
             int step = (int)Math.Min((ulong)(destination.Length - done), available);
             new ReadOnlySpan<byte>(place, step).CopyTo(destination[done..]);
             done += step;
@@ -302,7 +316,7 @@ public sealed unsafe class PhysicalMemory : IDisposable
     private bool ReadElsewhere<T>(PhysicalAddress address, out T value)
         where T : unmanaged
     {
-        byte* place = LocateElsewhere(address.Value, (uint)sizeof(T));
+        byte* place = LocateElsewhere(address.Value, (uint)sizeof(T), forWriting: false);
         if (place is not null)
         {
             value = Unsafe.ReadUnaligned<T>(place);
@@ -317,7 +331,7 @@ public sealed unsafe class PhysicalMemory : IDisposable
     private bool WriteElsewhere<T>(PhysicalAddress address, T value)
         where T : unmanaged
     {
-        byte* place = LocateElsewhere(address.Value, (uint)sizeof(T));
+        byte* place = LocateElsewhere(address.Value, (uint)sizeof(T), forWriting: true);
         if (place is null)
             return WriteAcross(address, MemoryMarshal.AsBytes(new ReadOnlySpan<T>(in value)));
         Unsafe.WriteUnaligned(place, value);
@@ -327,11 +341,11 @@ public sealed unsafe class PhysicalMemory : IDisposable
     [MethodImpl(MethodImplOptions.NoInlining)]
     private bool WriteAcross(PhysicalAddress address, ReadOnlySpan<byte> source)
     {
-        if (!IsBacked(address, (ulong)source.Length))
+        if (!IsBacked(address, (ulong)source.Length, forWriting: true))
             return false;
         for (int done = 0; done < source.Length;)
         {
-            byte* place = LocateExtent(address.Value + (ulong)done, out ulong available);
+            byte* place = LocateExtent(address.Value + (ulong)done, forWriting: true, out ulong available);
             int step = (int)Math.Min((ulong)(source.Length - done), available);
             source.Slice(done, step).CopyTo(new Span<byte>(place, step));
             done += step;
@@ -352,10 +366,12 @@ public sealed unsafe class PhysicalMemory : IDisposable
             throw new ArgumentException($"Something is already at {start}.");
     }
 
-    private void Add(PhysicalAddress start, NativeBlock block)
+    private void Add(PhysicalAddress start, NativeBlock block, bool isReadOnly = false)
     {
-        _extents = [.. _extents, new(start.Value, block.Length, block)];
-        if (block.Length <= _length)
+        _extents = [.. _extents, new(start.Value, block.Length, block, isReadOnly)];
+
+        // The quick ways write, too, so only what can be written is on them.
+        if (isReadOnly || block.Length <= _length)
             return;
         _pointer = block.Pointer;
         _base = start.Value;
@@ -363,5 +379,5 @@ public sealed unsafe class PhysicalMemory : IDisposable
         _valuesEnd = _length - (ValueBytesMax - 1);
     }
 
-    private readonly record struct Extent(ulong Start, ulong Length, NativeBlock Block);
+    private readonly record struct Extent(ulong Start, ulong Length, NativeBlock Block, bool IsReadOnly);
 }

@@ -1,0 +1,48 @@
+using Dma.Iommu.Spec;
+using Dma.Machine;
+
+namespace Dma.Iommu;
+
+/// <summary>The second stage of one PASID entry: its tables, with the codes of scalable mode.</summary>
+internal readonly struct SecondStage(SecondStageWalker walker, in PasidInfo info, int maximumWidth)
+{
+    private readonly ulong _root = info.SecondRoot;
+    private readonly int _levels = info.SecondLevels;
+    private readonly bool _keepsMarks = info.Has(PasidFlags.SecondStageAccessedDirty);
+    private readonly bool _snoops = info.Has(PasidFlags.WalksSnoop);
+
+    /// <summary>The highest address that it translates: what the tables and the unit allow.</summary>
+    public ulong LastAddress { get; } = Bits64.Mask(Math.Min(maximumWidth, 12 + (9 * info.SecondLevels)) - 1, 0);
+
+    /// <summary>Finds the page of an address for a request.</summary>
+    /// <param name="address">The address, not above <see cref="LastAddress"/>.</param>
+    /// <param name="wanted">The rights of which one is needed.</param>
+    /// <param name="writes">Whether the page is going to be written.</param>
+    /// <param name="denied">The code where an entry does not permit the access.</param>
+    /// <param name="structure">What the entries are for whoever watches.</param>
+    /// <param name="observer">Who watches.</param>
+    /// <returns>The page with the rights of all entries on the way, at least one of them; or why there is none.</returns>
+    public Translation Walk<TObserver>(ulong address, ulong wanted, bool writes, FaultReason denied, WalkStructure structure, TObserver observer)
+        where TObserver : struct, IWalkObserver
+    {
+        Translation page = walker.Walk(_root, _levels, address, wanted, new(_keepsMarks, writes, _snoops), structure, observer);
+        if (page.Failed)
+            return Translation.None(ScalableFaults.OfSecondStage(page.Fault, denied));
+
+        // SSS.2: where no right is left of all entries together, nothing is present.
+        bool present = page.Grants(Translation.Read | Translation.Write);
+        if (TObserver.Observes && !present)
+            observer.Check(WalkCheckKind.Present, Translation.Read | Translation.Write, false);
+        return present ? page : Translation.None(FaultReason.ScalableSecondStageNotPresent);
+    }
+
+    /// <summary>Finds a place that is read, the quick way; <c>false</c> where <see cref="Walk"/> has to be asked.</summary>
+    public bool TryFindQuickly(ulong address, out ulong place)
+    {
+        bool found = walker.TryWalkQuickly(_root, _levels, address, Translation.Read, out ulong page, out int shift, out ulong rights);
+        place = (page & Translation.FrameMask) | (address & ((1ul << shift) - 1));
+
+        // Accessed bits of all entries on the way stand where second-stage entries have them.
+        return found && (!_keepsMarks || (rights & SecondStageWalker.Accessed) != 0);
+    }
+}
