@@ -41,5 +41,6 @@ internal static class RealUnits
 
     private static HardwareProfile Unit(string name, int version, ulong capabilities, ulong extended, int hostAddressWidth) =>
         HardwareProfile.From(
-            new() { Major = version }, new(new(capabilities)), new(new(extended)), hostAddressWidth) with { Name = name };
+            new() { Major = version }, new(new(capabilities)), new(new(extended)), hostAddressWidth) with
+        { Name = name };
 }

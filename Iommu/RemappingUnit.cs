@@ -23,6 +23,7 @@ public sealed class RemappingUnit : IDmaFabric, IMmioDevice, IRegisterEffects
     private readonly InvalidationQueue _queue;
     private readonly DeviceTlbs _deviceTlbs;
     private readonly Dictionary<SourceId, RemappedPort> _ports = [];
+    private readonly int _invalidateAddress;
     private readonly int _iotlbInvalidate;
     private readonly int _firstFaultRecord;
     private readonly int _endOfFaultRecords;
@@ -45,7 +46,9 @@ public sealed class RemappingUnit : IDmaFabric, IMmioDevice, IRegisterEffects
         _interrupts = new(memory, profile, _caches.Interrupts, _faults, interrupts);
         _deviceTlbs = new(_registers, _faults);
         _queue = new(_registers, memory, profile, _faults, new(_registers, memory, profile, _caches, _deviceTlbs, _completionEvent));
-        _iotlbInvalidate = RegisterMap.HasRegisterInvalidation(profile) ? RegisterOffsets.IotlbInvalidate(profile.ExtendedCapabilities) : -1;
+        bool byRegister = RegisterMap.HasRegisterInvalidation(profile);
+        _invalidateAddress = byRegister ? RegisterOffsets.InvalidateAddress(profile.ExtendedCapabilities) : -1;
+        _iotlbInvalidate = byRegister ? RegisterOffsets.IotlbInvalidate(profile.ExtendedCapabilities) : -1;
         _firstFaultRecord = RegisterOffsets.FaultRecord(profile.Capabilities, 0);
         _endOfFaultRecords = RegisterOffsets.FaultRecord(profile.Capabilities, profile.Capabilities.FaultRecordsCode + 1);
     }
@@ -156,7 +159,10 @@ public sealed class RemappingUnit : IDmaFabric, IMmioDevice, IRegisterEffects
     /// <inheritdoc/>
     void IRegisterEffects.Written(in RegisterWrite write)
     {
-        // The IOTLB registers and the fault records are where ECAP and CAP put them.
+        // The IOTLB registers and the fault records are where ECAP and CAP put them, which may be where a unit that
+        // has more than this one has other registers: what they do not do is nobody else's business.
+        if (write.Offset == _invalidateAddress)
+            return;
         if (write.Offset == _iotlbInvalidate)
         {
             if (write.WroteOne(63))

@@ -23,9 +23,6 @@ public sealed class EptTables
     /// <summary>How many frames the tables take.</summary>
     public int TableFrames { get; private set; }
 
-    /// <summary>How often a mapping was taken away: a translation that is older may be stale.</summary>
-    public ulong Generation { get; private set; }
-
     /// <summary>Tables that map nothing; <c>null</c> where no frame is free.</summary>
     public static EptTables? TryCreate(FrameTable frames) =>
         frames.TryAllocate(FrameOwner.Vmm, FrameSize.Page4K, out PhysicalAddress root) ? new(frames, root) : null;
@@ -90,14 +87,12 @@ public sealed class EptTables
         for (int level = TopLevel; level > found.Level; level--)
             table = Read(Place(table, guest, level)).Address;
         Write(Place(table, guest, found.Level), default);
-        Generation++;
         Trim(guest);
     }
 
     /// <summary>Gives all tables back; the mapped pages are their owner's business.</summary>
     public void Release()
     {
-        Generation++;
         _isReleased = true;
         ReleaseBelow(Pointer.Root, TopLevel);
         FreeTable(Pointer.Root);

@@ -1,8 +1,8 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Text.Json;
 using Dma.Iommu;
 using Dma.Iommu.Spec;
-using Dma.Machine;
 using FsCheck;
 using FsCheck.Fluent;
 
@@ -42,6 +42,27 @@ public sealed class HardwareProfileTests
             Assert.Equal(given.capabilities, world.Read(RegisterOffsets.Capability));
         },
         500);
+
+    // Found by seed 2020225023: IVA where other units have ECMD was taken for a command, whose answer had no register.
+    [Fact]
+    public void A_register_is_what_it_is_wherever_the_unit_puts_it()
+    {
+        HardwareProfile minimal = HardwareProfile.Named("minimal");
+        for (int place = 0; place < 1024; place++)
+        {
+            HardwareProfile profile = minimal with { ExtendedCapabilities = minimal.ExtendedCapabilities with { IotlbRegisterOffset = place } };
+            if (!TryBuild(profile, out RemappingWorld? world))
+                continue;
+            using RemappingWorld built = world;
+            int address = RegisterOffsets.InvalidateAddress(profile.ExtendedCapabilities);
+            ulong[] before = Registers(built);
+            built.Write(address, ulong.MaxValue);
+            Assert.Equal(before, Registers(built));
+            built.Write(address + 8, new IotlbInvalidate { Invalidate = true, RequestedGranularity = IotlbGranularity.Global }.Raw.Value);
+            IotlbInvalidate done = new(new(built.Read(address + 8)));
+            Assert.Equal((false, IotlbGranularity.Global), (done.Invalidate, done.ActualGranularity));
+        }
+    }
 
     [Fact]
     public void Registers_that_would_lie_over_each_other_are_refused_by_name()
@@ -139,4 +160,21 @@ public sealed class HardwareProfileTests
         Assert.False(response.InProgress);
         Assert.NotEqual(0, response.Status);
     }
+
+    private static bool TryBuild(HardwareProfile profile, [NotNullWhen(true)] out RemappingWorld? world)
+    {
+        try
+        {
+            world = new(profile, 1 << 20);
+            return true;
+        }
+        catch (ArgumentException)
+        {
+            world = null;
+            return false;
+        }
+    }
+
+    private static ulong[] Registers(RemappingWorld world) =>
+        [.. Enumerable.Range(0, world.Unit.WindowLength / 4).Select(index => world.Read(4 * index, 4))];
 }

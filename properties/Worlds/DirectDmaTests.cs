@@ -1,4 +1,3 @@
-using Dma.Iommu;
 using Dma.Machine;
 using Dma.Vmm;
 

@@ -12,6 +12,15 @@ internal static class DiskReader
     /// <exception cref="DriverException">A driver gave up; everything is shut down all the same.</exception>
     public static async Task<byte[]> ReadAll(IDevice device)
     {
+        byte[] content = [];
+        await Use(device, async disk => content = await ReadAll(disk, device.Dma));
+        return content;
+    }
+
+    /// <summary>Brings the controller up, does something with the disk, and shuts everything down.</summary>
+    /// <exception cref="DriverException">A driver gave up; everything is shut down all the same.</exception>
+    public static async Task Use(IDevice device, Func<MassStorageDriver, Task> work)
+    {
         EhciDriver controller = await EhciDriver.Start(device);
         try
         {
@@ -21,7 +30,7 @@ internal static class DiskReader
                 MassStorageDriver disk = await MassStorageDriver.Start(usb);
                 try
                 {
-                    return await ReadAll(disk, device.Dma);
+                    await work(disk);
                 }
                 finally
                 {

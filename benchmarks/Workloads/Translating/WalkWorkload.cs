@@ -2,7 +2,7 @@ using Dma.Iommu;
 
 namespace Dma.Workloads;
 
-/// <summary>Translating where nothing is cached, so that each address is a walk, beside a walk without all that a unit knows.</summary>
+/// <summary>Translating in a unit without an IOTLB, so that each address is a walk, beside a walk without all that a unit knows.</summary>
 public sealed class WalkWorkload : Workload
 {
     private readonly RemappedWorld _world;

@@ -311,18 +311,33 @@ public sealed class EhciQueueTests
     [Fact]
     public void Steady_work_allocates_nothing()
     {
+        const int Microframes = 300;
         using EhciBench bench = new();
-        bench.Attach(new MassStorageDevice(new MemoryDiskImage(new byte[4096])));
-        uint queue = bench.Take(128);
-        uint transfer = bench.Take(64);
-        bench.Write(queue, EhciBench.Queue(0, 0, 64, queue, isControl: true, nakReload: 0));
-        bench.Transfer(transfer, PacketId.Out, bench.Take(64), 64);
-        bench.Start(queue, transfer);
-        bench.RunAsync(queue);
+        ScriptedDevice device = new() { Address = 1 };
+        int taken = 0;
+        device.Gives = (_, _) => UsbReply.Data((device.Acknowledged & 1) != 0, 512);
+        device.Takes = (_, _) => taken++ % 16 == 15 ? UsbReply.Nyet : UsbReply.Ack;
+        device.Heard.EnsureCapacity(1 << 16);
+        bench.Attach(device);
+
+        // Reads and writes in turn, with as many packets as fit into each microframe.
+        uint[] queues = [bench.Take(128), bench.Take(128)];
+        uint[] last = new uint[2];
+        foreach ((int index, PacketId pid) in ((int, PacketId)[])[(0, PacketId.In), (1, PacketId.Out)])
+        {
+            bench.Write(queues[index], EhciBench.Queue(1, index + 1, 512, queues[1 - index], isHead: index == 0, nakReload: 0));
+            bench.Start(queues[index], LongChain(bench, pid, 120, out last[index]));
+        }
+
+        bench.RunAsync(queues[0]);
         bench.Loop.RunFor(10 * MicroframeNs);
+        (int heard, int given, int accepted) = (device.Heard.Count, device.Acknowledged, taken);
         long before = GC.GetAllocatedBytesForCurrentThread();
-        bench.Loop.RunFor(1000 * MicroframeNs);
+        bench.Loop.RunFor(Microframes * MicroframeNs);
         Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.True(device.Heard.Count - heard > 8 * Microframes, $"{device.Heard.Count - heard} packets");
+        Assert.True(device.Acknowledged - given > 3 * Microframes && taken - accepted > 3 * Microframes);
+        Assert.All(last, transfer => Assert.True(bench.Read<TransferDescriptor>(transfer).Token.Active));
     }
 
     // A ring of queues of endpoints 1, 2, …, each with a transfer that waits for data; the first is the head.
