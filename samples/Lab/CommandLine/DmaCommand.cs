@@ -36,6 +36,7 @@ public static class DmaCommand
             {
                 new RunDirectDma(terminal),
             },
+            new Qtest(terminal),
             new Bench(terminal),
         };
         HelpOption help = root.Options.OfType<HelpOption>().Single();

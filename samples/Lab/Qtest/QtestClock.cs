@@ -1,0 +1,76 @@
+using System.Diagnostics;
+using Dma.Machine;
+
+namespace Dma.Lab;
+
+/// <summary>Who moves the virtual time of a machine: clients alone, or the wall clock too.</summary>
+internal sealed class QtestClock
+{
+    /// <summary>The last instant that there is, as the protocol has signed numbers.</summary>
+    public const ulong EndNs = long.MaxValue;
+
+    /// <summary>How many events one command may set off; a machine with a running controller has thousands in each second.</summary>
+    public const int EventsMax = 20_000_000;
+
+    private const int EventsBetweenLooks = 1 << 14;
+    private static readonly TimeSpan CatchUpTime = TimeSpan.FromMilliseconds(20);
+
+    private readonly EventLoop _loop;
+    private readonly Stopwatch? _wall;
+
+    // How far virtual time is ahead of the wall clock.
+    private long _aheadNs;
+
+    /// <summary>A clock for a machine.</summary>
+    /// <param name="loop">Its time.</param>
+    /// <param name="isRealTime">Whether virtual time follows the wall clock.</param>
+    public QtestClock(EventLoop loop, bool isRealTime)
+    {
+        _loop = loop;
+        _wall = isRealTime ? Stopwatch.StartNew() : null;
+    }
+
+    /// <summary>Virtual time in nanoseconds.</summary>
+    public ulong NowNs => _loop.NowNs;
+
+    /// <summary>When the next event is due, in nanoseconds of virtual time; null where none is planned.</summary>
+    public ulong? NextDueNs => _loop.NextDueNs;
+
+    /// <summary>How long the next event is away on the wall clock; null where nothing happens by itself.</summary>
+    public TimeSpan? UntilNext =>
+        _wall is null || NextDueNs is not { } due ? null : TimeSpan.FromMicroseconds((Math.Max(due, NowNs) - NowNs) / 1000);
+
+    /// <summary>Brings virtual time up to the wall clock. A machine that is slower than that loses the time that it cannot make up.</summary>
+    public void CatchUp()
+    {
+        if (_wall is null)
+            return;
+        ulong target = (ulong)Math.Max((_wall.Elapsed.Ticks * 100) + _aheadNs, (long)NowNs);
+        long giveUp = Stopwatch.GetTimestamp() + (long)(CatchUpTime.TotalSeconds * Stopwatch.Frequency);
+        if (!MoveTo(target, () => Stopwatch.GetTimestamp() > giveUp))
+            _aheadNs -= (long)(target - NowNs);
+    }
+
+    /// <summary>Moves virtual time forward, with all that is due meanwhile.</summary>
+    /// <param name="timeNs">Up to when, in nanoseconds since power-on; not before now.</param>
+    /// <param name="isAbandoned">Asked now and then whether nobody wants it any more.</param>
+    /// <returns><c>false</c> where it was abandoned, or too much happened; time stands where that was.</returns>
+    public bool TryMoveTo(ulong timeNs, Func<bool> isAbandoned)
+    {
+        ulong before = NowNs;
+        int events = 0;
+        bool arrived = MoveTo(timeNs, () => ++events >= EventsMax || (events % EventsBetweenLooks == 0 && isAbandoned()));
+        _aheadNs += (long)(NowNs - before);
+        return arrived;
+    }
+
+    private bool MoveTo(ulong timeNs, Func<bool> stop)
+    {
+        if (_loop.RunUntil(stop, timeNs - NowNs))
+            return false;
+
+        // Nothing is due any more until then; only time is left to pass.
+        _loop.RunFor(timeNs - NowNs);
+        return true;
+    }
+}

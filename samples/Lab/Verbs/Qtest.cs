@@ -1,0 +1,228 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+using Dma.Iommu;
+using Dma.UsbDevice;
+
+namespace Dma.Lab;
+
+/// <summary><c>dma qtest</c>: a machine without a processor, driven by QEMU's qtest protocol on a Unix socket.</summary>
+internal sealed class Qtest : Verb
+{
+    private const string DiskPrefix = "disk=";
+    private const int UsbDevice = 0x1D;
+
+    private readonly Option<string?> _socket = new("--socket")
+    {
+        Description = "Listen here, for any number of clients, until a signal ends it.",
+        HelpName = "PATH",
+    };
+
+    private readonly Option<string?> _connect = new("--connect")
+    {
+        Description = "Connect to somebody who listens here, as a test that starts an emulator does; ends with that connection.",
+        HelpName = "PATH",
+    };
+
+    private readonly Option<ulong> _ramSize = new("--ram-size")
+    {
+        Description = "Memory, in bytes or with K, M or G; above 2816M it is split at 2 GiB, and goes on at 4 GiB.",
+        HelpName = "N",
+        DefaultValueFactory = static _ => 512 << 20,
+        CustomParser = ParseSize,
+    };
+
+    private readonly Option<string?> _ramFile = new("--ram-file")
+    {
+        Description = "Keep memory in this file, which others may map; it is created, or grown to the size.",
+        HelpName = "PATH",
+    };
+
+    private readonly Option<string> _profile = new("--profile")
+    {
+        Description = $"The remapping unit at 0xfed90000: {string.Join(", ", HardwareProfile.Names)}.",
+        HelpName = "NAME",
+        DefaultValueFactory = static _ => "qemu",
+    };
+
+    private readonly Option<string> _translation = new("--translation")
+    {
+        Description = "off: there is no remapping unit, and addresses of devices are those of memory.",
+        HelpName = "on|off",
+        DefaultValueFactory = static _ => "on",
+    };
+
+    private readonly Option<string[]> _device = new("--device")
+    {
+        Description = "Repeatable. edu@00:04.0[,dma_mask=N] and iommu-testdev@00:06.0 plug in what the name says at any place on bus 0; "
+            + "without any, both are where these examples have them. disk=FILE is a USB disk at the next port of --usb ehci.",
+        HelpName = "DEVICE",
+    };
+
+    private readonly Option<string?> _usb = new("--usb")
+    {
+        Description = "A USB controller at 00:1d.0: ehci.",
+        HelpName = "KIND",
+    };
+
+    private readonly Option<bool> _writable = new("--writable")
+    {
+        Description = "Let disks be written; otherwise they are opened for reading only.",
+    };
+
+    private readonly Option<bool> _realTime = new("--realtime")
+    {
+        Description = "Let virtual time follow the wall clock; otherwise clients alone move it, by clock_step and clock_set.",
+    };
+
+    /// <summary>The verb.</summary>
+    public Qtest(Terminal terminal)
+        : base("qtest", "Serve QEMU's qtest protocol over a machine with memory, PCI (ports 0xcf8/0xcfc, ECAM at 0xb0000000), a remapping unit and small devices.", terminal)
+    {
+        _profile.Validators.Add(CheckProfile);
+        _ = _translation.AcceptOnlyFromAmong("on", "off");
+        _ = _usb.AcceptOnlyFromAmong("ehci");
+        foreach (Option option in (Option[])[_socket, _connect, _ramSize, _ramFile, _profile, _translation, _device, _usb, _writable, _realTime])
+            Add(option);
+    }
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<string> Examples =>
+    [
+        "qtest --socket /tmp/dma.sock",
+        "qtest --socket /tmp/dma.sock --device edu@00:04.0,dma_mask=0xffffffffffffffff --device edu@00:05.0",
+        "qtest --connect /tmp/qtest-1234.sock --ram-file /dev/shm/guest --ram-size 1G --usb ehci --device disk=disk.img",
+    ];
+
+    /// <inheritdoc/>
+    protected override int Run(ParseResult line)
+    {
+        if ((line.GetValue(_socket) is null) == (line.GetValue(_connect) is null))
+            return Terminal.Refuse("Either --socket or --connect is needed.");
+        List<FileDiskImage> disks = [];
+        ScriptedMachine? machine = null;
+        try
+        {
+            if (!TryBuild(line, disks, out machine, out string problem))
+                return Terminal.Refuse(problem);
+            return Serve(line, machine!);
+        }
+        finally
+        {
+            machine?.Dispose();
+            foreach (FileDiskImage disk in disks)
+                disk.Dispose();
+        }
+    }
+
+    private static ulong ParseSize(ArgumentResult argument)
+    {
+        string text = argument.Tokens[0].Value;
+        int shift = text.Length == 0 ? 0 : text[^1] switch
+        {
+            'K' or 'k' => 10,
+            'M' or 'm' => 20,
+            'G' or 'g' => 30,
+            _ => 0,
+        };
+        string digits = shift == 0 ? text : text[..^1];
+        if (ulong.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out ulong size) && size <= ulong.MaxValue >> shift)
+            return size << shift;
+        argument.AddError($"A size is a whole number of bytes, or one with K, M or G, not '{text}'.");
+        return 0;
+    }
+
+    private static void CheckProfile(OptionResult option)
+    {
+        string name = option.GetValueOrDefault<string>() ?? "";
+        if (!HardwareProfile.Names.Contains(name))
+            option.AddError($"No profile is called '{name}'. There are: {string.Join(", ", HardwareProfile.Names)}.");
+    }
+
+    private int Serve(ParseResult line, ScriptedMachine machine)
+    {
+        QtestServer server = new(machine, new(machine.Loop, line.GetValue(_realTime)));
+        using CancellationTokenSource stop = new();
+        using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, End);
+        using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, End);
+        if (line.GetValue(_connect) is { } peer)
+        {
+            if (!QtestSocket.TryConnect(peer, out Socket? connection, out string unreachable))
+                return Terminal.Refuse(unreachable);
+            server.Serve(connection, stop.Token);
+            return ExitCode.Ok;
+        }
+
+        if (!QtestSocket.TryListen(line.GetValue(_socket)!, out Socket? listener, out string problem))
+            return Terminal.Refuse(problem);
+        using (listener)
+        {
+            Terminal.Error.Profile.Out.Writer.WriteLine($"dma: qtest listens at {line.GetValue(_socket)}");
+            server.Listen(listener, stop.Token);
+        }
+
+        return ExitCode.Ok;
+
+        void End(PosixSignalContext signal)
+        {
+            signal.Cancel = true;
+            stop.Cancel();
+        }
+    }
+
+    private bool TryBuild(ParseResult line, List<FileDiskImage> disks, out ScriptedMachine? machine, out string problem)
+    {
+        machine = null;
+        try
+        {
+            machine = new(new()
+            {
+                Profile = line.GetValue(_translation) == "on" ? HardwareProfile.Named(line.GetRequiredValue(_profile)) : null,
+                RamBytes = line.GetValue(_ramSize),
+                RamFile = line.GetValue(_ramFile),
+            });
+            problem = Plug(line, machine, disks);
+        }
+        catch (Exception refusal) when (refusal is ArgumentException or IOException or UnauthorizedAccessException or NotSupportedException)
+        {
+            problem = refusal.Message;
+        }
+
+        return problem.Length == 0;
+    }
+
+    // What keeps a device from being plugged in; nothing where all are.
+    private string Plug(ParseResult line, ScriptedMachine machine, List<FileDiskImage> disks)
+    {
+        string[] named = line.GetValue(_device) ?? [];
+        List<DeviceSpec> specs = [];
+        foreach (string text in named.Where(text => !text.StartsWith(DiskPrefix, StringComparison.Ordinal)))
+        {
+            if (!DeviceSpec.TryParse(text, out DeviceSpec? spec, out string problem))
+                return problem;
+            specs.Add(spec);
+        }
+
+        foreach (DeviceSpec spec in specs.Count == 0 ? DeviceSpec.Default : specs)
+            spec.PlugInto(machine);
+        string[] images = [.. named.Where(text => text.StartsWith(DiskPrefix, StringComparison.Ordinal)).Select(text => text[DiskPrefix.Length..])];
+        if (line.GetValue(_usb) is null)
+            return images.Length == 0 ? "" : "A disk needs a controller: --usb ehci.";
+
+        EhciController controller = machine.Plug(new EhciController(machine.Loop), UsbDevice);
+        IReadOnlyList<UsbPort> ports = controller.Usb.Ports;
+        if (images.Length > ports.Count)
+            return $"The controller has {ports.Count} ports.";
+        for (int port = 0; port < images.Length; port++)
+        {
+            if (!DiskFile.TryOpen(images[port], line.GetValue(_writable), out FileDiskImage? disk, out string problem))
+                return problem;
+            disks.Add(disk);
+            ports[port].Plug(new MassStorageDevice(disk));
+        }
+
+        return "";
+    }
+}
