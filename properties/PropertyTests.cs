@@ -11,9 +11,7 @@ public sealed class PropertyTests
         FailException failure = Assert.Throws<FailException>(() =>
             Property.Check(Arb.From(Gen.Choose(1000, 2000), ArbMap.Default.ArbFor<int>().Shrinker), value => Assert.True(value < 7)));
         Assert.Contains($"DMA_SEED={Property.SeedText}", failure.Message, StringComparison.Ordinal);
-
-        // What is found may be the smallest already; then nothing is shrunk.
-        Assert.Matches("\n(Shrunk|Original):\n7\n(?!Shrunk)", failure.Message.ReplaceLineEndings("\n"));
+        Assert.Contains("Shrunk:\n7\n", failure.Message.ReplaceLineEndings("\n"), StringComparison.Ordinal);
     }
 
     [Fact]

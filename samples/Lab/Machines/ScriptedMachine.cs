@@ -181,6 +181,8 @@ internal sealed class ScriptedMachine : IDisposable
 
     private static PhysicalMemory CreateMemory(ScriptedMachineOptions options)
     {
+        if (options.RamBytes == 0 || options.RamBytes % PieceBytes != 0)
+            throw new ArgumentException($"Memory has {options.RamBytes} bytes, which is no multiple of 4096 from 4096 on.");
         ulong low = options.RamBytes <= LowMemoryMax ? options.RamBytes : MemoryLayout.LowMemoryEnd;
         PhysicalMemory memory = new();
         try
@@ -199,8 +201,8 @@ internal sealed class ScriptedMachine : IDisposable
 
         void Add(ulong start, ulong length, ulong fileOffset)
         {
-            if (options.Profile is { } profile && length != 0 && (start + length - 1) >> profile.HostAddressWidth != 0)
-                throw new ArgumentException($"Memory up to {start + length:X}h is beyond the {profile.HostAddressWidth} address bits of the remapping unit.", nameof(options));
+            if (options.Profile is { } profile && (start + length - 1) >> profile.HostAddressWidth != 0)
+                throw new ArgumentException($"Memory up to {start + length:X}h is beyond the {profile.HostAddressWidth} address bits of the remapping unit.");
             if (options.RamFile is { } path)
                 memory.AddFile(new(start), length, path, fileOffset);
             else
