@@ -1,3 +1,4 @@
+using System.Numerics;
 using Dma.Hal;
 using Dma.Iommu;
 using Dma.Machine;
@@ -107,6 +108,7 @@ public sealed class Host : IDisposable
         {
             HostAddressWidth = Options.Profile.HostAddressWidth,
             WindowLength = (ulong)Unit.WindowLength,
+            InterruptEntries = Options.RemapInterrupts ? InterruptEntries(Options) : 0,
         };
         _remapping = await RemappingDriver.Start(Cpu, new(MemoryLayout.RemappingUnit), frames, options);
         Faults.Run();
@@ -211,6 +213,13 @@ public sealed class Host : IDisposable
     {
         foreach (Cost cost in Enum.GetValues<Cost>())
             to.Add(cost, from[cost]);
+    }
+
+    // A sixty-fourth of the memory for tables, at 16 bytes each, but a frame at least.
+    private static int InterruptEntries(HostOptions options)
+    {
+        ulong wanted = (options.VmmBytes - FirmwareBytes) / (64 * 16);
+        return (int)Math.Clamp(BitOperations.RoundUpToPowerOf2(wanted + 1) / 2, 256, InterruptRemapping.EntriesMax);
     }
 
     private static PhysicalMemory CreateMemory(HostOptions options)

@@ -15,6 +15,9 @@ public sealed record HostOptions
     /// <summary>Which remapping unit it has.</summary>
     public HardwareProfile Profile { get; init; } = HardwareProfile.Named("friendly");
 
+    /// <summary>Whether interrupts are remapped where the unit can, so that a device raises nothing but its own.</summary>
+    public bool RemapInterrupts { get; init; } = true;
+
     /// <summary>What things cost.</summary>
     public CostModel Costs { get; init; } = CostModel.Default;
 

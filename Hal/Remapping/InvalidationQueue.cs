@@ -78,13 +78,19 @@ internal sealed class InvalidationQueue : IInvalidator
         try
         {
             await _registers.Command(_enable, turnOn: false);
-            _memory.Free(_ring);
-            _memory.Free(_status);
+            Free();
         }
         finally
         {
             _gate.Leave();
         }
+    }
+
+    /// <summary>Gives the memory of a queue back that is not turned on.</summary>
+    public void Free()
+    {
+        _memory.Free(_ring);
+        _memory.Free(_status);
     }
 
     public async ValueTask Invalidate(InvalidationRequest request)
@@ -94,7 +100,7 @@ internal sealed class InvalidationQueue : IInvalidator
         {
             Requests++;
             _registers.Cpu.Processor.Charge(Cost.Invalidation);
-            if (!await TrySubmit(request) && !await TrySubmit(InvalidationRequest.Everything))
+            if (!await TrySubmit(request) && !await TrySubmit(request.Widest))
                 throw _registers.Broken($"its invalidation queue stopped twice, the last time with {LastError}");
         }
         finally
@@ -160,6 +166,17 @@ internal sealed class InvalidationQueue : IInvalidator
                 AddressMask = request.AddressMask,
                 Hint = request.LeafOnly,
             }).Raw);
+        }
+
+        if (request.Interrupts != InterruptScope.None)
+        {
+            Put(new InterruptEntryCacheDescriptor
+            {
+                Type = InvalidationDescriptorType.InterruptEntryCache,
+                IndexSelective = request.Interrupts == InterruptScope.Entries,
+                Index = request.InterruptIndex,
+                IndexMask = request.InterruptMask,
+            }.Raw);
         }
 
         Put((_wait with { StatusData = number }).Raw);

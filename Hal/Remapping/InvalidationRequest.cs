@@ -3,7 +3,7 @@ using Dma.Machine;
 
 namespace Dma.Hal;
 
-/// <summary>What one change of tables makes stale: some of the context cache, then some of the IOTLB. It is waited for as a whole.</summary>
+/// <summary>What one change of tables makes stale: some of the context cache, then some of the IOTLB; or some interrupt entries. It is waited for as a whole.</summary>
 internal readonly record struct InvalidationRequest
 {
     /// <summary>How much of the context cache; <see cref="ContextGranularity.Reserved"/> for nothing.</summary>
@@ -30,8 +30,27 @@ internal readonly record struct InvalidationRequest
     /// <summary>Whether only leaf entries changed, so that the unit may keep what it cached of tables above.</summary>
     public bool LeafOnly { get; private init; }
 
-    /// <summary>Everything: after a new root table, and whenever nothing smaller is safe.</summary>
+    /// <summary>How much of the interrupt entry cache.</summary>
+    public InterruptScope Interrupts { get; private init; }
+
+    /// <summary>The first interrupt entry, a multiple of 2^<see cref="InterruptMask"/>.</summary>
+    public int InterruptIndex { get; private init; }
+
+    /// <summary>2^IM interrupt entries.</summary>
+    public int InterruptMask { get; private init; }
+
+    /// <summary>All contexts and translations: after a new root table, and whenever nothing smaller is safe.</summary>
     public static InvalidationRequest Everything { get; } = new() { Context = ContextGranularity.Global, Iotlb = IotlbGranularity.Global };
+
+    /// <summary>All interrupt entries: after a new table of them.</summary>
+    public static InvalidationRequest AllInterrupts { get; } = new() { Interrupts = InterruptScope.All };
+
+    /// <summary>What is safe where it is not known how much of this request was done.</summary>
+    public InvalidationRequest Widest => Interrupts == InterruptScope.None ? Everything : Everything with { Interrupts = InterruptScope.All };
+
+    /// <summary>Some interrupt entries changed.</summary>
+    public static InvalidationRequest OfInterrupts(int index, int mask) =>
+        new() { Interrupts = InterruptScope.Entries, InterruptIndex = index, InterruptMask = mask };
 
     /// <summary>A context entry changed.</summary>
     /// <param name="source">Whose.</param>

@@ -13,6 +13,7 @@ public sealed class RemappingDriver
 {
     private static readonly GlobalCommand _translation = new() { TranslationEnable = true };
     private static readonly GlobalCommand _interruptRemapping = new() { InterruptRemappingEnable = true };
+    private static readonly GlobalCommand _compatibilityInterrupts = new() { CompatibilityFormatInterrupt = true };
     private static readonly GlobalCommand _queue = new() { QueuedInvalidationEnable = true };
     private static readonly GlobalCommand _rootPointer = new() { SetRootTablePointer = true };
     private static readonly GlobalCommand _writeBufferFlush = new() { WriteBufferFlush = true };
@@ -29,7 +30,7 @@ public sealed class RemappingDriver
     private DomainId? _passThroughId;
 
     private RemappingDriver(
-        RemappingOptions options, UnitRegisters registers, UnitCapabilities unit, TableMemory memory, ContextTables contexts, IInvalidator invalidator)
+        RemappingOptions options, UnitRegisters registers, UnitCapabilities unit, TableMemory memory, ContextTables contexts, IInvalidator invalidator, GuestPhysicalAddress? interruptTable)
     {
         Options = options;
         Unit = unit;
@@ -40,6 +41,7 @@ public sealed class RemappingDriver
         _faults = new(registers.Window, unit);
         _faultEvent = registers.Cpu.Vector(options.FaultVector);
         _domainIds = new((ulong)unit.DomainCount);
+        Interrupts = interruptTable is { } table ? new(this, registers, memory, table) : null;
 
         // With caching mode, entries that are not present may be cached under domain-id 0: no domain may have it.
         if (unit.Capability.CachingMode)
@@ -73,6 +75,9 @@ public sealed class RemappingDriver
     /// <summary>How many cache lines of tables were flushed for a unit that does not snoop.</summary>
     public ulong CacheLinesFlushed => _memory.LinesFlushed;
 
+    /// <summary>The interrupts of devices; null while they pass as they are.</summary>
+    public InterruptRemapping? Interrupts { get; }
+
     /// <summary>How many frames hold tables and the queue.</summary>
     public int FramesInUse => _memory.FramesInUse;
 
@@ -93,6 +98,8 @@ public sealed class RemappingDriver
     /// </exception>
     public static async ValueTask<RemappingDriver> Start(ICpu cpu, GuestPhysicalAddress registers, FrameAllocator frames, RemappingOptions options)
     {
+        if (options.InterruptEntries is not 0 and (< 2 or > InterruptRemapping.EntriesMax) || (options.InterruptEntries & (options.InterruptEntries - 1)) != 0)
+            throw new ArgumentException("A table has a power of two of interrupt entries, 2 to 65,536.", nameof(options));
         if ((frames.Start.Value + (frames.Length - 1)) >> options.HostAddressWidth != 0)
             throw new ArgumentException("Frames for tables lie beyond the host address width.", nameof(frames));
         RegisterWindow window = new(cpu, registers, options.WindowLength);
@@ -222,6 +229,8 @@ public sealed class RemappingDriver
         await _registers.Command(_translation, turnOn: false);
         _faults.DisableEvent();
         await Invalidator.Invalidate(InvalidationRequest.Everything);
+        if (Interrupts is { } interrupts)
+            await interrupts.Stop();
         await Invalidator.Stop();
         _attached.Clear();
         foreach (RemappingDomain domain in _domains)
@@ -241,8 +250,15 @@ public sealed class RemappingDriver
             ? InvalidationQueue.TryCreate(registers, unit, memory)
             : new RegisterInvalidator(registers, unit);
         if (contexts is not null && invalidator is not null)
-            return new(options, registers, unit, memory, contexts, invalidator);
+        {
+            if (invalidator is not InvalidationQueue || !unit.Extended.InterruptRemapping || options.InterruptEntries == 0)
+                return new(options, registers, unit, memory, contexts, invalidator, interruptTable: null);
+            if (InterruptRemapping.TryAllocateTable(options, memory, out GuestPhysicalAddress table))
+                return new(options, registers, unit, memory, contexts, invalidator, table);
+        }
+
         contexts?.Free();
+        (invalidator as InvalidationQueue)?.Free();
         throw new DeviceException("No frames are left for the tables of the remapping unit.");
     }
 
@@ -253,6 +269,8 @@ public sealed class RemappingDriver
             await _registers.Command(_translation, turnOn: false);
         if (_registers.Status.InterruptRemappingEnabled)
             await _registers.Command(_interruptRemapping, turnOn: false);
+        if (_registers.Status.CompatibilityFormatInterrupts)
+            await _registers.Command(_compatibilityInterrupts, turnOn: false);
         if (_registers.Status.QueuedInvalidationEnabled)
             await _registers.Command(_queue, turnOn: false);
     }
@@ -274,6 +292,8 @@ public sealed class RemappingDriver
         else
             await FlushWriteBuffers();
         await _registers.Command(_translation);
+        if (Interrupts is { } interrupts)
+            await interrupts.Start();
 
         // Regions that firmware protected while there was no translation.
         if (Unit.Capability.ProtectedLowMemory || Unit.Capability.ProtectedHighMemory)

@@ -10,6 +10,12 @@ public sealed record RemappingOptions(byte FaultVector)
     /// <summary>Whether to invalidate through the queue where the unit has one, rather than through registers.</summary>
     public bool UseQueue { get; init; } = true;
 
+    /// <summary>
+    /// How many interrupts of devices can be told apart, a power of two up to 65,536; 0 to let interrupts pass as they are.
+    /// Without effect on a unit that does not remap interrupts, or has no queue in use.
+    /// </summary>
+    public int InterruptEntries { get; init; }
+
     /// <summary>The host address width, 12 to 52 bits, as firmware reports it; no table points beyond.</summary>
     public int HostAddressWidth { get; init; } = 52;
 

@@ -33,20 +33,24 @@ internal sealed class TableMemory(ICpu cpu, FrameAllocator frames, bool isCohere
     public static GuestPhysicalAddress FromUnit(PhysicalAddress address) => new(address.Value);
 
     /// <summary>A frame of zeros; <c>false</c> when none is left.</summary>
-    public bool TryAllocate(out GuestPhysicalAddress table)
+    public bool TryAllocate(out GuestPhysicalAddress table) => TryAllocate(1, out table);
+
+    /// <summary>Frames of zeros that lie side by side; <c>false</c> when no such stretch is left.</summary>
+    public bool TryAllocate(ulong count, out GuestPhysicalAddress table)
     {
-        if (!frames.TryAllocate(out table))
+        if (!frames.TryAllocate(count, TableSize, out table))
             return false;
-        FramesInUse++;
-        Write(table, _zeros);
+        FramesInUse += (int)count;
+        for (ulong frame = 0; frame < count; frame++)
+            Write(table + (frame * TableSize), _zeros);
         return true;
     }
 
-    /// <summary>Gives a frame back; the unit must not be able to reach it any more.</summary>
-    public void Free(GuestPhysicalAddress table)
+    /// <summary>Gives frames back; the unit must not be able to reach them any more.</summary>
+    public void Free(GuestPhysicalAddress table, ulong count = 1)
     {
-        frames.Free(table);
-        FramesInUse--;
+        frames.Free(table, count);
+        FramesInUse -= (int)count;
     }
 
     public ulong Read64(GuestPhysicalAddress address)

@@ -41,7 +41,7 @@ internal sealed class InterruptEntryCache
     {
         Span<CachedInterrupt> set = SetOf(interrupt.Tag - 1);
         if (!set.IsEmpty)
-            set[WayFor(set, (int)((uint)(interrupt.Tag - 1) % _sets))] = interrupt;
+            set[WayFor(set, (int)NumberOfSet(interrupt.Tag - 1))] = interrupt;
     }
 
     /// <summary>Forgets all entries.</summary>
@@ -75,7 +75,10 @@ internal sealed class InterruptEntryCache
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private Span<CachedInterrupt> SetOf(int index) =>
-        _sets == 0 ? [] : _entries.AsSpan((int)((uint)index % _sets) * _ways, _ways);
+        _sets == 0 ? [] : _entries.AsSpan((int)NumberOfSet(index) * _ways, _ways);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private uint NumberOfSet(int index) => (_sets & (_sets - 1)) == 0 ? (uint)index & (_sets - 1) : (uint)index % _sets;
 
     private int WayFor(ReadOnlySpan<CachedInterrupt> set, int index)
     {

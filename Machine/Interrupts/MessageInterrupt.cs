@@ -8,6 +8,15 @@ public readonly record struct MessageInterrupt(ulong Address, uint Data)
     /// <summary>Bits 19:12 of the address: the destination, as an xAPIC id.</summary>
     public byte Destination => (byte)(Address >> 12);
 
+    /// <summary>Bits 63:40 and 19:12 of the address: the destination, as an x2APIC id.</summary>
+    public uint ExtendedDestination => ((uint)(Address >> 40) << 8) | Destination;
+
+    /// <summary>Bit 3 of the address, RH: the destination is a choice of processors.</summary>
+    public bool IsRedirectable => new Bits64(Address).Bit(3);
+
+    /// <summary>Bit 15 of the data: level-triggered.</summary>
+    public bool IsLevel => new Bits64(Data).Bit(15);
+
     /// <summary>Bit 2 of the address, DM: the destination is a logical one.</summary>
     public bool IsLogical => new Bits64(Address).Bit(2);
 

@@ -21,7 +21,7 @@ public sealed class Assignment
     private RemappingDomain? _domain;
     private AssignedFunction? _function;
     private InterruptForwarder? _forwarder;
-    private MessageInterrupt? _message;
+    private DeviceInterrupt? _interrupt;
 
     internal Assignment(Host host, SourceId source) => (_host, Source) = (host, source);
 
@@ -172,8 +172,20 @@ public sealed class Assignment
 
     /// <summary>Isolated to Assigned: plugged into the guest's PCI hierarchy, registers and interrupt included.</summary>
     /// <param name="guestAddress">Where: bus 0, function 0, a free device number.</param>
-    public ValueTask<AssignmentResult> Expose(SourceId guestAddress) =>
-        Step(AssignmentState.Isolated, () => Task.FromResult(Plug(Machine!, guestAddress)));
+    public ValueTask<AssignmentResult> Expose(SourceId guestAddress) => Step(AssignmentState.Isolated, async () =>
+    {
+        if (_real!.HasMessages)
+        {
+            _interrupt = await DeviceInterrupt.TryTake(_host, Source);
+            if (_interrupt is null)
+                return Refuse(AssignmentRefusal.NoVector, "all interrupt vectors of the host are in use");
+        }
+
+        AssignmentResult result = Plug(Machine!, guestAddress);
+        if (!result.IsDone)
+            await ReturnInterrupt();
+        return result;
+    });
 
     /// <summary>Assigned to Withdrawn: the guest does not see it any more, and its requests stop.</summary>
     public ValueTask<AssignmentResult> Withdraw() => Step(AssignmentState.Assigned, () =>
@@ -196,9 +208,7 @@ public sealed class Assignment
             _real.SendTo(null);
             _forwarder?.Stop();
             _forwarder = null;
-            if (_message is { } message)
-                _host.Vectors.Return(message);
-            _message = null;
+            await ReturnInterrupt();
             return await TryReset() ? Move(AssignmentState.Quiet) : await Fail();
         }
     }
@@ -293,6 +303,13 @@ public sealed class Assignment
         return Refuse(AssignmentRefusal.ResetFailed, $"{Source} did not come back from its reset");
     }
 
+    private async ValueTask ReturnInterrupt()
+    {
+        if (_interrupt is { } interrupt)
+            await interrupt.Return();
+        _interrupt = null;
+    }
+
     private async ValueTask ReleaseDomain()
     {
         if (_domain is not { } domain)
@@ -309,23 +326,14 @@ public sealed class Assignment
             return Refuse(AssignmentRefusal.NoMachine, $"{machine.Name} has ended");
         if (guestAddress.Bus != 0 || guestAddress.Function != 0 || machine.Pci.Find(guestAddress) is not null)
             return Refuse(AssignmentRefusal.GuestPlace, $"{guestAddress} of {machine.Name} is taken or no place for a device");
-        MessageInterrupt message = default;
-        Signal? signal = null;
         if (!TryPlaceBars(machine))
             return Refuse(AssignmentRefusal.GuestPlace, $"{machine.Name} has no room for the BARs of {Source}");
-        if (_real!.HasMessages && !_host.Vectors.TryTake(out message, out signal))
+        _function = new(_real!, machine.Memory);
+        if (_interrupt is { } interrupt)
         {
-            ReturnBars(machine);
-            return Refuse(AssignmentRefusal.NoVector, "all interrupt vectors of the host are in use");
-        }
-
-        _function = new(_real, machine.Memory);
-        if (signal is not null)
-        {
-            _message = message;
-            _forwarder = new(_function, machine.Cpu.Processor, signal);
+            _forwarder = new(_function, machine.Cpu.Processor, interrupt.Signal);
             _forwarder.Run();
-            _real.SendTo(message);
+            _real!.SendTo(interrupt.Message);
         }
 
         GuestAddress = guestAddress;

@@ -69,7 +69,7 @@ public sealed class HostileHypercallTests
     public void Without_memory_for_tables_a_mapping_is_refused_and_leaves_nothing()
     {
         // Beside those that the unit and the domain begin with, there are frames for a few tables of 2 MiB of device addresses each.
-        using World world = new(vmmBytes: (1 << 20) + (12 * 4096), guestBytes: 8 * MiB);
+        using World world = new(vmmBytes: (1 << 20) + (13 * 4096), guestBytes: 8 * MiB);
         State before = world.State();
         int refused = 0;
         List<(ulong Device, ulong Length)> mapped = [];

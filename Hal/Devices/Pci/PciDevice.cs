@@ -14,14 +14,14 @@ public sealed class PciDevice : IDevice
     private readonly PciMessageInterrupt _interrupt;
     private readonly PciFunctionReset? _reset;
 
-    private PciDevice(ICpu cpu, IConfigurationAccess configuration, SourceId location, IDmaSpace dma, byte vector)
+    private PciDevice(ICpu cpu, IConfigurationAccess configuration, SourceId location, IDmaSpace dma, byte vector, MessageInterrupt message)
     {
         _cpu = cpu;
         _location = location;
         Configuration = configuration;
         Dma = dma;
         _bars = PciBarSizing.Read(configuration, location);
-        _interrupt = PciMessageInterrupt.Find(cpu, configuration, location, _bars, vector);
+        _interrupt = PciMessageInterrupt.Find(cpu, configuration, location, _bars, vector, message);
         _reset = PciFunctionReset.TryFind(cpu, configuration, location);
     }
 
@@ -52,8 +52,9 @@ public sealed class PciDevice : IDevice
     /// <param name="location">Where the function is.</param>
     /// <param name="dma">Memory that it can reach.</param>
     /// <param name="vector">The vector of this processor that its interrupt raises, 16 to 255.</param>
+    /// <param name="message">What it sends to raise it, where interrupts are remapped; null for the message that names the vector itself.</param>
     /// <exception cref="DeviceException">Nothing answers there, it is a bridge, it has neither MSI nor MSI-X, or its configuration space is malformed.</exception>
-    public static PciDevice Open(ICpu cpu, IPciConfiguration configuration, SourceId location, IDmaSpace dma, byte vector)
+    public static PciDevice Open(ICpu cpu, IPciConfiguration configuration, SourceId location, IDmaSpace dma, byte vector, MessageInterrupt? message = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(vector, (byte)16);
         IConfigurationAccess space = configuration.Open(location);
@@ -62,7 +63,7 @@ public sealed class PciDevice : IDevice
         int layout = space.Read8(PciOffset.HeaderType) & LayoutMask;
         if (layout != 0)
             throw new DeviceException($"What answers at {location} is no device: its header has layout {layout}.");
-        PciDevice device = new(cpu, space, location, dma, vector);
+        PciDevice device = new(cpu, space, location, dma, vector, message ?? MessageInterrupt.To(cpu.ApicId, vector));
         device.TurnOn();
         return device;
     }

@@ -27,38 +27,38 @@ internal sealed class PciMessageInterrupt : IInterruptLine
     private readonly IConfigurationAccess _configuration;
     private readonly int _capability;
     private readonly RegisterWindow? _table;
-    private readonly byte _vector;
+    private readonly MessageInterrupt _message;
 
     // Taken at once: a message that comes before anyone waits must find it.
     private readonly Signal _signal;
 
-    private PciMessageInterrupt(ICpu cpu, IConfigurationAccess configuration, int capability, RegisterWindow? table, byte vector)
+    private PciMessageInterrupt(ICpu cpu, IConfigurationAccess configuration, int capability, RegisterWindow? table, byte vector, MessageInterrupt message)
     {
         _cpu = cpu;
         _configuration = configuration;
         _capability = capability;
         _table = table;
-        _vector = vector;
+        _message = message;
         _signal = cpu.Vector(vector);
     }
 
     /// <summary>The interrupt of a function, by MSI, or by MSI-X where it has only that.</summary>
     /// <exception cref="DeviceException">It has neither, or the capability is malformed.</exception>
     public static PciMessageInterrupt Find(
-        ICpu cpu, IConfigurationAccess configuration, SourceId location, IReadOnlyList<PciBarInfo> bars, byte vector)
+        ICpu cpu, IConfigurationAccess configuration, SourceId location, IReadOnlyList<PciBarInfo> bars, byte vector, MessageInterrupt message)
     {
         int msi = PciCapabilityList.Find(configuration, location, PciCapabilityId.Msi);
         if (msi != 0)
         {
             PciCapabilityList.CheckRoom(location, PciCapabilityId.Msi, msi, MsiLength(configuration.Read16(msi + Control)));
-            return new(cpu, configuration, msi, table: null, vector);
+            return new(cpu, configuration, msi, table: null, vector, message);
         }
 
         int msix = PciCapabilityList.Find(configuration, location, PciCapabilityId.Msix);
         if (msix != 0)
         {
             PciCapabilityList.CheckRoom(location, PciCapabilityId.Msix, msix, MsixLength);
-            return new(cpu, configuration, msix, FindTable(cpu, configuration, location, bars, msix), vector);
+            return new(cpu, configuration, msix, FindTable(cpu, configuration, location, bars, msix), vector, message);
         }
 
         throw new DeviceException($"The device at {location} has neither MSI nor MSI-X, and interrupts of other kinds are not routed.");
@@ -70,11 +70,10 @@ internal sealed class PciMessageInterrupt : IInterruptLine
     /// <summary>Routes the first vector to the processor and lets it through; the others stay off.</summary>
     public void TurnOn()
     {
-        MessageInterrupt message = MessageInterrupt.To(_cpu.ApicId, _vector);
         if (_table is null)
-            TurnOnMsi(message);
+            TurnOnMsi(_message);
         else
-            TurnOnMsix(_table, message);
+            TurnOnMsix(_table, _message);
     }
 
     /// <summary>Sends no more messages.</summary>

@@ -1,0 +1,139 @@
+using System.Numerics;
+using Dma.Iommu.Spec;
+using Dma.Machine;
+
+namespace Dma.Hal;
+
+/// <summary>Decides what interrupts devices can raise: the table of a unit that remaps them (VT-d, interrupt remapping).</summary>
+/// <remarks>
+/// <code>
+///   device                       unit                                      processor
+///   ------------------------     -------------------------------------     --------------------
+///   writes to FEEh, handle n --> entry n: requester? vector, destination --> message of the entry
+/// </code>
+/// A device knows a number and nothing else: which vector of which processor the number stands for, and for which
+/// requester alone, stands in a table that it cannot reach. Whatever else it writes into the interrupt range is blocked.
+/// </remarks>
+public sealed class InterruptRemapping
+{
+    /// <summary>The most entries that a table can have.</summary>
+    public const int EntriesMax = InterruptTableAddress.EntriesMax;
+
+    private const int EntryBytes = 16;
+    private static readonly GlobalCommand _pointer = new() { SetInterruptRemapTablePointer = true };
+    private static readonly GlobalCommand _enable = new() { InterruptRemappingEnable = true };
+
+    private readonly RemappingDriver _driver;
+    private readonly UnitRegisters _registers;
+    private readonly TableMemory _memory;
+    private readonly GuestPhysicalAddress _table;
+    private readonly FreeBitmap _free;
+
+    internal InterruptRemapping(RemappingDriver driver, UnitRegisters registers, TableMemory memory, GuestPhysicalAddress table)
+    {
+        _driver = driver;
+        _registers = registers;
+        _memory = memory;
+        _table = table;
+        _free = new((ulong)driver.Options.InterruptEntries);
+    }
+
+    /// <summary>Whether destinations are x2APIC ids; where the unit can, so that nothing in compatibility format ever passes.</summary>
+    public bool IsExtended => _driver.Unit.Extended.ExtendedInterruptMode;
+
+    /// <summary>How many entries nobody has.</summary>
+    public int EntriesFree => (int)_free.Free;
+
+    /// <summary>Routes the interrupts of a device.</summary>
+    /// <param name="source">The requester that may raise them, and nobody else.</param>
+    /// <param name="targets">What its vectors raise, one or more; they keep their order.</param>
+    /// <returns>What to program into its MSI or MSI-X capability; <c>null</c>, and nothing changed, where not enough entries are free.</returns>
+    public async ValueTask<RemappedMessages?> TryAllocate(SourceId source, IReadOnlyList<MessageInterrupt> targets)
+    {
+        ArgumentOutOfRangeException.ThrowIfZero(targets.Count);
+
+        // Aligned, so that one invalidation covers them all.
+        ulong count = BitOperations.RoundUpToPowerOf2((uint)targets.Count);
+        if (!_free.TryTake(count, count, 0, out ulong first))
+            return null;
+        RemappedMessages messages = new(this, source, (int)first, targets.Count);
+        for (int vector = 0; vector < targets.Count; vector++)
+            _memory.WriteEntry(Place(messages.Index + vector), EntryOf(source, targets[vector]).Raw);
+        await MadePresent(messages);
+        return messages;
+    }
+
+    /// <summary>Table memory for a driver with such options; <c>false</c> where not enough frames lie side by side.</summary>
+    internal static bool TryAllocateTable(RemappingOptions options, TableMemory memory, out GuestPhysicalAddress table) =>
+        memory.TryAllocate(Frames(options), out table);
+
+    /// <summary>Takes the table into use.</summary>
+    internal async ValueTask Start()
+    {
+        InterruptTableAddress address = new()
+        {
+            Table = TableMemory.ForUnit(_table),
+            SizeCode = BitOperations.Log2((uint)_driver.Options.InterruptEntries) - 1,
+            ExtendedInterruptMode = IsExtended,
+        };
+        _registers.Window.Write64(RegisterOffsets.InterruptTableAddress, address.Raw.Value);
+        await _registers.Command(_pointer);
+        if (!_driver.Unit.Capability.EnhancedSetInterruptPointer)
+            await _driver.Invalidator.Invalidate(InvalidationRequest.AllInterrupts);
+        else
+            await _driver.FlushWriteBuffers();
+        await _registers.Command(_enable);
+    }
+
+    /// <summary>Lets interrupts pass as they are, and gives the table back.</summary>
+    internal async ValueTask Stop()
+    {
+        await _registers.Command(_enable, turnOn: false);
+        await _driver.Invalidator.Invalidate(InvalidationRequest.AllInterrupts);
+        _memory.Free(_table, Frames(_driver.Options));
+    }
+
+    /// <summary>Lets a vector raise something else.</summary>
+    internal async ValueTask Redirect(RemappedMessages messages, int vector, MessageInterrupt target)
+    {
+        // The half with the requester stays as it is: the entry changes in one store.
+        _memory.WriteEntry(Place(messages.Index + vector), EntryOf(messages.Source, target).Raw);
+        await _driver.Invalidator.Invalidate(InvalidationRequest.OfInterrupts(messages.Index + vector, 0));
+    }
+
+    /// <summary>Takes entries back; when it completes, the unit knows them no more.</summary>
+    internal async ValueTask Free(RemappedMessages messages)
+    {
+        for (int vector = 0; vector < messages.Count; vector++)
+            _memory.WriteEntry(Place(messages.Index + vector), default);
+        await Forget(messages);
+        _free.Release((ulong)messages.Index, BitOperations.RoundUpToPowerOf2((uint)messages.Count));
+    }
+
+    private static ulong Frames(RemappingOptions options) =>
+        Math.Max(1, (ulong)options.InterruptEntries * EntryBytes / FrameAllocator.FrameSize);
+
+    private GuestPhysicalAddress Place(int index) => _table + (ulong)(index * EntryBytes);
+
+    private RemappedInterrupt EntryOf(SourceId source, MessageInterrupt target) => new()
+    {
+        Common = new() { Present = true, Vector = target.Vector, Source = source, SourceValidation = SourceValidationType.Requester },
+        DeliveryMode = (InterruptDeliveryMode)target.DeliveryMode,
+        LogicalDestination = target.IsLogical,
+        RedirectionHint = target.IsRedirectable,
+        LevelTriggered = target.IsLevel,
+        Destination = IsExtended ? target.ExtendedDestination : (uint)target.Destination << 8,
+    };
+
+    // What was not present is cached by a unit with caching mode alone.
+    private ValueTask MadePresent(RemappedMessages messages) =>
+        _driver.Unit.Capability.CachingMode ? Forget(messages) : _driver.FlushWriteBuffers();
+
+    private ValueTask Forget(RemappedMessages messages)
+    {
+        int mask = BitOperations.Log2(BitOperations.RoundUpToPowerOf2((uint)messages.Count));
+        return _driver.Invalidator.Invalidate(mask <= _driver.Unit.Extended.MaximumHandleMask
+            ? InvalidationRequest.OfInterrupts(messages.Index, mask)
+            : InvalidationRequest.AllInterrupts);
+    }
+}
