@@ -62,6 +62,15 @@ public sealed class RemappedPort : IDmaPort
         return _translator.TryTranslate(_stream, address.Value, write ? Translation.Write : Translation.Read, out target);
     }
 
+    /// <summary>Translates a request of at least one byte.</summary>
+    /// <inheritdoc cref="TryTranslate(Iova, bool, out PhysicalAddress)"/>
+    /// <param name="address">The address on the bus.</param>
+    /// <param name="write">Whether it is a write.</param>
+    /// <param name="attributes">What else it carries.</param>
+    /// <param name="target">Where it lands; the rest of the 4 KiB page lies there too.</param>
+    public bool TryTranslate(Iova address, bool write, DmaAttributes attributes, out PhysicalAddress target) =>
+        TryTranslate(address, Access.Of(write, attributes), out target);
+
     /// <summary>Asks for a translation, as a device with a TLB of its own does.</summary>
     /// <param name="address">The address on the bus.</param>
     /// <param name="wantsWrite">Whether it asks for the right to write.</param>

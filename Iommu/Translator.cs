@@ -17,8 +17,7 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
     private IRemappingObserver? _observer;
     private ulong _walks;
     private ulong _contextReads;
-    private RootTableAddress _root;
-    private TranslationTableMode _mode;
+    private TranslationMode _mode;
 
     // Whether what follows is more than that the IOTLB takes it in.
     private bool _attendsMore = profile.PrefetchPages != 0 || caches.Iotlb.IsAbsent;
@@ -36,18 +35,8 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
     /// <summary>The root table, as SRTP took it.</summary>
     public RootTableAddress Root
     {
-        get => _root;
-        set
-        {
-            // A mode that the unit does not have is none.
-            _root = value;
-            _mode = value.Mode switch
-            {
-                TranslationTableMode.Scalable when !profile.ExtendedCapabilities.ScalableMode => TranslationTableMode.Reserved,
-                TranslationTableMode.Abort when !profile.ExtendedCapabilities.AbortDma => TranslationTableMode.Reserved,
-                _ => value.Mode,
-            };
-        }
+        get => _mode.Root;
+        set => _mode = TranslationMode.Of(value, profile);
     }
 
     /// <summary>Pages that the IOTLB answered here; those that front tables answer are counted there.</summary>
@@ -103,19 +92,19 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
         target = default;
 
         // 1. The interrupt range is no memory: interrupt requests were taken out before, the rest is refused.
-        bool looks = RemapsInterrupts || (IsEnabled && _mode != TranslationTableMode.Abort);
+        bool looks = RemapsInterrupts || (IsEnabled && !_mode.Aborts);
         if (looks && access.Type == AddressType.Untranslated && access.Attributes.Pasid is null && InterruptRange.Contains(address))
             return Refuse(stream, FaultReason.InterruptRangeRequest, address, access, suppressed: !profile.ReportsInterruptRangeRequests);
         if (!IsEnabled)
             return TryPassUntranslated(address, access, out target);
 
         // 2. The mode. In abort mode nothing passes and nothing is recorded.
-        FaultReason reason = AdmitMode(access.Attributes, default(NoObserver));
+        FaultReason reason = _mode.Admit(access.Attributes, default(NoObserver));
         if (reason != FaultReason.None)
             return Refuse(stream, reason, address, access, suppressed: false);
-        if (_mode == TranslationTableMode.Scalable)
-            return _scalable.TryTranslate(_root.Table, stream.Port.Source, address, access, out target);
-        if (_mode == TranslationTableMode.Abort)
+        if (_mode.IsScalable)
+            return _scalable.TryTranslate(_mode.Table, stream.Port.Source, address, access, out target);
+        if (_mode.Aborts)
             return false;
 
         // 3. Root and context, the kind of request, the width of the address.
@@ -160,19 +149,19 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
             return TranslationCompletion.Refused(TranslationStatus.UnsupportedRequest);
 
         // Interrupt requests are never translated: the device shall use untranslated requests there.
-        if (_mode == TranslationTableMode.Abort)
+        if (_mode.Aborts)
             return TranslationCompletion.Refused(TranslationStatus.UnsupportedRequest);
         if (attributes.Pasid is null && InterruptRange.Contains(address))
             return new(TranslationStatus.Success, default, 4096, false, true, true);
-        FaultReason reason = AdmitMode(attributes, default(NoObserver));
+        FaultReason reason = _mode.Admit(attributes, default(NoObserver));
         if (reason != FaultReason.None)
         {
             Report(stream, reason, address, access, suppressed: false);
             return TranslationCompletion.Refused(TranslationStatus.UnsupportedRequest);
         }
 
-        if (_mode == TranslationTableMode.Scalable)
-            return _scalable.RequestTranslation(_root.Table, stream.Port.Source, address, access);
+        if (_mode.IsScalable)
+            return _scalable.RequestTranslation(_mode.Table, stream.Port.Source, address, access);
 
         // What is wrong above the page tables makes the request unsupported, and is recorded.
         ContextInfo context = ContextOf(stream);
@@ -211,57 +200,9 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
             false);
     }
 
-    /// <summary>Tells the story of one address from memory alone.</summary>
-    public WalkTranscript Explain(SourceId source, ulong address, in Access access)
-    {
-        DmaAttributes attributes = access.Attributes;
-        List<WalkStep> steps = [];
-        WalkRecorder recorder = new(steps);
-        recorder.Entry(WalkStructure.Request, 0, default, default);
-        bool write = access.Write;
-        WalkTranscript Answer(FaultReason fault, bool reported, ulong target, ulong page) =>
-            new(source, new(address), write, attributes, steps, fault, reported, new(target), page);
-
-        if (!IsEnabled)
-            return Answer(FaultReason.None, false, address, 0);
-        FaultReason fault = AdmitMode(attributes, recorder);
-        if (fault != FaultReason.None || _mode == TranslationTableMode.Abort)
-            return Answer(fault, fault != FaultReason.None, 0, 0) with { Aborted = _mode == TranslationTableMode.Abort };
-        if (_mode == TranslationTableMode.Scalable)
-            return _scalable.Explain(_root.Table, source, address, access, steps);
-        ContextInfo context = _legacy.ReadContext(_root.Table, source, recorder);
-        bool reported = !context.FaultProcessingDisable;
-        fault = context.Fault;
-        if (fault == FaultReason.None)
-            fault = LegacyMode.AdmitType(context, access.Type, recorder);
-        if (fault == FaultReason.None)
-            fault = _legacy.AdmitAddress(context, access.Type, address, recorder);
-        if (fault != FaultReason.None)
-            return Answer(fault, reported, 0, 0);
-        if (access.Type == AddressType.Translated)
-            return Answer(FaultReason.None, reported, address, 0);
-        Translation translation = _legacy.Walk(context, address, access.Wanted, recorder);
-        fault = LegacyMode.Judge(translation, address, access, recorder);
-        return fault != FaultReason.None
-            ? Answer(fault, reported, 0, 0)
-            : Answer(FaultReason.None, reported, translation.Target(address), context.Levels == 0 ? 0 : 1ul << translation.Shift);
-    }
-
-    // RTA.1: the mode must be one; RTA.2: only scalable mode knows PASIDs.
-    private FaultReason AdmitMode<TObserver>(DmaAttributes attributes, TObserver observer)
-        where TObserver : struct, IWalkObserver
-    {
-        bool exists = _mode != TranslationTableMode.Reserved;
-        if (TObserver.Observes)
-            observer.Check(WalkCheckKind.TranslationMode, (ulong)_root.Mode, exists);
-        if (!exists)
-            return FaultReason.TranslationModeInvalid;
-        if (_mode != TranslationTableMode.Legacy || attributes.Pasid is null)
-            return FaultReason.None;
-        if (TObserver.Observes)
-            observer.Check(WalkCheckKind.PasidRequest, 0, false);
-        return FaultReason.PasidInLegacyMode;
-    }
+    /// <summary>Tells what would become of a request, from memory alone.</summary>
+    public WalkTranscript Explain(SourceId source, ulong address, in Access access) =>
+        new WalkStory(_legacy, _scalable).Tell(IsEnabled ? _mode : null, source, address, access);
 
     // Whether a cached translation may be the last word: one that refuses may be older than the tables.
     private bool IsFinal(Translation translation, ulong wanted) =>
@@ -339,7 +280,7 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
         if (stream.IsContextCached)
             return stream.Context;
         _contextReads++;
-        ContextInfo context = _legacy.ReadContext(_root.Table, stream.Port.Source, default(NoObserver));
+        ContextInfo context = _legacy.ReadContext(_mode.Table, stream.Port.Source, default(NoObserver));
         if (context.Fault == FaultReason.None || _cachesFaults)
             _ = caches.Contexts.Insert(stream, context);
         return context;

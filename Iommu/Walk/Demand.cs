@@ -31,7 +31,10 @@ internal readonly record struct Demand(bool Write, ulong Wanted, ulong Needed, u
         bool fetches = executes && !access.Write && !question;
         if (fetches)
             needed |= Translation.Execute;
-        ulong bars = privileged && info.Has(PasidFlags.SupervisorExecutionPrevented) ? Translation.User : 0;
+
+        // SMEP speaks of first-stage pages; where there is no first stage, all rights of it are granted.
+        bool prevented = privileged && info.FirstLevels != 0 && info.Has(PasidFlags.SupervisorExecutionPrevented);
+        ulong bars = prevented ? Translation.User : 0;
         return new(access.Write, access.Wanted, needed, writeNeeds, bars, fetches);
     }
 

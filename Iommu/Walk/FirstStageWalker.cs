@@ -42,7 +42,8 @@ internal sealed class FirstStageWalker
     /// <summary>Finds the page of an address, and sets accessed and dirty bits of the entries that are used.</summary>
     /// <remarks>
     /// An entry is used where the walk goes on from it, or where it is the page and permits the access. So a request
-    /// that is refused may leave accessed bits above the place of its refusal, and never a dirty bit.
+    /// that is refused may leave accessed bits above the place of its refusal; a dirty bit only where this stage
+    /// permitted the write and the second one did not.
     /// </remarks>
     /// <param name="info">The PASID entry.</param>
     /// <param name="address">The address, canonical.</param>

@@ -5,8 +5,9 @@ namespace Dma.Iommu;
 /// <summary>Which accessed and dirty bits a walk of second-stage tables keeps; <c>default</c> is none.</summary>
 /// <param name="IsKept">Whether entries have such bits: SSADE.</param>
 /// <param name="Writes">Whether the page is going to be written.</param>
+/// <param name="Needed">The rights that a page must grant all of to be used at all.</param>
 /// <param name="Snoops">Whether the walk snoops the processor's caches, without which no entry can be updated.</param>
-internal readonly record struct Marking(bool IsKept, bool Writes, bool Snoops)
+internal readonly record struct Marking(bool IsKept, bool Writes, ulong Needed, bool Snoops)
 {
     /// <summary>How often an entry that others change meanwhile is looked at again before its update counts as failed.</summary>
     public const int AttemptsMax = 8;

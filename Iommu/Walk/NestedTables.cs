@@ -27,7 +27,7 @@ internal readonly struct NestedTables(SecondStage second) : IFirstStageTables
     {
         // SFS.8. The entry is going to be written: for the second stage its page is dirty.
         const FaultReason Denied = FaultReason.NestedTableNotWritable;
-        Translation page = second.Walk(address, Translation.Write, writes: true, Denied, WalkStructure.SecondStageOfTable, observer);
+        Translation page = second.Walk(address, Translation.Write, Translation.Write, writes: true, Denied, WalkStructure.SecondStageOfTable, observer);
         if (page.Failed)
             return page.Reason;
         bool writable = page.Grants(Translation.Write);
@@ -46,7 +46,7 @@ internal readonly struct NestedTables(SecondStage second) : IFirstStageTables
         if (!narrow)
             return Translation.None(FaultReason.ScalableAddressBeyondWidth);
         FaultReason denied = demand.Write ? FaultReason.ScalableWriteNotPermitted : FaultReason.ScalableReadNotPermitted;
-        Translation page = second.Walk(address, demand.Wanted, writes, denied, WalkStructure.SecondStage, observer);
+        Translation page = second.Walk(address, demand.Wanted, demand.Needed & Translation.Read, writes, denied, WalkStructure.SecondStage, observer);
         if (page.Failed)
             return page;
 
@@ -70,7 +70,7 @@ internal readonly struct NestedTables(SecondStage second) : IFirstStageTables
 
         // SFS.6 and SFS.7: the second stage must permit to read it.
         FaultReason denied = isTop ? FaultReason.NestedTopTableNotReadable : FaultReason.NestedTableNotReadable;
-        Translation page = second.Walk(address, Translation.Read, writes: false, denied, WalkStructure.SecondStageOfTable, observer);
+        Translation page = second.Walk(address, Translation.Read, Translation.Read, writes: false, denied, WalkStructure.SecondStageOfTable, observer);
         if (page.Failed)
             return page.Reason;
         bool readable = page.Grants(Translation.Read);

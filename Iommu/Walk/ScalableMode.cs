@@ -127,7 +127,7 @@ internal sealed class ScalableMode
                 return _firstStage.Walk(info, address, demand, new NestedTables(SecondStageOf(info)), observer);
             case PasidTranslationType.SecondStage:
                 FaultReason denied = demand.JudgeSecondStage(0);
-                Translation page = SecondStageOf(info).Walk(address, demand.Wanted, demand.Write, denied, WalkStructure.SecondStage, observer);
+                Translation page = SecondStageOf(info).Walk(address, demand.Wanted, demand.Needed & Translation.Read, demand.Write, denied, WalkStructure.SecondStage, observer);
                 return page.Failed ? page : page.With(Translation.FirstStageRights);
             default:
                 return Translation.Page(address & Translation.FrameMask, 1, Translation.Read | Translation.Write)

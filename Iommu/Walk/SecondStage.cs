@@ -17,15 +17,16 @@ internal readonly struct SecondStage(SecondStageWalker walker, in PasidInfo info
     /// <summary>Finds the page of an address for a request.</summary>
     /// <param name="address">The address, not above <see cref="LastAddress"/>.</param>
     /// <param name="wanted">The rights of which one is needed.</param>
+    /// <param name="needed">The rights of which all are needed.</param>
     /// <param name="writes">Whether the page is going to be written.</param>
     /// <param name="denied">The code where an entry does not permit the access.</param>
     /// <param name="structure">What the entries are for whoever watches.</param>
     /// <param name="observer">Who watches.</param>
     /// <returns>The page with the rights of all entries on the way, at least one of them; or why there is none.</returns>
-    public Translation Walk<TObserver>(ulong address, ulong wanted, bool writes, FaultReason denied, WalkStructure structure, TObserver observer)
+    public Translation Walk<TObserver>(ulong address, ulong wanted, ulong needed, bool writes, FaultReason denied, WalkStructure structure, TObserver observer)
         where TObserver : struct, IWalkObserver
     {
-        Translation page = walker.Walk(_root, _levels, address, wanted, new(_keepsMarks, writes, _snoops), structure, observer);
+        Translation page = walker.Walk(_root, _levels, address, wanted, new(_keepsMarks, writes, needed, _snoops), structure, observer);
         if (page.Failed)
             return Translation.None(ScalableFaults.OfSecondStage(page.Fault, denied));
 

@@ -52,7 +52,7 @@ internal sealed class SecondStageWalker
     /// <summary>Finds the page of an address, and sets accessed and dirty bits of the entries that are used.</summary>
     /// <remarks>
     /// An entry is used where the walk goes on from it, or where it is the page and grants a wanted right. So a request
-    /// that is refused may leave accessed bits above the place of its refusal, and never a dirty bit.
+    /// that an entry refuses may leave accessed bits above it, and never a dirty bit.
     /// </remarks>
     /// <param name="root">The top table.</param>
     /// <param name="levels">How many levels, 3 to 5.</param>
@@ -160,8 +160,8 @@ internal sealed class SecondStageWalker
 
     private static ulong Unmarked(ulong entry, ulong rights, ulong wanted, bool page, Marking marking)
     {
-        // A page that grants nothing that is wanted is not used.
-        if (page && (rights & wanted) == 0)
+        // A page that does not grant what is wanted is not used.
+        if (page && ((rights & wanted) == 0 || (marking.Needed & ~rights) != 0))
             return 0;
         bool written = page && marking.Writes && (rights & Translation.Write) != 0;
         return (Accessed | (written ? Dirty : 0)) & ~entry;
