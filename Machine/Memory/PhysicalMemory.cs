@@ -10,7 +10,7 @@ namespace Dma.Machine;
 /// memory costs one comparison. A naturally aligned value of up to eight bytes is read and written as a whole,
 /// also toward another process that shares a file mapping. A memory that is used keeps its blocks alive.
 /// </remarks>
-public sealed unsafe class PhysicalMemory : IDisposable
+public sealed unsafe partial class PhysicalMemory : IDisposable
 {
     /// <summary>How many extents one memory may have.</summary>
     public const int ExtentsMax = 16;
@@ -26,6 +26,7 @@ public sealed unsafe class PhysicalMemory : IDisposable
 
     // Below this offset a value of up to ValueBytesMax bytes lies whole in the largest extent.
     private ulong _valuesEnd;
+
 
     /// <summary>Memory that has nothing behind it yet.</summary>
     public PhysicalMemory()
@@ -114,10 +115,10 @@ public sealed unsafe class PhysicalMemory : IDisposable
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool TryWrite(PhysicalAddress address, ReadOnlySpan<byte> source)
     {
-        byte* place = Locate(address.Value, (uint)source.Length, forWriting: true);
-        if (place is null)
-            return WriteAcross(address, source);
-        source.CopyTo(new Span<byte>(place, source.Length));
+        ulong offset = address.Value - _base;
+        if (offset >= _writableLength || (uint)source.Length > _writableLength - offset)
+            return WriteElsewhere(address, source);
+        source.CopyTo(new Span<byte>(_pointer + offset, source.Length));
         GC.KeepAlive(this);
         return true;
     }
@@ -157,7 +158,7 @@ public sealed unsafe class PhysicalMemory : IDisposable
         where T : unmanaged
     {
         ulong offset = address.Value - _base;
-        if (offset >= _valuesEnd || sizeof(T) > ValueBytesMax)
+        if (offset >= _writableValuesEnd || sizeof(T) > ValueBytesMax)
             return WriteElsewhere(address, value);
         Unsafe.WriteUnaligned(_pointer + offset, value);
         return true;
@@ -180,6 +181,8 @@ public sealed unsafe class PhysicalMemory : IDisposable
 
         found = Interlocked.CompareExchange(ref *(ulong*)place, replacement, expected);
         GC.KeepAlive(this);
+        if (_watches.Length != 0 && found == expected)
+            Tell(address, sizeof(ulong));
         return true;
     }
 
@@ -191,6 +194,7 @@ public sealed unsafe class PhysicalMemory : IDisposable
             return false;
         foreach ((Extent extent, ulong offset, ulong count) in Overlaps(address, length))
             extent.Block.Clear(offset, count);
+        Tell(address, length);
         return true;
     }
 
@@ -230,7 +234,7 @@ public sealed unsafe class PhysicalMemory : IDisposable
     public void Dispose()
     {
         _pointer = null;
-        _base = _length = _valuesEnd = 0;
+        _base = _length = _valuesEnd = _writableLength = _writableValuesEnd = 0;
         foreach (Extent extent in _extents)
             extent.Block.Dispose();
         _extents = [];
@@ -328,17 +332,6 @@ public sealed unsafe class PhysicalMemory : IDisposable
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private bool WriteElsewhere<T>(PhysicalAddress address, T value)
-        where T : unmanaged
-    {
-        byte* place = LocateElsewhere(address.Value, (uint)sizeof(T), forWriting: true);
-        if (place is null)
-            return WriteAcross(address, MemoryMarshal.AsBytes(new ReadOnlySpan<T>(in value)));
-        Unsafe.WriteUnaligned(place, value);
-        return true;
-    }
-
-    [MethodImpl(MethodImplOptions.NoInlining)]
     private bool WriteAcross(PhysicalAddress address, ReadOnlySpan<byte> source)
     {
         if (!IsBacked(address, (ulong)source.Length, forWriting: true))
@@ -377,6 +370,7 @@ public sealed unsafe class PhysicalMemory : IDisposable
         _base = start.Value;
         _length = block.Length;
         _valuesEnd = _length - (ValueBytesMax - 1);
+        LimitWrites();
     }
 
     private readonly record struct Extent(ulong Start, ulong Length, NativeBlock Block, bool IsReadOnly);
