@@ -73,6 +73,12 @@ public sealed record HardwareProfile
     /// <summary>Whether a fault is dropped while a record holds another one of the same requester.</summary>
     public bool CollapsesFaults { get; init; }
 
+    /// <summary>
+    /// Whether the unit knows, of all that it caches, the table write that made it stale, and tells its observer when
+    /// a request is answered with it. It answers the same as without, but slower.
+    /// </summary>
+    public bool TracksStaleness { get; init; }
+
     /// <summary>Whether requests into the interrupt range that are no interrupts are recorded as faults; they are blocked in any case.</summary>
     public bool ReportsInterruptRangeRequests { get; init; } = true;
 

@@ -80,6 +80,7 @@ internal static class HardwareProfiles
         InterruptCheckOrder = InterruptCheckOrder.SourceFirst,
         CollapsesFaults = true,
         DeviceSelectiveMatchesDomain = true,
+        TracksStaleness = true,
     };
 
     // As little as the architecture lets a unit have.

@@ -10,6 +10,12 @@ public interface IRemappingObserver
     /// <summary>A request was refused.</summary>
     void FaultDetected(in RemappingFault fault, FaultDisposition disposition);
 
+    /// <summary>A request was answered from a cache that held what tables no longer say; told where <see cref="HardwareProfile.TracksStaleness"/> is set.</summary>
+    /// <remarks>The guest never learns of it: on hardware, nobody would.</remarks>
+    void StaleEntryUsed(StaleUse use)
+    {
+    }
+
     /// <summary>Tables were walked for a request that no cache could answer.</summary>
     /// <param name="source">The requester.</param>
     /// <param name="address">The address that it put on the bus.</param>

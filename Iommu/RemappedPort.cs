@@ -151,13 +151,24 @@ public sealed class RemappedPort : IDmaPort
                 : TryTranslate(at, Access.Of(write: true, attributes), out target);
             if (!granted)
                 return DmaStatus.Blocked;
-            DmaStatus status = Complete(_memory.TryWrite(target, source.Slice(done, step)), 0, step);
+            DmaStatus status = Complete(TryWriteMemory(target, source.Slice(done, step)), 0, step);
             if (status != DmaStatus.Success)
                 return status;
             done += step;
         }
         while (done < source.Length);
         return DmaStatus.Success;
+    }
+
+    // Who looks for missing invalidations shall know that it was a device, and which, that wrote over a table.
+    private bool TryWriteMemory(PhysicalAddress target, ReadOnlySpan<byte> source)
+    {
+        if (_translator.Tracker is not { } tracker)
+            return _memory.TryWrite(target, source);
+        tracker.Writer = Source;
+        bool written = _memory.TryWrite(target, source);
+        tracker.Writer = null;
+        return written;
     }
 
     private Access Wanted(int length, DmaAttributes attributes) =>

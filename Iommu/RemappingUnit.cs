@@ -37,7 +37,7 @@ public sealed class RemappingUnit : IDmaFabric, IMmioDevice, IRegisterEffects
         Profile = profile;
         _memory = memory;
         _registers = RegisterMap.Create(profile);
-        _caches = new(profile);
+        _caches = new(profile) { Tracker = profile.TracksStaleness ? new(memory, profile) : null };
         _faultEvent = new(_registers, RegisterOffsets.FaultEventControl, memory, interrupts);
         _completionEvent = new(_registers, RegisterOffsets.InvalidationEventControl, memory, interrupts);
         _faults = new(_registers, profile, _faultEvent);
@@ -63,7 +63,12 @@ public sealed class RemappingUnit : IDmaFabric, IMmioDevice, IRegisterEffects
     public IRemappingObserver? Observer
     {
         get => _translator.Observer;
-        set => _translator.Observer = _faults.Observer = _caches.Observer = value;
+        set
+        {
+            _translator.Observer = _faults.Observer = _caches.Observer = value;
+            if (_caches.Tracker is { } tracker)
+                tracker.Observer = value;
+        }
     }
 
     /// <summary>What it has done since power-on.</summary>
@@ -137,6 +142,7 @@ public sealed class RemappingUnit : IDmaFabric, IMmioDevice, IRegisterEffects
         _regions.Update();
         SetTranslation(false);
         _translator.Root = default;
+        _caches.Tracker?.SetRoot(default);
         _queue.Mode = default;
         _translator.RemapsInterrupts = false;
         _interrupts.Reset();
@@ -261,6 +267,7 @@ public sealed class RemappingUnit : IDmaFabric, IMmioDevice, IRegisterEffects
         _queue.Mode = root.Mode;
         if (Profile.Capabilities.EnhancedSetRootPointer)
             _caches.DropAll();
+        _caches.Tracker?.SetRoot(_translator.Root);
         Status = Status with { RootTablePointerSet = true };
     }
 

@@ -22,9 +22,15 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
     // Whether what follows is more than that the IOTLB takes it in.
     private bool _attendsMore = profile.PrefetchPages != 0 || caches.Iotlb.IsAbsent;
 
+    // Where staleness is tracked, no stream is ever ready, so that every request comes by the places where it is looked for.
+    private readonly LegacyTracking? _tracking = caches.Tracker is { } tracker ? new(tracker, memory, profile, caches.Iotlb) : null;
+
     private readonly int _prefetchPages = profile.PrefetchPages;
     private readonly bool _rewalks = profile.RewalksBeforeRefusal;
     private readonly bool _cachesFaults = profile.CachesFaults && profile.Capabilities.CachingMode;
+
+    /// <summary>Who looks for invalidations that are missing; null where nobody does.</summary>
+    public StaleTracker? Tracker => caches.Tracker;
 
     /// <summary>Whether requests are translated: TES.</summary>
     public bool IsEnabled { get; set; }
@@ -108,6 +114,7 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
             return false;
 
         // 3. Root and context, the kind of request, the width of the address.
+        _tracking?.Begin(stream, address, access);
         ContextInfo context = ContextOf(stream);
         reason = context.Fault;
         if (reason == FaultReason.None)
@@ -127,11 +134,11 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
 
         // 5. The stream may keep what it learnt as long as the context cache does.
         Tenant tenant = caches.TenantOf(stream, caches.SpaceOf(context.Domain));
-        if (stream.IsContextCached && !stream.IsReady)
+        if (stream.IsContextCached && !stream.IsReady && _tracking is null)
             stream.Bind(tenant, _legacy.LastAddress(context));
         Translation translation = _iotlb.Find(tenant, address);
         if (IsFinal(translation, access))
-            IotlbHits++;
+            UseCached(tenant, address, translation);
         else
             translation = Walk(tenant, context, address, access.Wanted);
         return TryUse(stream, context, translation, address, access, out target);
@@ -164,6 +171,7 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
             return _scalable.RequestTranslation(_mode.Table, stream.Port.Source, address, access);
 
         // What is wrong above the page tables makes the request unsupported, and is recorded.
+        _tracking?.Begin(stream, address, access);
         ContextInfo context = ContextOf(stream);
         reason = context.Fault != FaultReason.None
             ? context.Fault
@@ -180,7 +188,9 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
             return new(TranslationStatus.Success, default, 4096, false, false, false);
         Tenant tenant = caches.TenantOf(stream, caches.SpaceOf(context.Domain));
         Translation translation = _iotlb.Find(tenant, address);
-        if (!IsFinal(translation, access))
+        if (IsFinal(translation, access))
+            _tracking?.TranslationUsed(tenant, address, translation);
+        else
             translation = Walk(tenant, context, address, access.Wanted);
         reason = LegacyMode.Judge(translation, address, access, default(NoObserver));
         if (reason is FaultReason.ReadNotPermitted or FaultReason.WriteNotPermitted)
@@ -278,11 +288,19 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
     private ContextInfo ContextOf(RequestStream stream)
     {
         if (stream.IsContextCached)
+        {
+            _tracking?.ContextUsed(stream);
             return stream.Context;
+        }
+
         _contextReads++;
         ContextInfo context = _legacy.ReadContext(_mode.Table, stream.Port.Source, default(NoObserver));
         if (context.Fault == FaultReason.None || _cachesFaults)
-            _ = caches.Contexts.Insert(stream, context);
+        {
+            if (caches.Contexts.Insert(stream, context))
+                _tracking?.ContextCached(stream, context);
+        }
+
         return context;
     }
 
@@ -291,6 +309,7 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
         _walks++;
         Translation translation = _legacy.Walk(context, address, wanted, default(NoObserver));
         Attend(tenant, context, address, translation);
+        _tracking?.TranslationCached(tenant, address, translation, wanted);
         return translation;
     }
 
@@ -309,6 +328,12 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
             _iotlb.Insert(tenant, address, translation);
     }
 
+    private void UseCached(Tenant tenant, ulong address, Translation translation)
+    {
+        IotlbHits++;
+        _tracking?.TranslationUsed(tenant, address, translation);
+    }
+
     // Pages of the same table that follow the one asked for; what is not mapped is not remembered.
     private void Prefetch(Tenant tenant, in ContextInfo context, ulong address)
     {
@@ -322,6 +347,7 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
                 continue;
             Prefetches++;
             _iotlb.Insert(tenant, next, translation);
+            _tracking?.TranslationCached(tenant, next, translation, Translation.Read | Translation.Write);
         }
     }
 

@@ -55,6 +55,20 @@ internal sealed class Iotlb
         return _levels > 2 && found == default ? FindSuperpage(tenant, address) : found;
     }
 
+    /// <summary>Whether a translation is cached for an address; asking changes nothing.</summary>
+    public bool Holds(Tenant tenant, ulong address, Translation translation)
+    {
+        ulong page = address >> translation.Shift;
+        ulong tag = tenant.Number | IotlbTag.Place(page, translation.Level);
+        foreach (Way way in _sets != 0 ? SetOf(IndexOf(page + tenant.Salt)) : [])
+        {
+            if (way.Tag == tag)
+                return (way.Data & ~InFront) == translation.Raw;
+        }
+
+        return false;
+    }
+
     /// <summary>Takes in a translation, also in place of one for the same page; a faulty one as a page of 4 KiB.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     public void Insert(Tenant tenant, ulong address, Translation translation)

@@ -40,6 +40,9 @@ internal sealed class TranslationCaches
     /// <summary>Who is told of each invalidation; may be null.</summary>
     public IRemappingObserver? Observer { get; set; }
 
+    /// <summary>Who looks for invalidations that are missing; null where nobody does.</summary>
+    public StaleTracker? Tracker { get; set; }
+
     /// <summary>A stream of requests that the caches can tell from others.</summary>
     /// <param name="port">The requester.</param>
     public RequestStream CreateStream(RemappedPort port)
@@ -91,6 +94,7 @@ internal sealed class TranslationCaches
     {
         Invalidations++;
         Observer?.ContextInvalidated(granularity, domain, source, functionMask);
+        Tracker?.ContextInvalidated(granularity, domain, source, functionMask);
         switch (granularity)
         {
             case ContextGranularity.Global:
@@ -209,12 +213,7 @@ internal sealed class TranslationCaches
 
     private void DropFunctions(DomainId domain, SourceId source, int functionMask)
     {
-        // 0: the function alone; 1: bit 2 does not matter; 2: bits 2:1; 3: bits 2:0.
-        int ignored = functionMask switch { 0 => 0, 1 => 4, 2 => 6, _ => 7 };
-        for (int function = 0; function < 8; function++)
-        {
-            if (((function ^ source.Function) & ~ignored) == 0)
-                Contexts.DropDevice(new(source.Bus, source.Device, function), _matchesDomain ? domain : null);
-        }
+        foreach (SourceId function in InvalidationRules.Functions(source, functionMask))
+            Contexts.DropDevice(function, _matchesDomain ? domain : null);
     }
 }

@@ -1,4 +1,5 @@
 using Dma.Iommu.Spec;
+using Dma.Machine;
 
 namespace Dma.Iommu;
 
@@ -19,6 +20,20 @@ internal static class InvalidationRules
         if (!profile.Capabilities.PageSelectiveInvalidation)
             return IotlbGranularity.Domain;
         return addressMask <= profile.Capabilities.MaximumAddressMask ? requested : IotlbGranularity.Reserved;
+    }
+
+    /// <summary>The requesters that a device-selective invalidation names.</summary>
+    /// <param name="source">The requester in the command.</param>
+    /// <param name="functionMask">0 to 3: how many of the bits 2:0 of the requester do not matter, from bit 2 down.</param>
+    public static IEnumerable<SourceId> Functions(SourceId source, int functionMask)
+    {
+        // 0: the function alone; 1: bit 2 does not matter; 2: bits 2:1; 3: bits 2:0.
+        int ignored = functionMask switch { 0 => 0, 1 => 4, 2 => 6, _ => 7 };
+        for (int function = 0; function < 8; function++)
+        {
+            if (((function ^ source.Function) & ~ignored) == 0)
+                yield return new(source.Bus, source.Device, function);
+        }
     }
 
     /// <summary>How much of the translations of a PASID is invalidated; never less than asked for.</summary>

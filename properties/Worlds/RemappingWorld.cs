@@ -43,6 +43,8 @@ internal sealed class RemappingWorld : IDisposable, IInterruptSink, IRemappingOb
     /// <summary>The blocks of interrupt remapping entries that were invalidated.</summary>
     public List<(int First, int Count)> InterruptEntries { get; } = [];
 
+    public List<StaleUse> StaleUses { get; } = [];
+
     public ulong FaultRecords => (ulong)RegisterOffsets.FaultRecord(Profile.Capabilities, 0);
 
     public void Dispose() => Memory.Dispose();
@@ -52,6 +54,8 @@ internal sealed class RemappingWorld : IDisposable, IInterruptSink, IRemappingOb
     public void FaultDetected(in RemappingFault fault, FaultDisposition disposition) => Faults.Add((fault, disposition));
 
     public void InterruptEntriesInvalidated(int first, int count) => InterruptEntries.Add((first, count));
+
+    public void StaleEntryUsed(StaleUse use) => StaleUses.Add(use);
 
     public ulong Read(int offset, int width = 8) => Unit.Read((ulong)offset, width);
 
@@ -265,5 +269,19 @@ internal sealed class RemappingWorld : IDisposable, IInterruptSink, IRemappingOb
         var fault = Assert.Single(Faults);
         Faults.Clear();
         return fault;
+    }
+
+    /// <summary>The one use of what is stale since the last time.</summary>
+    public StaleUse TakeStaleUse()
+    {
+        StaleUse use = Assert.Single(StaleUses);
+        StaleUses.Clear();
+        return use;
+    }
+
+    public ulong Get(PhysicalAddress at)
+    {
+        Assert.True(Memory.TryRead(at, out ulong value));
+        return value;
     }
 }
