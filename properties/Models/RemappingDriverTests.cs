@@ -53,6 +53,14 @@ public sealed class RemappingDriverTests
     public void A_device_reaches_exactly_what_is_mapped(string profile, bool useQueue) =>
         Property.Check(Steps().ToPrograms(), program => new Run(HardwareProfile.Named(profile), useQueue).Execute(program), 12);
 
+    [Theory]
+    [MemberData(nameof(Units))]
+    public void It_never_leaves_to_a_device_what_is_stale(string profile, bool useQueue) =>
+        Property.Check(
+            Steps().ToPrograms(),
+            program => new Run(HardwareProfile.Named(profile) with { TracksStaleness = true, CachesFaults = true }, useQueue).Execute(program),
+            6);
+
     private static Gen<Step> Steps() =>
         from what in Gen.Frequency(
             (8, Gen.Constant(What.Map)), (3, Gen.Constant(What.Unmap)), (3, Gen.Constant(What.UnmapPart)), (1, Gen.Constant(What.UnmapLater)),

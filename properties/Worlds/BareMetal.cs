@@ -6,7 +6,8 @@ using Dma.Vmm;
 namespace Dma.Properties;
 
 /// <summary>A machine without a VMM: memory, one processor, a PCI hierarchy, and a remapping unit or none.</summary>
-internal sealed class BareMetal : IDisposable
+/// <remarks>Where the unit tracks what is stale, software of this machine may never let a device use any of it.</remarks>
+internal sealed class BareMetal : IDisposable, IRemappingObserver
 {
     public const ulong UnitAddress = 0xFED9_0000;
 
@@ -17,7 +18,7 @@ internal sealed class BareMetal : IDisposable
         Loop = new();
         Interrupts = new(Loop);
         Cpu = new(new("cpu", Loop, CostModel.Default), Bus, Interrupts, apicId: 3);
-        Unit = profile is null ? null : new(Memory, Interrupts, profile);
+        Unit = profile is null ? null : new(Memory, Interrupts, profile) { Observer = this };
         if (Unit is not null)
             Bus.AddWindow(new(UnitAddress), (ulong)Unit.WindowLength, Unit);
         Pci = new(Bus, (IDmaFabric?)Unit ?? new DirectFabric(Memory, Interrupts));
@@ -40,5 +41,18 @@ internal sealed class BareMetal : IDisposable
     /// <summary>Frames for software, clear of where tests let devices write.</summary>
     public FrameAllocator Frames { get; } = new(new(16 << 20), 32 << 20);
 
-    public void Dispose() => Memory.Dispose();
+    /// <summary>What devices were answered from caches that no longer says what tables say.</summary>
+    public List<StaleUse> StaleUses { get; } = [];
+
+    public void StaleEntryUsed(StaleUse use) => StaleUses.Add(use);
+
+    public void FaultDetected(in RemappingFault fault, FaultDisposition disposition)
+    {
+    }
+
+    public void Dispose()
+    {
+        Memory.Dispose();
+        Assert.Empty(StaleUses);
+    }
 }

@@ -14,8 +14,13 @@ internal sealed class DirectDmaComputer : IDisposable
     private static readonly SourceId _place = new(0, 2, 0);
 
     public DirectDmaComputer(string profile, byte[] content, BusTrace? trace = null)
+        : this(HardwareProfile.Named(profile), content, trace)
     {
-        Host = new(new() { MemoryBytes = 128 * MiB, VmmBytes = 16 * MiB, Profile = HardwareProfile.Named(profile), Trace = trace });
+    }
+
+    public DirectDmaComputer(HardwareProfile profile, byte[] content, BusTrace? trace = null)
+    {
+        Host = new(new() { MemoryBytes = 128 * MiB, VmmBytes = 16 * MiB, Profile = profile, Trace = trace });
         Controller = new(Host.Loop);
         Controller.Usb.Ports[0].Plug(new MassStorageDevice(new MemoryDiskImage(content)));
         Host.Pci.Add(Controller, 0x1D);

@@ -1,3 +1,4 @@
+using Dma.Hal;
 using Dma.Iommu;
 using Dma.Iommu.Spec;
 using Dma.Machine;
@@ -188,6 +189,29 @@ public sealed class MissingInvalidationTests
         Assert.True(world.Port.TryTranslate(new(0x1000), true, out _));
         Assert.True(Reads(world, 0x9000));
         Assert.Empty(world.StaleUses);
+    }
+
+    [Fact]
+    public void An_unmapping_that_is_put_off_owes_until_it_is_flushed()
+    {
+        using BareMetal machine = new(s_friendly);
+        machine.Loop.Run(async () =>
+        {
+            RemappingDriver driver = await RemappingDriver.Start(
+                machine.Cpu, new(BareMetal.UnitAddress), machine.Frames, new(FaultVector: 48) { HostAddressWidth = s_friendly.HostAddressWidth });
+            RemappingDomain domain = driver.CreateDomain();
+            await driver.Attach(RemappingWorld.Device, domain);
+            Assert.Equal(DmaRefusal.None, await domain.Map(new(0x1000), new(64 << 20), 4096, DmaDirection.Bidirectional));
+            RemappedPort port = machine.Unit!.Open(RemappingWorld.Device);
+            Assert.Equal(DmaStatus.Success, port.Read(new(0x1000), new byte[4]));
+            await domain.UnmapDeferred(new(0x1000), 4096);
+            Assert.Equal(DmaStatus.Success, port.Read(new(0x1000), new byte[4]));
+            StaleUse use = Assert.Single(machine.StaleUses);
+            Assert.Equal((CacheKind.Iotlb, InvalidationDescriptorType.Iotlb), (use.Cache, Assert.Single(use.Owed).Type));
+            machine.StaleUses.Clear();
+            await domain.Flush();
+            Assert.Equal(DmaStatus.Blocked, port.Read(new(0x1000), new byte[4]));
+        });
     }
 
     [Fact]
