@@ -11,7 +11,7 @@ internal sealed class LegacyTracking(StaleTracker tracker, PhysicalMemory memory
     public void Begin(RequestStream stream, ulong address, in Access access) => tracker.Begin(stream.Port.Source, address, access);
 
     /// <summary>The context cache took in what root and context entry say.</summary>
-    public void ContextCached(RequestStream stream, ContextInfo context) => tracker.Remember((uint)stream.Number, 0, new(
+    public void ContextCached(RequestStream stream, ContextInfo context) => tracker.Remember(stream.Port.Source.Value, 0, new(
         CacheKind.Context,
         context.Domain,
         pasid: null,
@@ -19,7 +19,7 @@ internal sealed class LegacyTracking(StaleTracker tracker, PhysicalMemory memory
         isStillSaid: steps => _mode.ReadContext(tracker.Root.Table, stream.Port.Source, new WalkRecorder(steps)) == context));
 
     /// <summary>The context cache answers.</summary>
-    public void ContextUsed(RequestStream stream) => tracker.Use(CacheKind.Context, (uint)stream.Number, 0);
+    public void ContextUsed(RequestStream stream) => tracker.Use(CacheKind.Context, stream.Port.Source.Value, 0);
 
     /// <summary>Tables were walked; the IOTLB may have taken in what was found.</summary>
     /// <param name="tenant">The requester in its address space.</param>

@@ -24,7 +24,9 @@ public sealed record TableWrite(
     /// <summary>Bits of an entry of a structure.</summary>
     public static int WidthOf(WalkStructure structure) => structure switch
     {
-        WalkStructure.Root or WalkStructure.Context => 128,
+        WalkStructure.PasidEntry => 512,
+        WalkStructure.ScalableContext => 256,
+        WalkStructure.Root or WalkStructure.Context or WalkStructure.ScalableRoot => 128,
         _ => 64,
     };
 
@@ -40,8 +42,11 @@ public sealed record TableWrite(
     private string Name => Structure switch
     {
         WalkStructure.Request => "root pointer",
-        WalkStructure.Root => "root entry",
-        WalkStructure.Context => "context entry",
+        WalkStructure.Root or WalkStructure.ScalableRoot => "root entry",
+        WalkStructure.Context or WalkStructure.ScalableContext => "context entry",
+        WalkStructure.PasidDirectory => "PASID directory entry",
+        WalkStructure.PasidEntry => "PASID table entry",
+        WalkStructure.FirstStage => "first-stage entry",
         _ => "second-stage entry",
     };
 
