@@ -254,6 +254,15 @@ public sealed class MissingInvalidationTests
             world.TakeStaleUse().ToString());
     }
 
+    [Fact]
+    public void The_document_shows_what_the_sample_prints()
+    {
+        string[] sample = File.ReadAllLines(Path.Combine(SharedFiles.RepositoryRoot, "samples", "02-missing-invalidation.cs"));
+        string document = File.ReadAllText(Path.Combine(SharedFiles.RepositoryRoot, "docs", "invalidation.md")).ReplaceLineEndings("\n");
+        IEnumerable<string> report = sample.SkipWhile(line => line != "// It prints:").Skip(3).Take(4).Select(line => line[3..]);
+        Assert.Contains($"```\n{string.Join('\n', report)}\n```", document, StringComparison.Ordinal);
+    }
+
     // One page of a device is mapped in a domain, and translation is on.
     private static RemappingWorld Mapped(HardwareProfile profile, out PhysicalAddress top, out PhysicalAddress leaf)
     {
