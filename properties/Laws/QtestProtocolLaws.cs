@@ -142,6 +142,34 @@ public sealed class QtestProtocolLaws
     }
 
     [Fact]
+    public void A_machine_that_is_slower_than_the_wall_clock_loses_time_and_not_its_clients()
+    {
+        EventLoop loop = new();
+        QtestClock clock = new(loop, isRealTime: true);
+        ScheduledEvent? tick = null;
+        tick = new(() => loop.Schedule(1, tick!));
+        loop.Schedule(1, tick);
+        System.Diagnostics.Stopwatch watch = System.Diagnostics.Stopwatch.StartNew();
+        for (int turn = 0; turn < 5; turn++)
+        {
+            Thread.Sleep(10);
+            clock.CatchUp();
+        }
+
+        Assert.True(watch.Elapsed < TimeSpan.FromSeconds(5));
+        Assert.InRange(clock.NowNs, 1ul, (ulong)watch.Elapsed.TotalNanoseconds);
+        tick.Cancel();
+        ulong behind = clock.NowNs;
+        Thread.Sleep(5);
+        clock.CatchUp();
+        Assert.InRange(clock.NowNs, behind + 5_000_000, (ulong)watch.Elapsed.TotalNanoseconds);
+        Assert.True(clock.TryMoveTo(clock.NowNs + 1_000_000_000, static () => false));
+        ulong ahead = clock.NowNs;
+        clock.CatchUp();
+        Assert.InRange(clock.NowNs, ahead, ahead + (ulong)watch.Elapsed.TotalNanoseconds);
+    }
+
+    [Fact]
     public void Wires_tell_those_who_watch_them_before_the_answer()
     {
         using QtestBench bench = new();

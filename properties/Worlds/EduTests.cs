@@ -170,7 +170,7 @@ public sealed class EduTests
         {
             ulong liveness = world.Read(4);
             world.Write(offset, 0, width);
-            Assert.Equal(RegisterFile.AllOnes(width), world.Read(offset, width));
+            Assert.Equal(width < 4 ? 0 : RegisterFile.AllOnes(width), world.Read(offset, width));
             Assert.Equal(liveness, world.Read(4));
         }
     }

@@ -11,22 +11,7 @@ public sealed class QtestServerTests : IDisposable
     private readonly TemporaryFile _path = new();
     private readonly ScriptedMachine _machine = new(new() { RamBytes = 64 << 20 });
     private readonly CancellationTokenSource _stop = new();
-    private readonly Task _server;
-
-    public QtestServerTests()
-    {
-        Assert.True(QtestSocket.TryListen(_path.Path, out Socket? listener, out _));
-        QtestServer server = new(_machine, new(_machine.Loop, isRealTime: false)) { Patience = TimeSpan.FromMilliseconds(300) };
-        _server = Task.Factory.StartNew(
-            () =>
-            {
-                using (listener)
-                    server.Listen(listener, _stop.Token);
-            },
-            CancellationToken.None,
-            TaskCreationOptions.LongRunning,
-            TaskScheduler.Default);
-    }
+    private Task _server = Task.CompletedTask;
 
     public void Dispose()
     {
@@ -42,6 +27,7 @@ public sealed class QtestServerTests : IDisposable
     [Fact]
     public void Clients_come_one_after_another_and_side_by_side_to_the_same_machine()
     {
+        Serve(TimeSpan.FromSeconds(30));
         using (QtestWire first = QtestWire.Connect(_path.Path))
             _ = first.Do("writeq 0x1000 7");
         using QtestWire silent = QtestWire.Connect(_path.Path);
@@ -54,6 +40,7 @@ public sealed class QtestServerTests : IDisposable
     [Fact]
     public void More_clients_than_are_served_wait_until_one_leaves()
     {
+        Serve(TimeSpan.FromSeconds(30));
         List<QtestWire> served = [];
         for (int client = 0; client < QtestServer.ClientsMax; client++)
         {
@@ -72,6 +59,7 @@ public sealed class QtestServerTests : IDisposable
     [Fact]
     public void Who_ends_its_own_direction_still_gets_every_answer()
     {
+        Serve(TimeSpan.FromSeconds(30));
         using QtestWire client = QtestWire.Connect(_path.Path);
         client.Send(string.Concat(Enumerable.Repeat("read 0 65536\n", 100)) + "clock_step 5000\nclock_");
         client.EndSending();
@@ -84,6 +72,7 @@ public sealed class QtestServerTests : IDisposable
     [Fact]
     public void Who_vanishes_in_the_middle_of_anything_is_forgotten()
     {
+        Serve(TimeSpan.FromSeconds(30));
         foreach (string rest in (string[])["writeq 0x1000 1", "read 0 1000000\nread 0 1000000\nread", "\0\0\0", ""])
         {
             using QtestWire client = QtestWire.Connect(_path.Path);
@@ -97,6 +86,7 @@ public sealed class QtestServerTests : IDisposable
     [Fact]
     public void Who_does_not_take_its_answers_is_dropped_and_nobody_else_waits_for_it()
     {
+        Serve(TimeSpan.FromMilliseconds(300));
         using QtestWire stalled = QtestWire.Connect(_path.Path);
         stalled.Send(string.Concat(Enumerable.Repeat("read 0 1000000\n", 50)));
         using QtestWire other = QtestWire.Connect(_path.Path);
@@ -120,6 +110,7 @@ public sealed class QtestServerTests : IDisposable
     [Fact]
     public void Who_never_ends_a_line_is_dropped()
     {
+        Serve(TimeSpan.FromSeconds(30));
         using QtestWire client = QtestWire.Connect(_path.Path);
         string block = new('x', 1 << 20);
         try
@@ -141,6 +132,7 @@ public sealed class QtestServerTests : IDisposable
     [Fact]
     public void A_long_step_ends_with_the_client_that_wanted_it()
     {
+        Serve(TimeSpan.FromSeconds(30));
         ScheduledEvent? tick = null;
         tick = new(() =>
         {
@@ -160,5 +152,20 @@ public sealed class QtestServerTests : IDisposable
         // It stops before it has to.
         Assert.Equal("little", watcher.Do("endianness"));
         Assert.InRange(_machine.Loop.NowNs, 1001ul, QtestClock.EventsMax * 900ul);
+    }
+
+    private void Serve(TimeSpan patience)
+    {
+        Assert.True(QtestSocket.TryListen(_path.Path, out Socket? listener, out _));
+        QtestServer server = new(_machine, new(_machine.Loop, isRealTime: false)) { Patience = patience };
+        _server = Task.Factory.StartNew(
+            () =>
+            {
+                using (listener)
+                    server.Listen(listener, _stop.Token);
+            },
+            CancellationToken.None,
+            TaskCreationOptions.LongRunning,
+            TaskScheduler.Default);
     }
 }

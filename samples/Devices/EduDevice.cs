@@ -4,10 +4,11 @@ namespace Dma.Devices;
 
 /// <summary>The teaching device of QEMU, 1234h:11E8h: an inverter, a factorial, interrupts, and DMA to a buffer of 4 KiB.</summary>
 /// <remarks>
-/// Its registers are as QEMU's documentation gives them (docs/specs/edu). What that leaves open: an access of a width
-/// or at an offset that has no register reads all ones and writes nothing; a transfer that would leave the buffer moves
-/// nothing, and ends as others do; a page that the bus refuses arrives as zeros. A factorial is done as soon as
-/// events run, without time passing, so that software which only polls comes to an end.
+/// Its registers are as QEMU's documentation gives them (docs/specs/edu). What that leaves open: a read of less than a
+/// doubleword gives zeros, one of another width or at an offset that has no register all ones, and such writes are lost;
+/// a transfer that would leave the buffer moves nothing, and ends as others do; a page that the bus refuses arrives as
+/// zeros. A factorial is done as soon as events run, without time passing, so that software which only polls comes to
+/// an end.
 /// </remarks>
 public sealed class EduDevice : PciFunction
 {
@@ -82,7 +83,7 @@ public sealed class EduDevice : PciFunction
     public override ulong ReadBar(int bar, ulong offset, int width)
     {
         if (!IsRegister(offset, width))
-            return RegisterFile.AllOnes(width);
+            return width < 4 ? 0 : RegisterFile.AllOnes(width);
         return offset switch
         {
             Identification => IdentificationValue,

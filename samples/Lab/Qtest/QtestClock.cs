@@ -10,7 +10,7 @@ internal sealed class QtestClock
     public const ulong EndNs = long.MaxValue;
 
     /// <summary>How many events one command may set off; a machine with a running controller has thousands in each second.</summary>
-    public const int EventsMax = 20_000_000;
+    public const int EventsMax = 4_000_000;
 
     private const int EventsBetweenLooks = 1 << 14;
     private static readonly TimeSpan CatchUpTime = TimeSpan.FromMilliseconds(20);

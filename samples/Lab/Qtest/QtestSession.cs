@@ -73,11 +73,8 @@ internal sealed class QtestSession : IDisposable
             case "clock_set":
                 SetClock(ref arguments);
                 break;
-            case "irq_intercept_in":
-                Intercept(ref arguments, inbound: true);
-                break;
-            case "irq_intercept_out":
-                Intercept(ref arguments, inbound: false);
+            case "irq_intercept_in" or "irq_intercept_out":
+                Intercept(ref arguments, inbound: command == "irq_intercept_in");
                 break;
             case "set_irq_in":
                 SetPin(ref arguments);
@@ -168,12 +165,13 @@ internal sealed class QtestSession : IDisposable
             _answer.Fail("Unknown device");
         else if (inbound && name is not null)
             _answer.Fail("Interception of named in-GPIOs not yet supported");
+        else if (_watchesPins)
+            _answer.Ok();
         else if (!inbound)
             _answer.Fail("No intercepts installed");
         else
         {
-            if (!_watchesPins)
-                _machine.Pins.Changed += _answer.Interrupt;
+            _machine.Pins.Changed += _answer.Interrupt;
             _watchesPins = true;
             _answer.Ok();
         }
