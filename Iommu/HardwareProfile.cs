@@ -82,6 +82,9 @@ public sealed record HardwareProfile
     /// <summary>Whether requests into the interrupt range that are no interrupts are recorded as faults; they are blocked in any case.</summary>
     public bool ReportsInterruptRangeRequests { get; init; } = true;
 
+    /// <summary>Whether accessed and dirty bits are updated by walks that do not snoop too, as where nothing has caches; else that is a fault.</summary>
+    public bool UpdatesWithoutSnooping { get; init; }
+
     /// <summary>The names that <see cref="Named"/> knows.</summary>
     public static IReadOnlyList<string> Names => HardwareProfiles.Names;
 

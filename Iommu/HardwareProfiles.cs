@@ -115,6 +115,7 @@ internal static class HardwareProfiles
         RightsOrder = RightsOrder.AtEachLevel,
         CollapsesFaults = true,
         ReportsInterruptRangeRequests = false,
+        UpdatesWithoutSnooping = true,
     };
 
     // The friendly unit with all that scalable mode has.

@@ -38,6 +38,7 @@ public static class DmaCommand
             },
             new Qtest(terminal),
             new Bench(terminal),
+            new Replay(terminal),
         };
         HelpOption help = root.Options.OfType<HelpOption>().Single();
         help.Action = new HelpWithExamples();

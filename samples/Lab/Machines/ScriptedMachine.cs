@@ -39,7 +39,8 @@ internal sealed class ScriptedMachine : IDisposable
             Bus.AddWindow(new(MemoryLayout.RemappingUnit), (ulong)_unit.WindowLength, _unit);
         }
 
-        Fabric = _unit ?? (IDmaFabric)new DirectFabric(Memory, Interrupts);
+        IDmaFabric fabric = _unit ?? (IDmaFabric)new DirectFabric(Memory, Interrupts);
+        Fabric = options.Watch?.Invoke(fabric) ?? fabric;
         IoApic = new(Fabric, IoApicSource);
         Pins = new(IoApic);
         Bus.AddWindow(new(IoApicStart), IoApic.Length, IoApic);

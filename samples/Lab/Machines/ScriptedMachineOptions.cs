@@ -1,4 +1,5 @@
 using Dma.Iommu;
+using Dma.Machine;
 
 namespace Dma.Lab;
 
@@ -13,4 +14,7 @@ internal sealed record ScriptedMachineOptions
 
     /// <summary>A file that holds the memory and that others may map; it is created, or grown to the size. Null for memory of its own.</summary>
     public string? RamFile { get; init; }
+
+    /// <summary>Puts something between devices and the fabric that looks at their requests; null for nothing.</summary>
+    public Func<IDmaFabric, IDmaFabric>? Watch { get; init; }
 }
