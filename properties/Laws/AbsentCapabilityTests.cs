@@ -139,10 +139,10 @@ public sealed class AbsentCapabilityTests
             Version = new() { Major = version },
             Capabilities = new CapabilityRegister(new((profile.Capabilities.Raw.Value & Numbers) | (capabilities & ~Numbers)))
                 with
-                { FaultRecordOffset = 0xC0 },
+            { FaultRecordOffset = 0xC0 },
             ExtendedCapabilities = new ExtendedCapabilityRegister(new((profile.ExtendedCapabilities.Raw.Value & ExtendedNumbers) | (extended & ~ExtendedNumbers)))
                 with
-                { IotlbRegisterOffset = 0x50 },
+            { IotlbRegisterOffset = 0x50 },
         };
     }
 

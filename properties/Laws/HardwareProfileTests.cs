@@ -3,7 +3,6 @@ using System.Globalization;
 using System.Text.Json;
 using Dma.Iommu;
 using Dma.Iommu.Spec;
-using FsCheck;
 using FsCheck.Fluent;
 
 namespace Dma.Properties;
