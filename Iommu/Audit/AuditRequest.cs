@@ -24,6 +24,9 @@ public sealed record AuditRequest
     /// <summary>Where the audit stops, whatever is in memory.</summary>
     public AuditLimits Limits { get; init; } = new();
 
+    /// <summary>Told now and then how far the audit is: how many of the pages of tables it has read, each time it reads one, and how many there are.</summary>
+    public Action<ulong, ulong>? Progress { get; init; }
+
     /// <summary>A unit that has everything, for tables of which no capabilities are known.</summary>
     public static HardwareProfile AnyUnit { get; } = new()
     {

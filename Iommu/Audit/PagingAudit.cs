@@ -30,6 +30,7 @@ internal sealed class PagingAudit
     private PagingFaults _faults;
     private ulong _limit;
     private ulong _pieces;
+    private int _visited;
 
     public PagingAudit(PhysicalMemory memory, AuditRequest request, AuditLog log, RunCollector runs)
     {
@@ -125,6 +126,8 @@ internal sealed class PagingAudit
 
         if (!_log.TakePage())
             return;
+        if ((++_visited & 0xFFF) == 0)
+            _request.Progress?.Invoke((ulong)_visited, (ulong)Math.Max(_visited, _collected.Count));
         Pages before = Counted;
         Scan<TFormat>(table, level, address, rights, false);
         Pages after = Counted;

@@ -6,6 +6,9 @@ internal sealed class ForwardReader(Stream stream) : IDisposable
     private readonly byte[] _ahead = new byte[16];
     private int _aheadCount;
 
+    /// <summary>Called after each read.</summary>
+    public Action? Progress { get; init; }
+
     /// <summary>How many bytes were read.</summary>
     public ulong Position { get; private set; }
 
@@ -27,6 +30,7 @@ internal sealed class ForwardReader(Stream stream) : IDisposable
         _aheadCount -= fromAhead;
         int count = fromAhead + stream.ReadAtLeast(destination[fromAhead..], destination.Length - fromAhead, throwOnEndOfStream: false);
         Position += (ulong)count;
+        Progress?.Invoke();
         return count;
     }
 

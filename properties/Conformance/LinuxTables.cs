@@ -66,10 +66,10 @@ public sealed class LinuxTables
         HostAddressWidth = 48,
     };
 
-    private static ulong Number(JsonNode node) => ulong.Parse(((string)node!)[2..], NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+    internal static ulong Number(JsonNode node) => ulong.Parse(((string)node!)[2..], NumberStyles.HexNumber, CultureInfo.InvariantCulture);
 
     // The first place at which two trees differ.
-    private static string Difference(JsonNode? expected, JsonNode? actual, string path)
+    internal static string Difference(JsonNode? expected, JsonNode? actual, string path)
     {
         if (expected is JsonObject left && actual is JsonObject right)
         {

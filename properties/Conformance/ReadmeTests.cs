@@ -1,6 +1,6 @@
 namespace Dma.Properties;
 
-/// <summary>What the README shows of the program is what the program prints and what the sample says.</summary>
+/// <summary>What documents show of the program is what the program prints and what the sample says.</summary>
 public sealed class ReadmeTests
 {
     private const string Fence = "```";
@@ -11,6 +11,17 @@ public sealed class ReadmeTests
     {
         string[] printed = [.. ToolRun.Of().Output.Split('\n').Select(line => line.TrimEnd())];
         IsTaken(Block(text => text.Any(line => line.StartsWith("Isolated:", StringComparison.Ordinal))), printed);
+    }
+
+    [Fact]
+    public void The_example_of_an_audit_prints_what_its_page_shows()
+    {
+        using TemporaryFile memory = new();
+        string[] commands = Block(text => text.Any(line => line.StartsWith("dma run", StringComparison.Ordinal)), "docs/audit.md");
+        string[] printed = [];
+        foreach (string command in commands)
+            printed = [.. ToolRun.Of([.. command.Replace("memory.img", memory.Path, StringComparison.Ordinal).Split(' ').Skip(1)]).Output.Split('\n').Select(line => line.TrimEnd())];
+        Assert.Equal(Block(text => text.Any(line => line.StartsWith("Isolated:", StringComparison.Ordinal)), "docs/audit.md"), printed[..^1]);
     }
 
     [Fact]
@@ -49,12 +60,12 @@ public sealed class ReadmeTests
         }
     }
 
-    // The only block of the README that answers to a description.
-    private static string[] Block(Func<string[], bool> isMeant)
+    // The only block of a document that answers to a description.
+    private static string[] Block(Func<string[], bool> isMeant, string document = "README.md")
     {
         List<string[]> blocks = [];
         List<string>? open = null;
-        foreach (string line in File.ReadLines(Path.Combine(SharedFiles.RepositoryRoot, "README.md")))
+        foreach (string line in File.ReadLines(Path.Combine(SharedFiles.RepositoryRoot, document)))
         {
             if (!line.StartsWith(Fence, StringComparison.Ordinal))
             {

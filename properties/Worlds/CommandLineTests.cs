@@ -27,6 +27,19 @@ public sealed class CommandLineTests
         "--seed|0x10",
         "--seed|1|--seed|2",
         "@frobnicate",
+        "--dump|no/such/folder/memory.img",
+        "audit",
+        "audit|--memory|no/such/memory.img|--root|0",
+        "audit|--memory|.|--root|0",
+        "audit|--memory|no/such/memory.img",
+        "audit|--root|0x1000",
+        "audit|--memory|x|--root|frobnicate",
+        "audit|--memory|x|--root|0x10000000000000000",
+        "audit|--memory|x|--root|",
+        "audit|--memory|x|--root|0x1400",
+        "audit|--memory|x|--root|0|--mode|frobnicate",
+        "audit|--memory|x|--root|0|--format|frobnicate",
+        "audit|--memory|x|--root|0|--irta|-1",
     ];
 
     [Theory]
@@ -94,12 +107,18 @@ public sealed class CommandLineTests
     {
         string[] lines = ToolRun.Of("run", "direct-dma", "--help").Output.Split('\n');
         using TemporaryFile disk = new();
+        using TemporaryFile memory = new();
         File.WriteAllBytes(disk.Path, new byte[4096]);
         string[] examples = [.. lines.SkipWhile(line => line != "Examples:").Where(line => line.StartsWith("  dma ", StringComparison.Ordinal))];
         Assert.NotEmpty(examples);
         Assert.All(examples, example =>
         {
-            IEnumerable<string> words = example.Trim().Split(' ').Skip(1).Select(word => word == "disk.img" ? disk.Path : word);
+            IEnumerable<string> words = example.Trim().Split(' ').Skip(1).Select(word => word switch
+            {
+                "disk.img" => disk.Path,
+                "memory.img" => memory.Path,
+                _ => word,
+            });
             Assert.Equal(ExitCode.Ok, ToolRun.Of([.. words]).ExitCode);
         });
     }

@@ -36,6 +36,7 @@ public static class DmaCommand
             {
                 new RunDirectDma(terminal),
             },
+            new Audit(terminal),
             new Qtest(terminal),
             new Bench(terminal),
             new Replay(terminal),

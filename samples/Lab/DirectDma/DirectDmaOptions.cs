@@ -1,5 +1,6 @@
 using Dma.Iommu;
 using Dma.UsbDevice;
+using Dma.Vmm;
 
 namespace Dma.Lab;
 
@@ -14,6 +15,9 @@ public sealed record DirectDmaOptions
 
     /// <summary>What all that is left open comes from: contents of memory, places of buffers, addresses of attacks.</summary>
     public ulong Seed { get; init; } = 1;
+
+    /// <summary>Given the host when all is done: its memory goes with it.</summary>
+    public Action<Host> Finished { get; init; } = static _ => { };
 
     /// <summary>Told how far reading is: bytes read, bytes in all.</summary>
     public Action<ulong, ulong> Progress { get; init; } = static (_, _) => { };

@@ -32,7 +32,9 @@ public sealed class DirectDmaRun(DirectDmaOptions options)
         controller.Usb.Ports[0].Plug(new MassStorageDevice(options.Disk));
         host.Pci.Add(controller, ControllerPlace);
         host.Boot();
-        return host.Loop.Run(() => Play(host, controller.Source));
+        DirectDmaReport report = host.Loop.Run(() => Play(host, controller.Source));
+        options.Finished(host);
+        return report;
     }
 
     private async Task<DirectDmaReport> Play(Host host, SourceId device)

@@ -3,7 +3,10 @@ using System.CommandLine.Parsing;
 using System.Globalization;
 using Dma.Drivers;
 using Dma.Iommu;
+using Dma.Iommu.Spec;
+using Dma.Machine;
 using Dma.UsbDevice;
+using Spectre.Console;
 
 namespace Dma.Lab;
 
@@ -36,6 +39,12 @@ internal sealed class RunDirectDma : Verb
         CustomParser = ParseSeed,
     };
 
+    private readonly Option<string?> _dump = new("--dump")
+    {
+        Description = "Write the host's memory, as it is at the end, to a file: an image for 'dma audit'. A file that is there is replaced.",
+        HelpName = "FILE",
+    };
+
     private readonly Option<bool> _json = new("--json")
     {
         Description = "Write the report as one JSON object.",
@@ -50,6 +59,7 @@ internal sealed class RunDirectDma : Verb
         Add(_writable);
         Add(_profile);
         Add(_seed);
+        Add(_dump);
         Add(_json);
     }
 
@@ -59,6 +69,7 @@ internal sealed class RunDirectDma : Verb
         "run direct-dma",
         "run direct-dma --disk disk.img",
         "run direct-dma --profile hostile --seed 42 --json",
+        "run direct-dma --dump memory.img",
     ];
 
     /// <inheritdoc/>
@@ -94,6 +105,9 @@ internal sealed class RunDirectDma : Verb
     private int Run(ParseResult line, IDiskImage disk)
     {
         DirectDmaReport report;
+        string? dump = line.GetValue(_dump);
+        string problem = "";
+        ulong root = 0;
         using (ProgressLine progress = new(Terminal, "read", "MiB", 1 << 20))
         {
             DirectDmaOptions options = new()
@@ -102,6 +116,12 @@ internal sealed class RunDirectDma : Verb
                 Profile = HardwareProfile.Named(line.GetRequiredValue(_profile)),
                 Seed = line.GetValue(_seed),
                 Progress = progress.Report,
+                Finished = host =>
+                {
+                    root = new RootTableAddress(new(host.Unit.Read(RegisterOffsets.RootTableAddress, 8))).Table.Value;
+                    if (dump is not null)
+                        _ = MemoryImage.TrySave(dump, host.Memory, out problem);
+                },
             };
             try
             {
@@ -113,10 +133,14 @@ internal sealed class RunDirectDma : Verb
             }
         }
 
+        if (problem.Length != 0)
+            return Terminal.Refuse($"The memory cannot be written: {problem}");
         if (line.GetValue(_json))
             Terminal.WriteJson(report, DirectDmaJson.Default.DirectDmaReport);
         else
             DirectDmaView.Write(Terminal.Output, report);
+        if (dump is not null && !line.GetValue(_json))
+            Terminal.Output.WriteLine($"The memory is in {dump}. What its tables reach: dma audit --memory {dump} --root 0x{root:x}");
         return report.IsClean ? ExitCode.Ok : ExitCode.Violation;
     }
 }
