@@ -43,6 +43,18 @@ public sealed record HardwareProfile
     /// <summary>Ways of the context cache.</summary>
     public int ContextCacheWays { get; init; } = 4;
 
+    /// <summary>Sets of the PASID cache; 0 for a unit that caches no PASID entries.</summary>
+    public int PasidCacheSets { get; init; } = 256;
+
+    /// <summary>Ways of the PASID cache.</summary>
+    public int PasidCacheWays { get; init; } = 4;
+
+    /// <summary>Sets of the paging-structure caches; 0 for a unit that caches no paging entries but leaves.</summary>
+    public int PagingCacheSets { get; init; }
+
+    /// <summary>Ways of the paging-structure caches.</summary>
+    public int PagingCacheWays { get; init; } = 4;
+
     /// <summary>Sets of the interrupt entry cache; 0 for a unit that caches no interrupt remapping entries.</summary>
     public int InterruptCacheSets { get; init; } = 64;
 

@@ -17,14 +17,14 @@ public sealed class RemappedPort : IDmaPort
     private readonly RequestStream _stream;
     private readonly FrontTable _front;
 
-    internal RemappedPort(SourceId source, PhysicalMemory memory, Translator translator, TranslationCaches caches, InterruptRemapper interrupts, HardwareProfile profile)
+    internal RemappedPort(SourceId source, PhysicalMemory memory, Translator translator, InterruptRemapper interrupts, HardwareProfile profile)
     {
         Source = source;
         _memory = memory;
         _translator = translator;
         _interrupts = interrupts;
         _profile = profile;
-        _stream = caches.CreateStream(this);
+        _stream = new(this);
         _front = _stream.Front;
     }
 

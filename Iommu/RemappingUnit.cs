@@ -113,7 +113,7 @@ public sealed class RemappingUnit : IDmaFabric, IMmioDevice, IRegisterEffects
     public RemappedPort Open(SourceId source)
     {
         if (!_ports.TryGetValue(source, out RemappedPort? port))
-            _ports[source] = port = new(source, _memory, _translator, _caches, _interrupts, Profile);
+            _ports[source] = port = new(source, _memory, _translator, _interrupts, Profile);
         return port;
     }
 
@@ -310,7 +310,7 @@ public sealed class RemappingUnit : IDmaFabric, IMmioDevice, IRegisterEffects
             ? IotlbGranularity.Reserved
             : InvalidationRules.Performed(command.RequestedGranularity, range.AddressMask, Profile);
         if (performed != IotlbGranularity.Reserved)
-            _caches.InvalidateIotlb(performed, command.DomainId, range.Address, range.AddressMask);
+            _caches.InvalidateIotlb(performed, command.DomainId, new(range.Address, range.AddressMask, range.Hint));
         _registers[_iotlbInvalidate] = (command with { ActualGranularity = performed, Invalidate = false }).Raw.Value;
     }
 

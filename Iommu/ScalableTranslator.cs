@@ -5,9 +5,20 @@ using Dma.Machine;
 namespace Dma.Iommu;
 
 /// <summary>The way of a request in scalable mode: context, PASID entry, tables, rights, faults.</summary>
-internal sealed class ScalableTranslator(PhysicalMemory memory, HardwareProfile profile, FaultLog faults, ProtectedRegions regions)
+internal sealed class ScalableTranslator(
+    PhysicalMemory memory, HardwareProfile profile, TranslationCaches caches, FaultLog faults, ProtectedRegions regions)
 {
-    private readonly ScalableMode _mode = new(memory, profile);
+    private readonly ScalableMode _mode = new(memory, profile, caches);
+    private readonly Iotlb _iotlb = caches.Iotlb;
+    private readonly bool _rewalks = profile.RewalksBeforeRefusal;
+    private readonly bool _cachesFaults = profile.CachesFaults && profile.Capabilities.CachingMode;
+    private readonly int _prefetchPages = profile.PrefetchPages;
+
+    /// <summary>Pages that the IOTLB answered.</summary>
+    public ulong IotlbHits { get; private set; }
+
+    /// <summary>Pages translated in advance.</summary>
+    public ulong Prefetches { get; private set; }
 
     /// <summary>Pages for which tables were walked.</summary>
     public ulong Walks { get; private set; }
@@ -20,52 +31,54 @@ internal sealed class ScalableTranslator(PhysicalMemory memory, HardwareProfile 
 
     /// <summary>Translates one page's worth of any request but those that are interrupts.</summary>
     /// <param name="root">The root table.</param>
-    /// <param name="source">The requester.</param>
+    /// <param name="stream">Whose request.</param>
     /// <param name="address">The address on the bus.</param>
     /// <param name="access">What it wants.</param>
     /// <param name="target">Where it lands.</param>
     /// <returns><c>false</c> where it is refused; the fault was reported.</returns>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    public bool TryTranslate(PhysicalAddress root, SourceId source, ulong address, in Access access, out PhysicalAddress target)
+    public bool TryTranslate(PhysicalAddress root, RequestStream stream, ulong address, in Access access, out PhysicalAddress target)
     {
-        ContextReads++;
         target = new(address);
-        FaultReason reason = Resolve(root, source, access, default(NoObserver), out PasidInfo info, out Demand demand);
+        ScalableContext context = ContextOf(root, stream);
+        FaultReason reason = Resolve(stream, context, access, out PasidInfo info, out Demand demand);
         if (reason == FaultReason.None && access.Type == AddressType.Translated)
         {
             reason = _mode.AdmitTranslated(address, default(NoObserver));
         }
         else if (reason == FaultReason.None)
         {
-            Translation translation = Walk(source, info, address, demand);
+            Tenant tenant = caches.TenantOf(stream, info);
+            Translation translation = Find(tenant, info, address, demand, out bool cached);
             target = new(translation.Target(address));
             reason = ScalableMode.Judge(translation, address, demand, default(NoObserver));
+            if (reason == FaultReason.None && cached && access == Access.Wanting(access.Wanted))
+                BringToFront(tenant, context, info, address, translation);
         }
 
         if (reason == FaultReason.None)
             return info.Type != PasidTranslationType.PassThrough || !regions.Blocks(target.Value);
-        Report(source, reason, address, access, info.FaultProcessingDisable);
+        Report(stream, reason, address, access, info.FaultProcessingDisable);
         return false;
     }
 
     /// <summary>Answers a translation request of a device.</summary>
     /// <param name="root">The root table.</param>
-    /// <param name="source">The requester.</param>
+    /// <param name="stream">Whose request.</param>
     /// <param name="address">The address on the bus.</param>
     /// <param name="access">What it asks for.</param>
-    public TranslationCompletion RequestTranslation(PhysicalAddress root, SourceId source, ulong address, in Access access)
+    public TranslationCompletion RequestTranslation(PhysicalAddress root, RequestStream stream, ulong address, in Access access)
     {
         // What is wrong above the page tables makes the request unsupported, and is recorded.
-        ContextReads++;
-        FaultReason reason = Resolve(root, source, access, default(NoObserver), out PasidInfo info, out Demand demand);
+        FaultReason reason = Resolve(stream, ContextOf(root, stream), access, out PasidInfo info, out Demand demand);
         if (reason != FaultReason.None)
         {
-            Report(source, reason, address, access, info.FaultProcessingDisable);
+            Report(stream, reason, address, access, info.FaultProcessingDisable);
             return TranslationCompletion.Refused(
                 IsStructural(reason) ? TranslationStatus.CompleterAbort : TranslationStatus.UnsupportedRequest);
         }
 
-        Translation translation = Walk(source, info, address, demand);
+        Translation translation = Find(caches.TenantOf(stream, info), info, address, demand, out _);
         reason = ScalableMode.Judge(translation, address, demand, default(NoObserver));
         if (reason == FaultReason.None)
             return Complete(translation, demand, access);
@@ -73,7 +86,7 @@ internal sealed class ScalableTranslator(PhysicalMemory memory, HardwareProfile 
         // What the device can ask the system to repair is a success without rights, and is not recorded.
         if (IsRecoverable(reason))
             return new(TranslationStatus.Success, default, 4096, false, false, false);
-        Report(source, reason, address, access, info.FaultProcessingDisable);
+        Report(stream, reason, address, access, info.FaultProcessingDisable);
         return TranslationCompletion.Refused(TranslationStatus.CompleterAbort);
     }
 
@@ -88,14 +101,23 @@ internal sealed class ScalableTranslator(PhysicalMemory memory, HardwareProfile 
         WalkRecorder recorder = new(steps);
         ulong target = address;
         ulong pageBytes = 0;
-        FaultReason fault = Resolve(root, source, access, recorder, out PasidInfo info, out Demand demand);
+        ScalableContext context = _mode.ReadContext(root, source, recorder);
+        FaultReason fault = AdmitRequest(context, access, recorder, out Pasid pasid, out PasidInfo info);
+        Demand demand = default;
+        if (fault == FaultReason.None && access.Type != AddressType.Translated)
+        {
+            info = _mode.ReadPasid(context, pasid, recorder);
+            fault = AdmitAccess(context, info, access, recorder, out demand);
+        }
+
         if (fault == FaultReason.None && access.Type == AddressType.Translated)
         {
             fault = _mode.AdmitTranslated(address, recorder);
         }
         else if (fault == FaultReason.None)
         {
-            Translation translation = _mode.Walk(info, address, demand, recorder);
+            fault = _mode.AdmitAddress(info, address, recorder);
+            Translation translation = fault == FaultReason.None ? _mode.Walk(info, address, demand, recorder) : Translation.None(fault);
             fault = ScalableMode.Judge(translation, address, demand, recorder);
             target = translation.Target(address);
             pageBytes = info.Type == PasidTranslationType.PassThrough ? 0 : 1ul << translation.Shift;
@@ -114,32 +136,131 @@ internal sealed class ScalableTranslator(PhysicalMemory memory, HardwareProfile 
             passes ? pageBytes : 0);
     }
 
+    private ScalableContext ContextOf(PhysicalAddress root, RequestStream stream)
+    {
+        if (stream.IsScalableContextCached)
+            return stream.ScalableContext;
+        ContextReads++;
+        ScalableContext context = _mode.ReadContext(root, stream.Port.Source, default(NoObserver));
+        if (context.Fault == FaultReason.None || _cachesFaults)
+            caches.Contexts.Insert(stream, context);
+        return context;
+    }
+
+    private PasidInfo PasidOf(RequestStream stream, in ScalableContext context, Pasid pasid)
+    {
+        if (caches.Pasids.TryFind(stream, pasid, out PasidInfo info))
+            return info;
+        info = _mode.ReadPasid(context, pasid, default(NoObserver));
+        if (info.Fault == FaultReason.None || _cachesFaults)
+            caches.Pasids.Insert(stream, info);
+        return info;
+    }
+
     // Who translates the request, and what it needs. Of a translated request, only whether it is one that is served.
-    private FaultReason Resolve<TObserver>(
-        PhysicalAddress root, SourceId source, in Access access, TObserver observer, out PasidInfo info, out Demand demand)
+    private FaultReason Resolve(RequestStream stream, in ScalableContext context, in Access access, out PasidInfo info, out Demand demand)
+    {
+        demand = default;
+        FaultReason fault = AdmitRequest(context, access, default(NoObserver), out Pasid pasid, out info);
+        if (fault != FaultReason.None || access.Type == AddressType.Translated)
+            return fault;
+        info = PasidOf(stream, context, pasid);
+        return AdmitAccess(context, info, access, default(NoObserver), out demand);
+    }
+
+    private static FaultReason AdmitRequest<TObserver>(
+        in ScalableContext context, in Access access, TObserver observer, out Pasid pasid, out PasidInfo info)
+        where TObserver : struct, IWalkObserver
+    {
+        pasid = default;
+        FaultReason fault = context.Fault != FaultReason.None
+            ? context.Fault
+            : ScalableMode.AdmitRequest(context, access.Attributes, observer, out pasid);
+        info = PasidInfo.None(fault, pasid, context.FaultProcessingDisable);
+        return fault;
+    }
+
+    private static FaultReason AdmitAccess<TObserver>(
+        in ScalableContext context, in PasidInfo info, in Access access, TObserver observer, out Demand demand)
         where TObserver : struct, IWalkObserver
     {
         demand = default;
-        ScalableContext context = _mode.ReadContext(root, source, observer);
-        FaultReason fault = context.Fault;
-        Pasid pasid = default;
-        if (fault == FaultReason.None)
-            fault = ScalableMode.AdmitRequest(context, access.Attributes, observer, out pasid);
-        if (fault != FaultReason.None || access.Type == AddressType.Translated)
-        {
-            info = PasidInfo.None(fault, pasid, context.FaultProcessingDisable);
-            return fault;
-        }
-
-        info = _mode.ReadPasid(context, pasid, observer);
         return info.Fault != FaultReason.None ? info.Fault : ScalableMode.AdmitAccess(context, info, access, observer, out demand);
     }
 
-    private Translation Walk(SourceId source, in PasidInfo info, ulong address, in Demand demand)
+    // What the IOTLB knows of an address, or else the tables.
+    private Translation Find(Tenant tenant, in PasidInfo info, ulong address, in Demand demand, out bool cached)
     {
+        cached = false;
+        FaultReason fault = _mode.AdmitAddress(info, address, default(NoObserver));
+        if (fault != FaultReason.None)
+            return Translation.None(fault);
+        Translation translation = _iotlb.Find(tenant, address);
+        cached = IsFinal(translation, demand);
+        if (cached)
+        {
+            IotlbHits++;
+            return translation;
+        }
+
         Walks++;
-        Observer?.Walked(source, new(address));
-        return _mode.Walk(info, address, demand, default(NoObserver));
+        Observer?.Walked(tenant.Stream.Port.Source, new(address));
+        translation = _mode.Walk(info, address, demand, default(NoObserver));
+        Keep(tenant, info, address, translation);
+        return translation;
+    }
+
+    // One that refuses may be older than the tables; one that lacks nothing but a dirty bit is no refusal.
+    private bool IsFinal(Translation translation, in Demand demand) =>
+        demand.IsGrantedBy(translation)
+        || (!_rewalks && translation != default && !(demand.Writes(translation) && translation.Grants(Translation.Clean)));
+
+    private void Keep(Tenant tenant, in PasidInfo info, ulong address, Translation translation)
+    {
+        // Of the first stage nothing is kept that is not there.
+        bool keepsFault = _cachesFaults && info.Type == PasidTranslationType.SecondStage && IsOfSecondStageTables(translation.Reason);
+        bool found = !translation.Failed && translation.Grants(Translation.Read | Translation.Write);
+
+        // The pages ahead come first, so that they cannot push out the one that was asked for.
+        if (found && translation.Level == 1 && info.Type == PasidTranslationType.SecondStage && !info.Has(PasidFlags.SecondStageAccessedDirty))
+            Prefetch(tenant, info, address);
+        if (found || keepsFault)
+            _iotlb.Insert(tenant, address, translation);
+    }
+
+    // Pages of the same table that follow the one asked for, where nobody sees from a bit that they were looked at.
+    private void Prefetch(Tenant tenant, in PasidInfo info, ulong address)
+    {
+        Demand any = default(Demand) with { Wanted = Translation.Read | Translation.Write };
+        for (int ahead = 1; ahead <= _prefetchPages; ahead++)
+        {
+            ulong next = address + (4096ul * (ulong)ahead);
+            if (next >> 21 != address >> 21)
+                return;
+            Translation translation = _mode.Walk(info, next, any, default(NoObserver));
+            if (translation.Failed)
+                continue;
+            Prefetches++;
+            _iotlb.Insert(tenant, next, translation);
+        }
+    }
+
+    // Requests without PASID need not come here again while all caches hold what this one found in them.
+    private void BringToFront(Tenant tenant, in ScalableContext context, in PasidInfo info, ulong address, Translation translation)
+    {
+        RequestStream stream = tenant.Stream;
+        if (!stream.IsScalableContextCached || caches.Pasids.IsAbsent || regions.IsEnabled)
+            return;
+        if (stream.Tenant != tenant)
+            stream.Bind(tenant, ulong.MaxValue);
+        ulong rights = 0;
+        foreach (ulong right in (ReadOnlySpan<ulong>)[Translation.Read, Translation.Write])
+        {
+            if (Demand.Of(Access.Wanting(right), info, context.RequesterPrivileged, executes: false).IsGrantedBy(translation))
+                rights |= right;
+        }
+
+        stream.Front.Fill(address, translation.Target(address), translation.Shift, rights);
     }
 
     private static TranslationCompletion Complete(Translation translation, in Demand demand, in Access access) => new(
@@ -155,8 +276,13 @@ internal sealed class ScalableTranslator(PhysicalMemory memory, HardwareProfile 
         Global = translation.Grants(Translation.Global),
     };
 
-    private void Report(SourceId source, FaultReason reason, ulong address, in Access access, bool suppressed) =>
-        faults.Report(new(source, reason, new(address), access.Write, access.Attributes), suppressed);
+    private void Report(RequestStream stream, FaultReason reason, ulong address, in Access access, bool suppressed) =>
+        faults.Report(new(stream.Port.Source, reason, new(address), access.Write, access.Attributes), suppressed);
+
+    // What tables say, as against what the request is.
+    private static bool IsOfSecondStageTables(FaultReason reason) => reason is
+        FaultReason.ScalableSecondStageTopAccess or FaultReason.ScalableSecondStageAccess
+        or FaultReason.ScalableSecondStageNotPresent or FaultReason.ScalableSecondStageReserved;
 
     // Broken structures, as against a request that the structures do not serve.
     private static bool IsStructural(FaultReason reason) => reason is

@@ -7,8 +7,8 @@ namespace Dma.Iommu;
 /// <summary>The way of a request that no front table answers: IOTLB, context cache, tables, rights, faults.</summary>
 internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile, TranslationCaches caches, FaultLog faults, ProtectedRegions regions)
 {
-    private readonly LegacyMode _legacy = new(memory, profile);
-    private readonly ScalableTranslator _scalable = new(memory, profile, faults, regions);
+    private readonly LegacyMode _legacy = new(memory, profile, caches);
+    private readonly ScalableTranslator _scalable = new(memory, profile, caches, faults, regions);
     private readonly Iotlb _iotlb = caches.Iotlb;
     private readonly bool _hasIotlb = !caches.Iotlb.IsAbsent;
 
@@ -16,6 +16,8 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
     private bool _attends = !caches.Iotlb.IsAbsent;
     private IRemappingObserver? _observer;
     private ulong _walks;
+    private ulong _iotlbHits;
+    private ulong _prefetches;
     private ulong _contextReads;
     private TranslationMode _mode;
 
@@ -46,13 +48,13 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
     }
 
     /// <summary>Pages that the IOTLB answered here; those that front tables answer are counted there.</summary>
-    public ulong IotlbHits { get; private set; }
+    public ulong IotlbHits => _iotlbHits + _scalable.IotlbHits;
 
     /// <summary>Pages for which tables were walked.</summary>
     public ulong Walks => _walks + _scalable.Walks;
 
     /// <summary>Pages translated in advance.</summary>
-    public ulong Prefetches { get; private set; }
+    public ulong Prefetches => _prefetches + _scalable.Prefetches;
 
     /// <summary>Contexts read from memory.</summary>
     public ulong ContextReads => _contextReads + _scalable.ContextReads;
@@ -109,7 +111,7 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
         if (reason != FaultReason.None)
             return Refuse(stream, reason, address, access, suppressed: false);
         if (_mode.IsScalable)
-            return _scalable.TryTranslate(_mode.Table, stream.Port.Source, address, access, out target);
+            return _scalable.TryTranslate(_mode.Table, stream, address, access, out target);
         if (_mode.Aborts)
             return false;
 
@@ -168,7 +170,7 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
         }
 
         if (_mode.IsScalable)
-            return _scalable.RequestTranslation(_mode.Table, stream.Port.Source, address, access);
+            return _scalable.RequestTranslation(_mode.Table, stream, address, access);
 
         // What is wrong above the page tables makes the request unsupported, and is recorded.
         _tracking?.Begin(stream, address, access);
@@ -228,7 +230,7 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
         bool found = IsFinal(translation, wanted);
         if (found)
         {
-            IotlbHits++;
+            _iotlbHits++;
         }
         else
         {
@@ -330,7 +332,7 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
 
     private void UseCached(Tenant tenant, ulong address, Translation translation)
     {
-        IotlbHits++;
+        _iotlbHits++;
         _tracking?.TranslationUsed(tenant, address, translation);
     }
 
@@ -345,7 +347,7 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
             Translation translation = _legacy.Walk(context, next, Translation.Read | Translation.Write, default(NoObserver));
             if (!translation.Grants(Translation.Read | Translation.Write))
                 continue;
-            Prefetches++;
+            _prefetches++;
             _iotlb.Insert(tenant, next, translation);
             _tracking?.TranslationCached(tenant, next, translation, Translation.Read | Translation.Write);
         }

@@ -29,6 +29,9 @@ internal sealed class AddressSpace(DomainId domain, TranslationKind kind, Pasid 
     /// <summary>Lets equal addresses of different address spaces fall into different sets.</summary>
     public ulong Salt { get; } = (domain.Value * 0x9E37ul) + (pasid.Value * 0xC2B3ul);
 
+    /// <summary>Whether it is the one of these.</summary>
+    public bool Is(DomainId domain, TranslationKind kind, Pasid pasid) => Kind == kind && Domain == domain && Pasid == pasid;
+
     /// <summary>A stream in this address space; the same one each time.</summary>
     public Tenant TenantOf(RequestStream stream)
     {
@@ -48,6 +51,12 @@ internal sealed class AddressSpace(DomainId domain, TranslationKind kind, Pasid 
     public void Drop(ulong stamp)
     {
         Stamp = stamp;
+        DropTranslations();
+    }
+
+    /// <summary>Puts the cached translations out of reach, but not the paging structures.</summary>
+    public void DropTranslations()
+    {
         foreach (Tenant tenant in _tenants)
             tenant.Leave();
     }

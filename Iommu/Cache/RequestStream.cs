@@ -1,3 +1,5 @@
+using Dma.Iommu.Spec;
+
 namespace Dma.Iommu;
 
 /// <summary>All requests that are translated alike: those of one requester.</summary>
@@ -8,6 +10,7 @@ namespace Dma.Iommu;
 internal sealed class RequestStream(RemappedPort port)
 {
     private ContextInfo _context;
+    private ScalableContext _scalableContext;
 
     /// <summary>The requester.</summary>
     public RemappedPort Port => port;
@@ -21,6 +24,12 @@ internal sealed class RequestStream(RemappedPort port)
     /// <summary>What root and context entry said when they were read.</summary>
     public ref readonly ContextInfo Context => ref _context;
 
+    /// <summary>Whether the context cache holds <see cref="ScalableContext"/>.</summary>
+    public bool IsScalableContextCached { get; private set; }
+
+    /// <summary>What root and context entry of scalable mode said when they were read.</summary>
+    public ref readonly ScalableContext ScalableContext => ref _scalableContext;
+
     /// <summary>What untranslated requests are in the address space that they use; null where the stream is not ready.</summary>
     public Tenant? Tenant { get; private set; }
 
@@ -30,11 +39,23 @@ internal sealed class RequestStream(RemappedPort port)
     /// <summary>Whether untranslated requests are translated as <see cref="Tenant"/> with <see cref="Context"/>.</summary>
     public bool IsReady => Tenant is not null;
 
-    /// <summary>The context cache takes the context in.</summary>
+    /// <summary>Whether the cached context is one of a domain: of scalable mode, it names none and is one of all.</summary>
+    public bool IsOf(DomainId domain) => IsScalableContextCached || _context.Domain == domain;
+
+    /// <summary>The context cache takes a legacy context in.</summary>
     public void Cache(in ContextInfo context)
     {
+        Uncache();
         _context = context;
         IsContextCached = true;
+    }
+
+    /// <summary>The context cache takes a context of scalable mode in.</summary>
+    public void Cache(in ScalableContext context)
+    {
+        Uncache();
+        _scalableContext = context;
+        IsScalableContextCached = true;
     }
 
     /// <summary>The context cache gives the context up.</summary>
@@ -42,9 +63,12 @@ internal sealed class RequestStream(RemappedPort port)
     {
         Release();
         IsContextCached = false;
+        IsScalableContextCached = false;
     }
 
     /// <summary>From now on requests use an address space.</summary>
+    /// <param name="tenant">What the stream is there.</param>
+    /// <param name="lastAddress">The highest address that is translated so; all ones where each page is looked at anew that the front table lacks.</param>
     public void Bind(Tenant tenant, ulong lastAddress)
     {
         Front.DropAll();

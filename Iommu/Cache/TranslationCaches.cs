@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Dma.Iommu.Spec;
 using Dma.Machine;
 
@@ -8,20 +7,17 @@ namespace Dma.Iommu;
 internal sealed class TranslationCaches
 {
     private readonly bool _matchesDomain;
-    private readonly AddressSpace?[] _spaces;
-    private readonly Dictionary<DomainId, List<AddressSpace>> _processes = [];
-    private readonly Dictionary<(DomainId, TranslationKind, Pasid), AddressSpace> _processSpaces = [];
-    private readonly List<AddressSpace> _used = [];
-    private readonly List<RequestStream> _streams = [];
+    private readonly AddressSpaces _spaces;
     private readonly Tenants _tenants = new();
-    private ulong _lastStamp;
 
     public TranslationCaches(HardwareProfile profile)
     {
         _matchesDomain = profile.DeviceSelectiveMatchesDomain;
-        _spaces = new AddressSpace?[1 << Math.Min(16, 4 + (2 * profile.Capabilities.DomainsCode))];
+        _spaces = new(profile);
         Iotlb = new(profile, _tenants);
         Contexts = new(profile);
+        Pasids = new(profile);
+        Paging = new(profile);
         Interrupts = new(profile);
     }
 
@@ -30,6 +26,12 @@ internal sealed class TranslationCaches
 
     /// <summary>The cache of context entries.</summary>
     public ContextCache Contexts { get; }
+
+    /// <summary>The cache of PASID entries.</summary>
+    public PasidCache Pasids { get; }
+
+    /// <summary>The cache of paging entries that lead to tables.</summary>
+    public PagingCache Paging { get; }
 
     /// <summary>The cache of interrupt remapping entries.</summary>
     public InterruptEntryCache Interrupts { get; }
@@ -43,42 +45,28 @@ internal sealed class TranslationCaches
     /// <summary>Who looks for invalidations that are missing; null where nobody does.</summary>
     public StaleTracker? Tracker { get; set; }
 
-    /// <summary>A stream of requests that the caches can tell from others.</summary>
-    /// <param name="port">The requester.</param>
-    public RequestStream CreateStream(RemappedPort port)
-    {
-        RequestStream stream = new(port);
-        _streams.Add(stream);
-        return stream;
-    }
-
     /// <summary>The address space of the second stage of a domain.</summary>
     /// <param name="domain">A domain-id within what CAP.ND allows.</param>
-    public AddressSpace SpaceOf(DomainId domain) =>
-        _spaces[domain.Value] ??= Create(domain, TranslationKind.SecondStage, default);
+    public AddressSpace SpaceOf(DomainId domain) => _spaces.Of(domain);
 
-    /// <summary>An address space of a PASID of a domain.</summary>
-    /// <param name="domain">A domain-id within what CAP.ND allows.</param>
-    /// <param name="kind">How its translations are made; not by the second stage alone.</param>
-    /// <param name="pasid">The PASID.</param>
-    public AddressSpace SpaceOf(DomainId domain, TranslationKind kind, Pasid pasid)
-    {
-        if (_processSpaces.TryGetValue((domain, kind, pasid), out AddressSpace? known))
-            return known;
-        AddressSpace space = Create(domain, kind, pasid);
-        _processSpaces.Add((domain, kind, pasid), space);
-        if (!_processes.TryGetValue(domain, out List<AddressSpace>? processes))
-            _processes[domain] = processes = [];
-        processes.Add(space);
-        return space;
-    }
+    /// <summary>The address space that a PASID entry gives its requests.</summary>
+    public AddressSpace SpaceOf(in PasidInfo info) => _spaces.Of(info.Domain, KindOf(info.Type), info.Pasid);
 
     /// <summary>A stream in an address space, as cached translations are tagged with it.</summary>
     public Tenant TenantOf(RequestStream stream, AddressSpace space)
     {
         Tenant tenant = stream.Tenant is { } bound && bound.Space == space ? bound : space.TenantOf(stream);
-        if (tenant.Number != 0)
-            return tenant;
+        return tenant.Number != 0 ? tenant : Numbered(tenant);
+    }
+
+    /// <summary>A stream in the address space that a PASID entry gives its requests.</summary>
+    public Tenant TenantOf(RequestStream stream, in PasidInfo info) =>
+        stream.Tenant is { } bound && bound.Number != 0 && bound.Space.Is(info.Domain, KindOf(info.Type), info.Pasid)
+            ? bound
+            : TenantOf(stream, SpaceOf(info));
+
+    private Tenant Numbered(Tenant tenant)
+    {
         if (_tenants.AreExhausted)
             RestartNumbers();
         _tenants.Number(tenant);
@@ -112,45 +100,48 @@ internal sealed class TranslationCaches
     /// <summary>Invalidates translations.</summary>
     /// <param name="granularity">How much.</param>
     /// <param name="domain">The domain, for one domain or pages.</param>
-    /// <param name="address">The first address, for pages.</param>
-    /// <param name="addressMask">2^mask pages.</param>
-    public void InvalidateIotlb(IotlbGranularity granularity, DomainId domain, Iova address, int addressMask)
+    /// <param name="range">The pages, for pages.</param>
+    public void InvalidateIotlb(IotlbGranularity granularity, DomainId domain, PageRange range)
     {
         Invalidations++;
-        Observer?.IotlbInvalidated(granularity, domain, address, addressMask);
+        Observer?.IotlbInvalidated(granularity, domain, range.Address, range.Mask);
         if (granularity == IotlbGranularity.Global)
         {
-            DropTranslations();
+            _spaces.DropAll();
             return;
         }
 
-        // A domain that was never used, or has a number that the unit does not implement, has nothing here.
-        if (domain.Value < _spaces.Length && _spaces[domain.Value] is { } space)
-            Drop(space, wholly: granularity == IotlbGranularity.Domain, address, addressMask);
+        bool wholly = granularity == IotlbGranularity.Domain;
+        if (_spaces.Find(domain) is { } secondStage)
+            Drop(secondStage, wholly, range);
 
-        // Tables of the first stage are not addressed by what the command names: all that came from them goes.
-        foreach (AddressSpace process in CollectionsMarshal.AsSpan(_processes.GetValueOrDefault(domain)))
-            Drop(process, wholly: granularity == IotlbGranularity.Domain || process.Kind != TranslationKind.PassThrough, address, addressMask);
+        // Pages of the second stage are none of the first one, and may be anywhere in it: all that came from there goes.
+        foreach (AddressSpace space in _spaces.OfPasids(domain))
+        {
+            bool byFirstStage = space.Kind is TranslationKind.FirstStage or TranslationKind.Nested;
+            if (byFirstStage && !wholly && range.LeavesOnly)
+                space.DropTranslations();
+            else
+                Drop(space, wholly || byFirstStage, range);
+        }
     }
 
     /// <summary>Invalidates translations of a PASID.</summary>
     /// <param name="granularity">How much.</param>
     /// <param name="domain">The domain.</param>
     /// <param name="pasid">The PASID.</param>
-    /// <param name="address">The first address, for pages.</param>
-    /// <param name="addressMask">2^mask pages.</param>
-    public void InvalidatePasidIotlb(PasidIotlbGranularity granularity, DomainId domain, Pasid pasid, Iova address, int addressMask)
+    /// <param name="range">The pages, for pages.</param>
+    public void InvalidatePasidIotlb(PasidIotlbGranularity granularity, DomainId domain, Pasid pasid, PageRange range)
     {
         Invalidations++;
-        Observer?.PasidIotlbInvalidated(granularity, domain, pasid, address, addressMask);
+        Observer?.PasidIotlbInvalidated(granularity, domain, pasid, range.Address, range.Mask);
 
-        // Nothing here is of the second stage alone; what is passed through has no pages that software would name.
+        // What is of the second stage alone stays, and of what is passed through no pages can be named.
         bool wholly = granularity == PasidIotlbGranularity.Pasid;
-        for (TranslationKind kind = TranslationKind.FirstStage; kind <= TranslationKind.PassThrough; kind++)
-        {
-            if ((wholly || kind != TranslationKind.PassThrough) && _processSpaces.TryGetValue((domain, kind, pasid), out AddressSpace? process))
-                Drop(process, wholly, address, addressMask);
-        }
+        Drop(_spaces.Find(domain, TranslationKind.FirstStage, pasid), wholly, range);
+        Drop(_spaces.Find(domain, TranslationKind.Nested, pasid), wholly, range);
+        if (wholly)
+            Drop(_spaces.Find(domain, TranslationKind.PassThrough, pasid), wholly, range);
     }
 
     /// <summary>Invalidates PASID entries.</summary>
@@ -161,6 +152,18 @@ internal sealed class TranslationCaches
     {
         Invalidations++;
         Observer?.PasidsInvalidated(granularity, domain, pasid);
+        switch (granularity)
+        {
+            case PasidCacheGranularity.Global:
+                Pasids.DropAll();
+                break;
+            case PasidCacheGranularity.Domain:
+                Pasids.DropDomain(domain);
+                break;
+            default:
+                Pasids.DropPasid(domain, pasid);
+                break;
+        }
     }
 
     /// <summary>Invalidates interrupt remapping entries.</summary>
@@ -173,42 +176,43 @@ internal sealed class TranslationCaches
         Interrupts.Drop(first, count);
     }
 
-    /// <summary>Forgets contexts and translations.</summary>
+    /// <summary>Forgets contexts, PASIDs and translations.</summary>
     public void DropAll()
     {
         Contexts.DropAll();
-        DropTranslations();
+        Pasids.DropAll();
+        _spaces.DropAll();
     }
 
-    private ulong NextStamp() => ++_lastStamp;
+    private static TranslationKind KindOf(PasidTranslationType type) => type switch
+    {
+        PasidTranslationType.FirstStage => TranslationKind.FirstStage,
+        PasidTranslationType.Nested => TranslationKind.Nested,
+        PasidTranslationType.SecondStage => TranslationKind.SecondStage,
+        _ => TranslationKind.PassThrough,
+    };
 
     // A cache may lose anything at any time, and this happens once in a hundred thousand invalidations.
     private void RestartNumbers()
     {
         Iotlb.Clear();
-        DropTranslations();
+        _spaces.DropAll();
         _tenants.Restart();
     }
 
-    private AddressSpace Create(DomainId domain, TranslationKind kind, Pasid pasid)
+    private void Drop(AddressSpace? space, bool wholly, PageRange range)
     {
-        AddressSpace space = new(domain, kind, pasid, NextStamp());
-        _used.Add(space);
-        return space;
-    }
+        if (space is null)
+            return;
+        if (wholly || range.Mask >= IotlbTag.PageBits)
+        {
+            _spaces.Drop(space);
+            return;
+        }
 
-    private void Drop(AddressSpace space, bool wholly, Iova address, int addressMask)
-    {
-        if (wholly || addressMask >= IotlbTag.PageBits)
-            space.Drop(NextStamp());
-        else
-            Iotlb.DropPages(space, address.Value, addressMask);
-    }
-
-    private void DropTranslations()
-    {
-        foreach (AddressSpace space in _used)
-            space.Drop(NextStamp());
+        Iotlb.DropPages(space, range.Address.Value, range.Mask);
+        if (!range.LeavesOnly)
+            Paging.DropPages(space, range.Address.Value, range.Mask);
     }
 
     private void DropFunctions(DomainId domain, SourceId source, int functionMask)

@@ -56,7 +56,7 @@ internal sealed class DescriptorExecutor(
         IotlbGranularity granularity = InvalidationRules.Performed(descriptor.Granularity, descriptor.AddressMask, profile);
         if (granularity == IotlbGranularity.Reserved)
             return InvalidationQueueError.ReservedField;
-        caches.InvalidateIotlb(granularity, descriptor.DomainId, descriptor.Address, descriptor.AddressMask);
+        caches.InvalidateIotlb(granularity, descriptor.DomainId, new(descriptor.Address, descriptor.AddressMask, descriptor.Hint));
         return InvalidationQueueError.None;
     }
 
@@ -64,7 +64,7 @@ internal sealed class DescriptorExecutor(
     {
         if (!InvalidationRules.TryPerform(descriptor.Granularity, descriptor.AddressMask, profile, out PasidIotlbGranularity granularity))
             return InvalidationQueueError.ReservedField;
-        caches.InvalidatePasidIotlb(granularity, descriptor.DomainId, descriptor.Pasid, descriptor.Address, descriptor.AddressMask);
+        caches.InvalidatePasidIotlb(granularity, descriptor.DomainId, descriptor.Pasid, new(descriptor.Address, descriptor.AddressMask, descriptor.Hint));
         return InvalidationQueueError.None;
     }
 

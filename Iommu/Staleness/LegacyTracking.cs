@@ -5,7 +5,7 @@ namespace Dma.Iommu;
 /// <summary>Tells the tracker what the caches take in and give out in legacy mode, and how tables are asked again.</summary>
 internal sealed class LegacyTracking(StaleTracker tracker, PhysicalMemory memory, HardwareProfile profile, Iotlb iotlb)
 {
-    private readonly LegacyMode _mode = new(memory, profile);
+    private readonly LegacyMode _mode = new(memory, profile, caches: null);
 
     /// <summary>A request is about to be answered.</summary>
     public void Begin(RequestStream stream, ulong address, in Access access) => tracker.Begin(stream.Port.Source, address, access);

@@ -49,9 +49,10 @@ internal sealed class FirstStageWalker
     /// <param name="address">The address, canonical.</param>
     /// <param name="demand">What the request needs.</param>
     /// <param name="tables">How tables and pages are reached.</param>
+    /// <param name="cached">What is known of the tables.</param>
     /// <param name="observer">Who watches.</param>
     /// <returns>The page with the rights of all entries of both stages; or why there is none.</returns>
-    public Translation Walk<TTables, TObserver>(in PasidInfo info, ulong address, in Demand demand, TTables tables, TObserver observer)
+    public Translation Walk<TTables, TObserver>(in PasidInfo info, ulong address, in Demand demand, TTables tables, CachedTables cached, TObserver observer)
         where TTables : struct, IFirstStageTables
         where TObserver : struct, IWalkObserver
     {
@@ -60,7 +61,17 @@ internal sealed class FirstStageWalker
         ulong all = ulong.MaxValue;
         ulong any = 0;
         int attempts = 0;
-        for (int level = info.FirstLevels; ;)
+        int level = info.FirstLevels;
+        if (cached.TryFind(address, level, out int from, out ulong known))
+        {
+            // Rights that some entry on the way may lack, and those that some entry may take away.
+            table = known & Translation.FrameMask;
+            all = known;
+            any = known & ExecuteDisable;
+            level = from;
+        }
+
+        while (true)
         {
             // 1. The entry must be one that can be used.
             ulong at = table + (((address >> (3 + (9 * level))) & 0x1FF) * 8);
@@ -94,6 +105,7 @@ internal sealed class FirstStageWalker
             all &= entry;
             any |= entry;
             table = entry & Translation.FrameMask;
+            cached.Learn(address, level, table | (all & (Writable | User)) | (any & ExecuteDisable));
             level--;
         }
     }

@@ -9,11 +9,14 @@ namespace Dma.Iommu;
 /// The order is that of the manual: root, context, kind of request, width of the address, tables, rights, and
 /// last the place where the access would land.
 /// </remarks>
-internal sealed class LegacyMode(PhysicalMemory memory, HardwareProfile profile)
+internal sealed class LegacyMode(PhysicalMemory memory, HardwareProfile profile, TranslationCaches? caches)
 {
     private readonly ContextWalker _contexts = new(memory, profile);
     private readonly SecondStageWalker _secondStage = new(memory, profile);
     private readonly ulong _lastHostAddress = Bits64.Mask(profile.HostAddressWidth - 1, 0);
+
+    // The quick ways know nothing of cached tables.
+    private readonly bool _quick = caches is null || caches.Paging.IsAbsent;
     private readonly int _maximumWidth = profile.Capabilities.MaximumWidthCode + 1;
 
     /// <inheritdoc cref="ContextWalker.Walk"/>
@@ -51,12 +54,12 @@ internal sealed class LegacyMode(PhysicalMemory memory, HardwareProfile profile)
         where TObserver : struct, IWalkObserver =>
         context.Levels == 0
             ? Translation.Page(address & Translation.FrameMask, 1, Translation.Read | Translation.Write)
-            : _secondStage.Walk(context.Root, context.Levels, address, wanted, observer);
+            : _secondStage.Walk(context.Root, context.Levels, address, wanted, default, WalkStructure.SecondStage, TablesOf(context, observer), observer);
 
     /// <summary>Finds the page of an address that was admitted, the quick way; nothing where that is not possible.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public Translation WalkQuickly(in ContextInfo context, ulong address, ulong wanted) =>
-        context.Levels != 0 && _secondStage.TryWalkQuickly(context.Root, context.Levels, address, wanted, out ulong page, out int shift, out ulong rights)
+        context.Levels != 0 && _quick && _secondStage.TryWalkQuickly(context.Root, context.Levels, address, wanted, out ulong page, out int shift, out ulong rights)
             ? Translation.Page(page & Translation.FrameMask, SecondStageWalker.LevelOf(shift), rights)
             : default;
 
@@ -65,7 +68,7 @@ internal sealed class LegacyMode(PhysicalMemory memory, HardwareProfile profile)
     public bool TryTranslateQuickly(in ContextInfo context, ulong address, ulong wanted, out ulong target)
     {
         target = 0;
-        if (context.Levels == 0 || !_secondStage.TryWalkQuickly(context.Root, context.Levels, address, wanted, out ulong page, out int shift, out _))
+        if (context.Levels == 0 || !_quick || !_secondStage.TryWalkQuickly(context.Root, context.Levels, address, wanted, out ulong page, out int shift, out _))
             return false;
         target = (page & Translation.FrameMask) | (address & ((1ul << shift) - 1));
         return true;
@@ -98,6 +101,11 @@ internal sealed class LegacyMode(PhysicalMemory memory, HardwareProfile profile)
             observer.Check(WalkCheckKind.OutputAddress, 0, outside);
         return outside ? FaultReason.None : FaultReason.OutputInInterruptRange;
     }
+
+    // A walk that is watched looks at memory alone.
+    private CachedTables TablesOf<TObserver>(in ContextInfo context, TObserver observer)
+        where TObserver : struct, IWalkObserver =>
+        TObserver.Observes || _quick ? default : new(caches!.Paging, caches.SpaceOf(context.Domain));
 
     private static FaultReason ReasonOf(WalkFault fault, bool write) => fault switch
     {

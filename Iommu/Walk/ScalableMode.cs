@@ -13,6 +13,7 @@ namespace Dma.Iommu;
 /// </remarks>
 internal sealed class ScalableMode
 {
+    private readonly TranslationCaches _caches;
     private readonly ScalableContextWalker _contexts;
     private readonly PasidWalker _pasids;
     private readonly FirstStageWalker _firstStage;
@@ -20,8 +21,9 @@ internal sealed class ScalableMode
     private readonly ulong _lastHostAddress;
     private readonly int _maximumWidth;
 
-    public ScalableMode(PhysicalMemory memory, HardwareProfile profile)
+    public ScalableMode(PhysicalMemory memory, HardwareProfile profile, TranslationCaches caches)
     {
+        _caches = caches;
         ScalableReservedBits reserved = new(profile);
         _contexts = new(memory, profile, reserved);
         _pasids = new(memory, profile, reserved);
@@ -108,7 +110,7 @@ internal sealed class ScalableMode
         return fault == FaultReason.None ? JudgeTarget(address, observer) : fault;
     }
 
-    /// <summary>Finds the page of an address, or why there is none.</summary>
+    /// <summary>Finds the page of an address that was admitted, or why there is none.</summary>
     /// <param name="info">The PASID entry, without fault.</param>
     /// <param name="address">The address.</param>
     /// <param name="demand">What the request needs; what it finds may lack a right of the second stage.</param>
@@ -116,18 +118,15 @@ internal sealed class ScalableMode
     public Translation Walk<TObserver>(in PasidInfo info, ulong address, in Demand demand, TObserver observer)
         where TObserver : struct, IWalkObserver
     {
-        FaultReason fault = AdmitAddress(info, address, observer);
-        if (fault != FaultReason.None)
-            return Translation.None(fault);
         switch (info.Type)
         {
             case PasidTranslationType.FirstStage:
-                return _firstStage.Walk(info, address, demand, default(HostTables), observer);
+                return _firstStage.Walk(info, address, demand, default(HostTables), FirstStageTablesOf(info, observer), observer);
             case PasidTranslationType.Nested:
-                return _firstStage.Walk(info, address, demand, new NestedTables(SecondStageOf(info)), observer);
+                return _firstStage.Walk(info, address, demand, new NestedTables(SecondStageOf(info, observer)), FirstStageTablesOf(info, observer), observer);
             case PasidTranslationType.SecondStage:
                 FaultReason denied = demand.JudgeSecondStage(0);
-                Translation page = SecondStageOf(info).Walk(address, demand.Wanted, demand.Needed & Translation.Read, demand.Write, denied, WalkStructure.SecondStage, observer);
+                Translation page = SecondStageOf(info, observer).Walk(address, demand.Wanted, demand.Needed & Translation.Read, demand.Write, denied, WalkStructure.SecondStage, observer);
                 return page.Failed ? page : page.With(Translation.FirstStageRights);
             default:
                 return Translation.Page(address & Translation.FrameMask, 1, Translation.Read | Translation.Write)
@@ -149,7 +148,11 @@ internal sealed class ScalableMode
         return fault == FaultReason.None ? JudgeTarget(translation.Target(address), observer) : fault;
     }
 
-    private FaultReason AdmitAddress<TObserver>(in PasidInfo info, ulong address, TObserver observer)
+    /// <summary>Whether an address is one that the tables can translate.</summary>
+    /// <param name="info">The PASID entry, without fault.</param>
+    /// <param name="address">The address.</param>
+    /// <param name="observer">Who watches.</param>
+    public FaultReason AdmitAddress<TObserver>(in PasidInfo info, ulong address, TObserver observer)
         where TObserver : struct, IWalkObserver
     {
         if (info.FirstLevels != 0)
@@ -166,7 +169,7 @@ internal sealed class ScalableMode
             return AdmitHostAddress(address, observer);
 
         // SGN.5: beyond the tables or the unit.
-        ulong last = SecondStageOf(info).LastAddress;
+        ulong last = SecondStage.LastAddressOf(info, _maximumWidth);
         if (TObserver.Observes)
             observer.Check(WalkCheckKind.InputAddress, last, address <= last);
         return address <= last ? FaultReason.None : FaultReason.ScalableAddressBeyondWidth;
@@ -192,5 +195,15 @@ internal sealed class ScalableMode
         return outside ? FaultReason.None : FaultReason.ScalableOutputInInterruptRange;
     }
 
-    private SecondStage SecondStageOf(in PasidInfo info) => new(_secondStage, info, _maximumWidth);
+    // A walk that is watched looks at memory alone.
+    private SecondStage SecondStageOf<TObserver>(in PasidInfo info, TObserver observer)
+        where TObserver : struct, IWalkObserver
+    {
+        CachedTables cached = TObserver.Observes || _caches.Paging.IsAbsent ? default : new(_caches.Paging, _caches.SpaceOf(info.Domain));
+        return new(_secondStage, info, _maximumWidth, cached);
+    }
+
+    private CachedTables FirstStageTablesOf<TObserver>(in PasidInfo info, TObserver observer)
+        where TObserver : struct, IWalkObserver =>
+        TObserver.Observes || _caches.Paging.IsAbsent ? default : new(_caches.Paging, _caches.SpaceOf(info));
 }

@@ -4,7 +4,7 @@ using Dma.Machine;
 namespace Dma.Iommu;
 
 /// <summary>The second stage of one PASID entry: its tables, with the codes of scalable mode.</summary>
-internal readonly struct SecondStage(SecondStageWalker walker, in PasidInfo info, int maximumWidth)
+internal readonly struct SecondStage(SecondStageWalker walker, in PasidInfo info, int maximumWidth, CachedTables cached)
 {
     private readonly ulong _root = info.SecondRoot;
     private readonly int _levels = info.SecondLevels;
@@ -12,7 +12,11 @@ internal readonly struct SecondStage(SecondStageWalker walker, in PasidInfo info
     private readonly bool _snoops = info.Has(PasidFlags.WalksSnoop);
 
     /// <summary>The highest address that it translates: what the tables and the unit allow.</summary>
-    public ulong LastAddress { get; } = Bits64.Mask(Math.Min(maximumWidth, 12 + (9 * info.SecondLevels)) - 1, 0);
+    public ulong LastAddress { get; } = LastAddressOf(info, maximumWidth);
+
+    /// <summary>The highest address that a PASID entry and a unit allow.</summary>
+    public static ulong LastAddressOf(in PasidInfo info, int maximumWidth) =>
+        Bits64.Mask(Math.Min(maximumWidth, 12 + (9 * info.SecondLevels)) - 1, 0);
 
     /// <summary>Finds the page of an address for a request.</summary>
     /// <param name="address">The address, not above <see cref="LastAddress"/>.</param>
@@ -26,7 +30,7 @@ internal readonly struct SecondStage(SecondStageWalker walker, in PasidInfo info
     public Translation Walk<TObserver>(ulong address, ulong wanted, ulong needed, bool writes, FaultReason denied, WalkStructure structure, TObserver observer)
         where TObserver : struct, IWalkObserver
     {
-        Translation page = walker.Walk(_root, _levels, address, wanted, new(_keepsMarks, writes, needed, _snoops), structure, observer);
+        Translation page = walker.Walk(_root, _levels, address, wanted, new(_keepsMarks, writes, needed, _snoops), structure, cached, observer);
         if (page.Failed)
             return Translation.None(ScalableFaults.OfSecondStage(page.Fault, denied));
 
@@ -40,6 +44,9 @@ internal readonly struct SecondStage(SecondStageWalker walker, in PasidInfo info
     /// <summary>Finds a place that is read, the quick way; <c>false</c> where <see cref="Walk"/> has to be asked.</summary>
     public bool TryFindQuickly(ulong address, out ulong place)
     {
+        place = 0;
+        if (!cached.IsAbsent)
+            return false;
         bool found = walker.TryWalkQuickly(_root, _levels, address, Translation.Read, out ulong page, out int shift, out ulong rights);
         place = (page & Translation.FrameMask) | (address & ((1ul << shift) - 1));
 

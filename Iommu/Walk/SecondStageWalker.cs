@@ -47,7 +47,7 @@ internal sealed class SecondStageWalker
     /// <returns>The page with the rights of all entries on the way, which may lack the wanted one; or why there is none.</returns>
     public Translation Walk<TObserver>(ulong root, int levels, ulong address, ulong wanted, TObserver observer)
         where TObserver : struct, IWalkObserver =>
-        Walk(root, levels, address, wanted, default, WalkStructure.SecondStage, observer);
+        Walk(root, levels, address, wanted, default, WalkStructure.SecondStage, default, observer);
 
     /// <summary>Finds the page of an address, and sets accessed and dirty bits of the entries that are used.</summary>
     /// <remarks>
@@ -60,9 +60,10 @@ internal sealed class SecondStageWalker
     /// <param name="wanted">The rights of which the request needs one.</param>
     /// <param name="marking">Which bits are set.</param>
     /// <param name="structure">What the entries are for whoever watches.</param>
+    /// <param name="cached">What is known of the tables.</param>
     /// <param name="observer">Who watches.</param>
     public Translation Walk<TObserver>(
-        ulong root, int levels, ulong address, ulong wanted, Marking marking, WalkStructure structure, TObserver observer)
+        ulong root, int levels, ulong address, ulong wanted, Marking marking, WalkStructure structure, CachedTables cached, TObserver observer)
         where TObserver : struct, IWalkObserver
     {
         QuadwordReader memory = _memory.ReadQuadwords(new(root));
@@ -72,7 +73,15 @@ internal sealed class SecondStageWalker
 
         // Either any right will do until the walk is over, or the wanted one is asked for at each level.
         ulong needed = _rightsAtEachLevel ? wanted : Any;
-        for (int shift = 12 + (9 * (levels - 1)); ;)
+        int shift = 12 + (9 * (levels - 1));
+        if (cached.TryFind(address, levels, out int from, out ulong known))
+        {
+            table = known & Translation.FrameMask;
+            rights = known & Any;
+            shift = 12 + (9 * (from - 1));
+        }
+
+        while (true)
         {
             // 1. The entry must be in memory that answers.
             ulong at = table + (((address >> shift) & 0x1FF) * 8);
@@ -120,6 +129,7 @@ internal sealed class SecondStageWalker
             }
 
             table = entry & Translation.FrameMask;
+            cached.Learn(address, LevelOf(shift), table | rights);
             shift -= 9;
         }
     }

@@ -30,7 +30,7 @@ internal sealed class ScalableWorld : IDisposable
 
     public ScalableWorld(HardwareProfile profile)
     {
-        World = new(profile with { IotlbSets = 0, ContextCacheSets = 0, CollapsesFaults = false });
+        World = new(profile with { IotlbSets = 0, ContextCacheSets = 0, PasidCacheSets = 0, PagingCacheSets = 0, CollapsesFaults = false });
         Tables = new(World.Memory, FirstTable);
         Directory = World.Frame();
         ContextPlace = new PhysicalAddress(World.Frame().Value) + (32ul * (RemappingWorld.Device.DeviceFunction & 0x7Fu));

@@ -1,0 +1,30 @@
+namespace Dma.Iommu;
+
+/// <summary>The paging-structure cache as one stage of a walk uses it; <c>default</c> where there is none.</summary>
+/// <param name="cache">The cache.</param>
+/// <param name="space">Whose tables they are.</param>
+internal readonly struct CachedTables(PagingCache cache, AddressSpace space)
+{
+    private readonly PagingCache? _cache = cache.IsAbsent ? null : cache;
+
+    /// <summary>Whether nothing is cached.</summary>
+    public bool IsAbsent => _cache is null;
+
+    /// <inheritdoc cref="PagingCache.TryFind"/>
+    public bool TryFind(ulong address, int top, out int level, out ulong data)
+    {
+        level = 0;
+        data = 0;
+        return _cache is not null && _cache.TryFind(space, address, top, out level, out data);
+    }
+
+    /// <inheritdoc cref="PagingCache.TryFindAt"/>
+    public bool TryFindAt(ulong address, int level, out ulong data)
+    {
+        data = 0;
+        return _cache is not null && _cache.TryFindAt(space, address, level, out data);
+    }
+
+    /// <inheritdoc cref="PagingCache.Insert"/>
+    public void Learn(ulong address, int level, ulong data) => _cache?.Insert(space, address, level, data);
+}
