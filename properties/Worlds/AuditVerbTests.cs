@@ -54,7 +54,7 @@ public sealed class AuditVerbTests
         WriteCore(core.Path, s_image.Value);
         ToolRun run = Audit(raw.Path);
         Assert.Equal(ExitCode.Ok, run.ExitCode);
-        Assert.Contains("00:1d.0    0x104e80", run.Output, StringComparison.Ordinal);
+        Assert.Contains($"00:1d.0    0x{ContextOf(s_image.Value):x}", run.Output, StringComparison.Ordinal);
         Assert.Contains("Isolated: 1 requesters, 1 sets of tables", run.Output, StringComparison.Ordinal);
         Assert.DoesNotContain("\u001b", run.Output, StringComparison.Ordinal);
         Assert.Equal(run, Audit(core.Path));
@@ -95,22 +95,25 @@ public sealed class AuditVerbTests
         world =>
         {
             byte[] image = s_image.Value[..world.length];
+            int tables = (ContextOf(s_image.Value) >> 12) - 4;
             Random random = new(world.seed);
             for (int damage = 0; damage < world.damages; damage++)
             {
                 // Mostly whole entries that point at pages nearby, in the pages of the tables; sometimes a bit anywhere.
-                int at = Root + (random.Next(12) << 12) + (random.Next(3) == 0 ? random.Next(512) * 8 : random.Next(24) * 8);
+                int at = (random.Next(16) == 0 ? Root : (tables + random.Next(8)) << 12) + (random.Next(3) == 0 ? random.Next(512) * 8 : random.Next(24) * 8);
                 if (at + 8 > image.Length)
                     continue;
                 if (random.Next(4) == 0)
                     image[at + random.Next(8)] ^= (byte)(1 << random.Next(8));
                 else
-                    BinaryPrimitives.WriteUInt64LittleEndian(image.AsSpan(at), ((ulong)random.Next(0x100, 0x10C) << 12) | (uint)random.Next(16) | (random.Next(8) == 0 ? 0x80ul : 0));
+                    BinaryPrimitives.WriteUInt64LittleEndian(image.AsSpan(at), ((ulong)random.Next(tables, tables + 8) << 12) | (uint)random.Next(16) | (random.Next(8) == 0 ? 0x80ul : 0));
             }
 
             using TemporaryFile file = new();
             File.WriteAllBytes(file.Path, image);
-            string[] more = ["--mode", world.mode, "--irta", "0x10300a"];
+            string[] more = ["--mode", world.mode];
+            if ((tables + 1) << 12 <= image.Length)
+                more = [.. more, "--irta", string.Create(CultureInfo.InvariantCulture, $"0x{tables << 12 | 10:x}")];
             ToolRun text = Audit(file.Path, more);
             ToolRun json = Audit(file.Path, [.. more, "--json"]);
             Assert.True(text.ExitCode is ExitCode.Ok or ExitCode.Violation);
@@ -120,9 +123,8 @@ public sealed class AuditVerbTests
             Assert.Equal((bool)report["isolated"]!, text.ExitCode == ExitCode.Ok);
             Assert.All(report["faults"]!.AsArray(), fault =>
             {
-                ulong entry = LinuxTables.Number(fault!["entry"]!);
-                Assert.True(entry >= Root && entry < (ulong)image.Length, $"No table entry is at {entry:x}h.");
-                Assert.NotEqual("None", (string?)fault["name"]);
+                Assert.NotEqual("None", (string?)fault!["name"]);
+                Assert.True((string?)fault["structure"] == "InterruptTable" || LinuxTables.Number(fault["entry"]!) < (ulong)image.Length);
             });
         },
         10);

@@ -1,6 +1,5 @@
 using Dma.Iommu;
 using Dma.Lab;
-using Dma.Machine;
 using Dma.UsbDevice;
 
 namespace Dma.Properties;
