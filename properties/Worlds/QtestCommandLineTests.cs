@@ -36,7 +36,9 @@ public sealed class QtestCommandLineTests : IDisposable
     [InlineData("Something is plugged in at device 4", "--connect", "x", "--device", "edu@00:04.0", "--device", "iommu-testdev@00:04.0")]
     [InlineData("A disk needs a controller", "--connect", "x", "--device", "disk=nothing.img")]
     [InlineData("The disk 'nothing.img' does not exist.", "--connect", "x", "--usb", "ehci", "--device", "disk=nothing.img")]
-    [InlineData("/tmp", "--connect", "x", "--ram-file", "/tmp")]
+    [InlineData("The file '/tmp' cannot hold 536870912 bytes of memory", "--connect", "x", "--ram-file", "/tmp")]
+    [InlineData("The file '/nowhere/at/all' cannot hold", "--connect", "x", "--ram-file", "/nowhere/at/all")]
+    [InlineData("The file '/dev/null' cannot hold", "--connect", "x", "--ram-file", "/dev/null")]
     public void What_cannot_be_is_refused_in_one_line(string problem, params string[] words)
     {
         ToolRun run = ToolRun.Of(["qtest", .. words]);

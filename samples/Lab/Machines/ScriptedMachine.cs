@@ -205,9 +205,22 @@ internal sealed class ScriptedMachine : IDisposable
             if (options.Profile is { } profile && (start + length - 1) >> profile.HostAddressWidth != 0)
                 throw new ArgumentException($"Memory up to {start + length:X}h is beyond the {profile.HostAddressWidth} address bits of the remapping unit.");
             if (options.RamFile is { } path)
-                memory.AddFile(new(start), length, path, fileOffset);
+                AddFile(memory, new(start), length, path, fileOffset);
             else
                 memory.AddRam(new(start), length);
+        }
+    }
+
+    // What cannot be mapped fails in many ways: a directory, a pipe, a device, a place of somebody else's.
+    private static void AddFile(PhysicalMemory memory, PhysicalAddress start, ulong length, string path, ulong fileOffset)
+    {
+        try
+        {
+            memory.AddFile(start, length, path, fileOffset);
+        }
+        catch (Exception refusal) when (refusal is IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException)
+        {
+            throw new IOException($"The file '{path}' cannot hold {length} bytes of memory: {refusal.Message}", refusal);
         }
     }
 

@@ -185,7 +185,7 @@ internal sealed class Qtest : Verb
             });
             problem = Plug(line, machine, disks);
         }
-        catch (Exception refusal) when (refusal is ArgumentException or IOException or UnauthorizedAccessException or NotSupportedException)
+        catch (Exception refusal) when (refusal is ArgumentException or IOException)
         {
             problem = refusal.Message;
         }
