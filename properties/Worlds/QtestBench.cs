@@ -15,7 +15,7 @@ internal sealed class QtestBench : IDisposable
         Edu = Machine.Plug(new EduDevice(Machine.Loop), 4);
         Machine.PlaceBars();
         Clock = new(Machine.Loop, isRealTime: false);
-        Client = new(Machine, Clock, static () => false, lineMax);
+        Client = new(Machine, Clock, lineMax);
     }
 
     public ScriptedMachine Machine { get; }
@@ -41,6 +41,8 @@ internal sealed class QtestBench : IDisposable
         StringBuilder answers = new();
         while (true)
         {
+            while (Client.IsBusy)
+                Client.Continue();
             Memory<byte> room = Client.Room();
             int count = Math.Min(room.Length, bytes.Length);
             bytes[..count].CopyTo(room.Span);

@@ -25,12 +25,11 @@ internal sealed class QtestClient : IDisposable
     /// <summary>A client that has just connected.</summary>
     /// <param name="machine">What it works on.</param>
     /// <param name="clock">Its time.</param>
-    /// <param name="isAbandoned">Whether it has gone, asked while something takes long.</param>
     /// <param name="lineMax">The longest line in bytes, its end included.</param>
-    public QtestClient(ScriptedMachine machine, QtestClock clock, Func<bool> isAbandoned, int lineMax = LineMax)
+    public QtestClient(ScriptedMachine machine, QtestClock clock, int lineMax = LineMax)
     {
         _lines = new(lineMax);
-        _session = new(machine, clock, _answer, isAbandoned);
+        _session = new(machine, clock, _answer);
     }
 
     /// <summary>What is to be sent.</summary>
@@ -39,8 +38,11 @@ internal sealed class QtestClient : IDisposable
     /// <summary>Whether it does not keep to the protocol, and is to be dropped after what is pending was offered to it.</summary>
     public bool IsOver => _isOverrun || Pending.Length > AllPendingMax;
 
+    /// <summary>Whether a line is under way that takes several turns.</summary>
+    public bool IsBusy => _session.IsBusy;
+
     /// <summary>Where received bytes go; empty while nothing more is wanted.</summary>
-    public Memory<byte> Room() => IsOver || Pending.Length > PendingMax ? default : _lines.Room();
+    public Memory<byte> Room() => IsOver || IsBusy || Pending.Length > PendingMax ? default : _lines.Room();
 
     /// <summary>Says how many bytes were received into the room, and does the lines that they end.</summary>
     public void Received(int count)
@@ -56,12 +58,19 @@ internal sealed class QtestClient : IDisposable
         Work();
     }
 
+    /// <summary>Gives another turn to a line that is under way, and goes on with those behind it.</summary>
+    public void Continue()
+    {
+        _session.Continue();
+        Work();
+    }
+
     /// <summary>Ends its notifications.</summary>
     public void Dispose() => _session.Dispose();
 
     private void Work()
     {
-        while (!IsOver && Pending.Length <= PendingMax && _lines.TryTake(out ReadOnlySpan<byte> line))
+        while (!IsOver && !IsBusy && Pending.Length <= PendingMax && _lines.TryTake(out ReadOnlySpan<byte> line))
             _session.Execute(line);
         if (_isOverrun || !_lines.IsOverrun)
             return;

@@ -9,10 +9,8 @@ internal sealed class QtestClock
     /// <summary>The last instant that there is, as the protocol has signed numbers.</summary>
     public const ulong EndNs = long.MaxValue;
 
-    /// <summary>How many events one command may set off; a machine with a running controller has thousands in each second.</summary>
-    public const int EventsMax = 4_000_000;
-
-    private const int EventsBetweenLooks = 1 << 14;
+    // How many events run before others get their turn; a machine with a running controller has thousands in each second.
+    private const int SliceEvents = 4096;
     private static readonly TimeSpan CatchUpTime = TimeSpan.FromMilliseconds(20);
 
     private readonly EventLoop _loop;
@@ -51,17 +49,18 @@ internal sealed class QtestClock
             _aheadNs -= (long)(target - NowNs);
     }
 
-    /// <summary>Moves virtual time forward, with all that is due meanwhile.</summary>
-    /// <param name="timeNs">Up to when, in nanoseconds since power-on; not before now.</param>
-    /// <param name="isAbandoned">Asked now and then whether nobody wants it any more.</param>
-    /// <returns><c>false</c> where it was abandoned, or too much happened; time stands where that was.</returns>
-    public bool TryMoveTo(ulong timeNs, Func<bool> isAbandoned)
+    /// <summary>Moves virtual time forward, with all that is due meanwhile, as far as one turn goes.</summary>
+    /// <param name="timeNs">Up to when, in nanoseconds since power-on.</param>
+    /// <returns>Whether it is that late now; else another turn is needed.</returns>
+    public bool TryReach(ulong timeNs)
     {
         ulong before = NowNs;
+        if (timeNs <= before)
+            return true;
         int events = 0;
-        bool arrived = MoveTo(timeNs, () => ++events >= EventsMax || (events % EventsBetweenLooks == 0 && isAbandoned()));
+        bool reached = MoveTo(timeNs, () => ++events > SliceEvents);
         _aheadNs += (long)(NowNs - before);
-        return arrived;
+        return reached;
     }
 
     private bool MoveTo(ulong timeNs, Func<bool> stop)

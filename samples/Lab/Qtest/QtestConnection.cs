@@ -21,11 +21,14 @@ internal sealed class QtestConnection : IDisposable
     {
         (Socket, _patience) = (socket, patience);
         socket.Blocking = false;
-        _client = new(machine, clock, HasVanished);
+        _client = new(machine, clock);
     }
 
     /// <summary>Its socket.</summary>
     public Socket Socket { get; }
+
+    /// <summary>Whether it waits for a line that takes several turns.</summary>
+    public bool IsBusy => _client.IsBusy && !_hasGone;
 
     /// <summary>Whether more bytes are wanted from it.</summary>
     public bool WantsToReceive => !_hasEnded && !_client.Room().IsEmpty;
@@ -35,7 +38,7 @@ internal sealed class QtestConnection : IDisposable
 
     /// <summary>Whether it is to be closed: it has gone, has all its answers, does not take them, or does not keep to the protocol.</summary>
     public bool IsOver =>
-        _hasGone || _client.IsOver || (_hasEnded && !WantsToSend) || (WantsToSend && _sinceProgress.Elapsed > _patience);
+        _hasGone || _client.IsOver || (_hasEnded && !WantsToSend && !_client.IsBusy) || (WantsToSend && _sinceProgress.Elapsed > _patience);
 
     /// <summary>Takes what has arrived, does what it asks for, and offers the answers.</summary>
     public void Receive()
@@ -55,6 +58,16 @@ internal sealed class QtestConnection : IDisposable
             _sinceProgress.Restart();
         _client.Received(count);
         Send();
+    }
+
+    /// <summary>Gives another turn to the line that is under way, as long as somebody waits for it.</summary>
+    public void Continue()
+    {
+        // An empty send fails where the other end is closed, but not where it only ended its own direction.
+        _ = Socket.Send(ReadOnlySpan<byte>.Empty, SocketFlags.None, out SocketError error);
+        _hasGone |= error is not (SocketError.Success or SocketError.WouldBlock or SocketError.Interrupted);
+        if (!_hasGone)
+            _client.Continue();
     }
 
     /// <summary>Sends what the socket takes now.</summary>
@@ -78,17 +91,5 @@ internal sealed class QtestConnection : IDisposable
     {
         _client.Dispose();
         Socket.Dispose();
-    }
-
-    // An empty send fails where the other end is closed, but not where it only ended its own direction.
-    private bool HasVanished()
-    {
-        if (!_hasGone)
-        {
-            _ = Socket.Send(ReadOnlySpan<byte>.Empty, SocketFlags.None, out SocketError error);
-            _hasGone = error is not (SocketError.Success or SocketError.WouldBlock or SocketError.Interrupted);
-        }
-
-        return _hasGone;
     }
 }

@@ -5,7 +5,7 @@ namespace Dma.Lab;
 /// <summary>Serves the qtest protocol to clients of one machine, on one thread.</summary>
 /// <remarks>
 /// No client can hold up the others by being silent, slow or gone: sockets never block, and answers that are not taken
-/// end a connection. Only while a command is carried out do all wait, and each command has a bound.
+/// end a connection. Only while a command is carried out do all wait, and each is bounded, or done in turns.
 /// </remarks>
 /// <param name="machine">The machine.</param>
 /// <param name="clock">Its time.</param>
@@ -50,6 +50,8 @@ internal sealed class QtestServer(ScriptedMachine machine, QtestClock clock)
             {
                 if (_readable.Contains(connection.Socket))
                     connection.Receive();
+                else if (connection.IsBusy)
+                    connection.Continue();
                 connection.Send();
             }
 
@@ -76,8 +78,12 @@ internal sealed class QtestServer(ScriptedMachine machine, QtestClock clock)
                 _writable.Add(connection.Socket);
         }
 
+        bool isBusy = _connections.Exists(connection => connection.IsBusy);
         TimeSpan wait = clock.UntilNext is { } next && next < LookTime ? next : LookTime;
-        Socket.Select(_readable, _writable, null, wait < Shortest ? Shortest : wait);
+        if (!isBusy)
+            Socket.Select(_readable, _writable, null, wait < Shortest ? Shortest : wait);
+        else if (_readable.Count + _writable.Count != 0)
+            Socket.Select(_readable, _writable, null, TimeSpan.Zero);
     }
 
     private void Accept(Socket listener)

@@ -18,19 +18,24 @@ internal sealed class QtestSession : IDisposable
     private readonly QtestClock _clock;
     private readonly QtestMemory _memory;
     private readonly QtestAnswer _answer;
-    private readonly Func<bool> _isAbandoned;
     private bool _watchesPins;
+
+    // Up to when the clock is being moved for this client.
+    private ulong? _target;
+    private bool _targetIsExact;
 
     /// <summary>A client that has just connected.</summary>
     /// <param name="machine">What it works on.</param>
     /// <param name="clock">Its time.</param>
     /// <param name="answer">Where answers and notifications go.</param>
-    /// <param name="isAbandoned">Whether the client has gone, asked while something takes long.</param>
-    public QtestSession(ScriptedMachine machine, QtestClock clock, QtestAnswer answer, Func<bool> isAbandoned)
+    public QtestSession(ScriptedMachine machine, QtestClock clock, QtestAnswer answer)
     {
-        (_machine, _clock, _answer, _isAbandoned) = (machine, clock, answer, isAbandoned);
+        (_machine, _clock, _answer) = (machine, clock, answer);
         _memory = new(machine, answer);
     }
+
+    /// <summary>Whether a line is under way that takes several turns; its answer comes with the last one.</summary>
+    public bool IsBusy => _target is not null;
 
     /// <summary>Does what a line says, and answers with exactly one line, after any notifications.</summary>
     /// <param name="line">The line, without its end.</param>
@@ -92,6 +97,18 @@ internal sealed class QtestSession : IDisposable
         }
     }
 
+    /// <summary>Gives another turn to a line that is under way.</summary>
+    public void Continue()
+    {
+        if (_target is not { } target || !_clock.TryReach(target))
+            return;
+        _target = null;
+        if (_targetIsExact && _clock.NowNs != target)
+            _answer.Fail($"{_clock.NowNs}");
+        else
+            _answer.OkDecimal(_clock.NowNs);
+    }
+
     /// <summary>Ends the client's notifications.</summary>
     public void Dispose()
     {
@@ -136,23 +153,21 @@ internal sealed class QtestSession : IDisposable
             _answer.Fail("cannot advance clock to the next deadline because there is no pending deadline");
         else if (time <= now || time > QtestClock.EndNs)
             _answer.Fail("could not advance time");
-        else if (_clock.TryMoveTo(time, _isAbandoned))
-            _answer.OkDecimal(_clock.NowNs);
         else
-            _answer.Fail($"stopped at {_clock.NowNs} after {QtestClock.EventsMax} events");
+            MoveClock(time, isExact: false);
     }
 
     private void SetClock(ref QtestArguments arguments)
     {
         ulong time = arguments.Number("NS", QtestClock.EndNs);
-        if (!arguments.AreGood(_answer))
-            return;
-        if (time > _clock.NowNs)
-            _ = _clock.TryMoveTo(time, _isAbandoned);
-        if (time == _clock.NowNs)
-            _answer.OkDecimal(time);
-        else
-            _answer.Fail($"{_clock.NowNs}");
+        if (arguments.AreGood(_answer))
+            MoveClock(time, isExact: true);
+    }
+
+    private void MoveClock(ulong time, bool isExact)
+    {
+        (_target, _targetIsExact) = (time, isExact);
+        Continue();
     }
 
     private void Intercept(ref QtestArguments arguments, bool inbound)
