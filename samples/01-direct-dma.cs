@@ -82,9 +82,9 @@ async Task Play()
 // the same as the disk: True, faults: 0
 // sending memory of VM 2: ControllerStopped, 0 bytes
 // fault: 00:1d.0 of VM 1, reason 6h ReadNotPermitted, address 5203000h (I/O)
-//   at   100000h: 0000000000104001h  Root
-//   at   104E80h: 0000000000103001h  Context
-//   at   103000h: 0000000000105003h  SecondStage, level 5
-//   at   105000h: 0000000000106003h  SecondStage, level 4
-//   at   106000h: 0000000000000000h  SecondStage, level 3
+//   at   100000h: 0000000000184001h  Root
+//   at   184E80h: 0000000000183001h  Context
+//   at   183000h: 0000000000185003h  SecondStage, level 5
+//   at   185000h: 0000000000186003h  SecondStage, level 4
+//   at   186000h: 0000000000000000h  SecondStage, level 3
 //   refused: ReadNotPermitted
