@@ -54,6 +54,10 @@ internal sealed record DescriptorFormat(int Type, ulong ReservedLow, ulong Reser
     /// <summary>Whether a descriptor invalidates the interrupt entry cache.</summary>
     public static bool IsForInterruptEntries(ulong low) => TypeOf(low) == 4;
 
+    /// <summary>Whether a descriptor for interrupt entries masks more bits of an index than the unit can.</summary>
+    public static bool MasksTooManyIndices(ulong low, HardwareProfile hardware) =>
+        TypeOf(low) == 4 && new Bits64(low).Bit(4) && (int)new Bits64(low).Bits(31, 27) > hardware.ExtendedCapabilities.MaximumHandleMask;
+
     /// <summary>Whether a descriptor for a device TLB names the physical function that the device belongs to, in bits 63:52 and 15:12.</summary>
     public static bool NamesPhysicalFunction(ulong low) => TypeOf(low) is 3 or 8 && new Bits64(low).Any(Bits64.Mask(63, 52) | Bits64.Mask(15, 12));
 
@@ -64,8 +68,7 @@ internal sealed record DescriptorFormat(int Type, ulong ReservedLow, ulong Reser
         Bits64 second = new(high);
         int granularity = (int)first.Bits(5, 4);
         bool drains = Type == 5 && first.Bit(7) && !hardware.ExtendedCapabilities.PageRequestDrain;
-        bool masksTooMuch = (Type is 2 or 6 && granularity == 3 && (int)second.Bits(5, 0) > hardware.Capabilities.MaximumAddressMask)
-            || (Type == 4 && first.Bit(4) && (int)first.Bits(31, 27) > hardware.ExtendedCapabilities.MaximumHandleMask);
+        bool masksTooMuch = Type is 2 or 6 && granularity == 3 && (int)second.Bits(5, 0) > hardware.Capabilities.MaximumAddressMask;
         return !first.Any(ReservedLow) && !second.Any(ReservedHigh) && !drains && !masksTooMuch && ((BadGranularities >> granularity) & 1) == 0;
     }
 

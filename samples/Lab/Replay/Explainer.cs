@@ -164,9 +164,10 @@ internal sealed class Explainer(ScriptState state, DeviationRules rules)
     {
         ulong address = difference.Step.Address + (ulong)at;
         ulong word = address & ~3ul;
-        if (!state.Manual.StatusWords.TryGetValue(word, out uint ours))
+        if (!state.Manual.WordsBefore.TryGetValue(word, out uint before) && !state.Recorder.WordsBefore.TryGetValue(word, out before))
             return false;
-        uint recorded = state.Recorder.StatusWords.TryGetValue(word, out uint status) ? status : state.Manual.WordsBefore[word];
+        uint ours = state.Manual.StatusWords.GetValueOrDefault(word, before);
+        uint recorded = state.Recorder.StatusWords.GetValueOrDefault(word, before);
         int shift = 8 * (int)(address & 3);
         return difference.Ours[at] == (byte)(ours >> shift) && difference.Step.ExpectedBytes[at] == (byte)(recorded >> shift);
     }

@@ -34,7 +34,10 @@ internal sealed class OutcomeExplainer(ScriptState state, DeviationRules rules)
         foreach ((string from, string to, ulong address) in Pairs(step, recorded, ours))
         {
             RuleContext context = new(state, step, state.Follow(step.Source, address), ours.Data);
-            if (Chain(from, to, context) is not { } chain)
+            bool isEmpty = !IsBacked(step, address);
+            HashSet<string>? chain = Chain(from, to, context)
+                ?? (isEmpty ? Chain(PastEmptiness(from), PastEmptiness(to), context) : null);
+            if (chain is null)
                 return null;
             causes.UnionWith(chain);
         }
@@ -73,6 +76,12 @@ internal sealed class OutcomeExplainer(ScriptState state, DeviationRules rules)
         && recorded.Status == DmaResult.Ok
         && recorded.RecordHigh >> 63 != 0
         && (ushort)recorded.RecordHigh == _nobody.Value;
+
+    // Where no memory answers, an access that was let through is dropped all the same.
+    private static string PastEmptiness(string outcome) => outcome == Dropped ? Ok : outcome;
+
+    private bool IsBacked(RecordedStep step, ulong address) =>
+        state.Target(step.Source, address) is { } target && state.Memory.IsBacked(new(target), 1);
 
     private static bool MovedTheSame(RecordedOutcome recorded, OurOutcome ours) =>
         recorded.Data.AsSpan().SequenceEqual(ours.Data) && recorded.Landed.Select(piece => piece.There).SequenceEqual(ours.Landed);

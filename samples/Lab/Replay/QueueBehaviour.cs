@@ -36,4 +36,7 @@ internal enum QueueBehaviour
 
     /// <summary>Descriptors for the interrupt entry cache are taken by a unit that does not remap interrupts.</summary>
     TakesInterruptEntries = 1 << 9,
+
+    /// <summary>The index mask of a descriptor for interrupt entries is not held to ECAP.MHMV.</summary>
+    IgnoresHandleMask = 1 << 10,
 }

@@ -157,6 +157,8 @@ internal sealed class QueueModel(QueueBehaviour behaviour, HardwareProfile hardw
             return 4;
         if (DescriptorFormat.NamesPhysicalFunction(low) && Does(QueueBehaviour.ReservesPhysicalFunction))
             return 4;
+        if (DescriptorFormat.MasksTooManyIndices(low, hardware) && !Does(QueueBehaviour.IgnoresHandleMask))
+            return 4;
         TranslationInvalidations += format.Type is 2 or 6 ? 1u : 0;
         return format.Type == WaitType ? Wait(new(low), high & ~3ul) : 0;
     }
