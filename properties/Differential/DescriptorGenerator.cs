@@ -18,7 +18,8 @@ internal static class DescriptorGenerator
             from type in Gen.Frequency((4, Gen.Elements(1ul, 2ul)), (2, Gen.Elements(3ul, 4ul, 6ul, 7ul, 8ul, 9ul)), (1, Gen.Elements(0ul, 10ul, 15ul)))
             from granularity in Gen.Choose(0, 3)
             from domain in Gen.Choose(1, 3)
-            select (type | ((ulong)granularity << 4) | ((ulong)domain << 16), 0ul);
+            let source = type is 1 or 3 ? (ulong)Ground.Devices[domain & 1].Value << 32 : 0
+            select (type | (type == 3 ? 0 : (ulong)granularity << 4 | ((ulong)domain << 16)) | source, 0ul);
         Gen<(ulong, ulong)> good = Gen.Frequency((1, waits), (2, others));
         return from descriptor in good
                from slip in Gen.Frequency((4, Gen.Constant(-1)), (1, Gen.Choose(7, mode == TranslationTableMode.Legacy ? 127 : 255)))

@@ -5,7 +5,7 @@ using Dma.Machine;
 namespace Dma.Properties;
 
 /// <summary>Our remapping unit, and devices that are nothing but ports.</summary>
-internal class OurMachine : IDifferentialMachine, IInterruptSink, IRemappingObserver, IDisposable
+internal class OurMachine : IDifferentialMachine, IInterruptSink, IRemappingObserver, IDeviceTlb, IDisposable
 {
     private readonly RemappingUnit _unit;
 
@@ -13,6 +13,8 @@ internal class OurMachine : IDifferentialMachine, IInterruptSink, IRemappingObse
     {
         Profile = profile;
         _unit = new(Memory, this, profile) { Observer = this };
+        foreach (SourceId source in Ground.Devices)
+            _unit.Connect(source, this);
     }
 
     public HardwareProfile Profile { get; }
@@ -36,23 +38,31 @@ internal class OurMachine : IDifferentialMachine, IInterruptSink, IRemappingObse
         // Interrupts that reach a halted processor are not seen on the other side.
     }
 
+    /// <summary>A device of QEMU that has no TLB invalidates it at once.</summary>
+    public DeviceTlbAnswer Invalidate(in DeviceTlbInvalidation request) => DeviceTlbAnswer.Completed;
+
+    public void Respond(in PageGroupResponse response)
+    {
+        // Nobody asked for a page.
+    }
+
     public void FaultDetected(in RemappingFault fault, FaultDisposition disposition) => Faults.Add((fault, disposition));
 
-    public virtual void Reset()
+    public void Reset()
     {
         _unit.Reset();
         Ground.Restore(Memory);
     }
 
-    public virtual void Put(ulong address, ulong value) => Assert.True(Memory.TryWrite(new PhysicalAddress(address), value));
+    public void Put(ulong address, ulong value) => Assert.True(Memory.TryWrite(new PhysicalAddress(address), value));
 
-    public ulong[] ReadRegisters(params (int Offset, int Width)[] registers) =>
+    public virtual ulong[] ReadRegisters(params (int Offset, int Width)[] registers) =>
         [.. registers.Select(register => _unit.Read((ulong)register.Offset, register.Width))];
 
     public virtual void WriteRegister(int offset, int width, ulong value) => _unit.Write((ulong)offset, width, value);
 
     // A bus splits transfers at pages: what one page refuses says nothing about the next.
-    public virtual void Read(int device, ulong address, Span<byte> destination)
+    public void Read(int device, ulong address, Span<byte> destination)
     {
         for (int done = 0; done < destination.Length;)
         {

@@ -1,6 +1,5 @@
 using Dma.Iommu;
 using Dma.Iommu.Spec;
-using Dma.Machine;
 using FsCheck;
 using FsCheck.Fluent;
 
@@ -9,7 +8,7 @@ namespace Dma.Properties;
 /// <summary>Draws programs for one kind of unit: mostly as software would write them, with a mistake here and there.</summary>
 internal sealed class ProgramGenerator(HardwareProfile profile, TranslationTableMode mode)
 {
-    private const int StepsMax = 40;
+    private const int PhrasesMax = 32;
 
     // Pages that sit at edges: the interrupt range and its neighbours, ends of widths, beyond them.
     private static readonly ulong[] _edgePages =
@@ -28,13 +27,13 @@ internal sealed class ProgramGenerator(HardwareProfile profile, TranslationTable
     {
         get
         {
-            Gen<DifferentialStep> step = Step();
+            Gen<DifferentialStep[]> phrase = Gen.Frequency((12, Step().Select(step => new[] { step })), (1, Remap()), (1, Reassign()));
             AddressWidth[] widths = [.. new[] { AddressWidth.Bits39, AddressWidth.Bits48 }.Where(profile.Supports)];
             return Arb.From(
                 from width in Gen.Elements(widths)
-                from steps in Generate.Program(step, StepsMax).Generator
-                select new DifferentialProgram(mode, width, steps),
-                program => Generate.Program(step, StepsMax).Shrinker(program.Steps).Select(steps => program with { Steps = steps }));
+                from phrases in Generate.Program(phrase, PhrasesMax).Generator
+                select new DifferentialProgram(mode, width, [.. phrases.SelectMany(steps => steps)]),
+                program => Generate.Program(Step(), PhrasesMax).Shrinker(program.Steps).Select(steps => program with { Steps = steps }));
         }
     }
 
@@ -82,6 +81,40 @@ internal sealed class ProgramGenerator(HardwareProfile profile, TranslationTable
         from length in Gen.Frequency((3, Gen.Elements(1, 2, 3, 4, 7, 8, 16)), (1, Gen.Choose(1, 1500)))
         from pattern in Gen.Choose(0, WritePattern.Length - 1500)
         select (DifferentialStep)new DmaStep(device, write, page + (ulong)offset, length, pattern);
+
+    // A page is used, changed, invalidated exactly as owed, and used again.
+    private Gen<DifferentialStep[]> Remap() =>
+        from device in Gen.Choose(0, 1)
+        from write in Gen.Elements(false, true)
+        from page in Gen.Elements<ulong>(0, 0x1000, 0x2000, 0x20_1000)
+        from value in _entries.Paging(device, 1)
+        from granularity in Gen.Elements(IotlbGranularity.Page, IotlbGranularity.Page, IotlbGranularity.Domain)
+        from mask in Gen.Choose(0, 2)
+        let use = new DmaStep(device, write, page, 8, 0)
+        select new DifferentialStep[]
+        {
+            use,
+            new PutStep($"leaf of 0x{page:x} in tree {device}", Ground.Entry(Ground.Table(device, 1), 1, page), value),
+            new InvalidateIotlbStep(granularity, (ushort)(device + 1), page, mask),
+            use,
+        };
+
+    // A device gets another context, with all that is owed: first the entry, then the translations of its old domain and its new one.
+    private Gen<DifferentialStep[]> Reassign() =>
+        from device in Gen.Choose(0, 1)
+        from put in mode == TranslationTableMode.Legacy ? LegacyContext() : ScalableContext()
+        from page in Page()
+        let use = new DmaStep(device, false, page, 8, 0)
+        select new DifferentialStep[]
+        {
+            use,
+            put,
+            new InvalidateContextStep(ContextGranularity.Device, (ushort)(device + 1), device),
+            new InvalidateIotlbStep(IotlbGranularity.Domain, 1, 0, 0),
+            new InvalidateIotlbStep(IotlbGranularity.Domain, 2, 0, 0),
+            new InvalidateIotlbStep(IotlbGranularity.Domain, 3, 0, 0),
+            use,
+        };
 
     private Gen<DifferentialStep> Paging() =>
         from tree in Gen.Choose(0, 1)

@@ -1,4 +1,4 @@
-using System.Collections.Concurrent;
+using System.Globalization;
 using System.Text;
 
 namespace Dma.Properties;
@@ -6,20 +6,27 @@ namespace Dma.Properties;
 /// <summary>Counts how often each rule excused a difference.</summary>
 internal sealed class RuleUse
 {
-    private readonly ConcurrentDictionary<string, int> _uses = new();
+    private readonly Dictionary<string, int> _uses = [];
 
     /// <summary>Notes one use.</summary>
-    public void Count(string rule) => _uses.AddOrUpdate(rule, 1, (_, count) => count + 1);
+    public void Count(string rule) => _uses[rule] = Of(rule) + 1;
 
     /// <summary>How often a rule was used.</summary>
     public int Of(string rule) => _uses.GetValueOrDefault(rule);
+
+    /// <summary>Adds the uses that somebody else counted.</summary>
+    public void Add(RuleUse other)
+    {
+        foreach ((string rule, int count) in other._uses)
+            _uses[rule] = Of(rule) + count;
+    }
 
     /// <summary>A line for each rule that was used, most used first.</summary>
     public override string ToString()
     {
         StringBuilder text = new();
         foreach ((string rule, int count) in _uses.OrderByDescending(use => use.Value).ThenBy(use => use.Key, StringComparer.Ordinal))
-            _ = text.Append(System.Globalization.CultureInfo.InvariantCulture, $"{count,8} {rule}\n");
+            _ = text.Append(CultureInfo.InvariantCulture, $"{count,8} {rule}\n");
         return text.ToString();
     }
 }

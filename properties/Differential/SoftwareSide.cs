@@ -106,7 +106,7 @@ internal sealed class SoftwareSide(OurMachine ours, IDifferentialMachine theirs)
         byte[] memory = new byte[Ground.ComparedBytes];
         Assert.True(theirs.Memory.TryRead(new PhysicalAddress(0), memory.AsSpan()) && ours.Memory.TryWrite(new PhysicalAddress(0), memory));
         WriteRegister(_record + 8, 8, 1ul << 63);
-        WriteRegister(RegisterOffsets.FaultStatus, 4, new FaultStatus { PrimaryFaultOverflow = true }.Raw.Value);
+        WriteRegister(RegisterOffsets.FaultStatus, 4, new FaultStatus { PrimaryFaultOverflow = true, InvalidationTimeout = true }.Raw.Value);
         if (HasQueueError(ours) != HasQueueError(theirs))
             RepairQueue();
     }
@@ -119,6 +119,10 @@ internal sealed class SoftwareSide(OurMachine ours, IDifferentialMachine theirs)
         {
             ours.Write(dma.Device, address, dma.Pattern, dma.Length);
             theirs.Write(dma.Device, address, dma.Pattern, dma.Length);
+
+            // What was refused here may have landed anywhere there.
+            if (ours.Answers.Exists(access => access.Answer.Fault != FaultReason.None) && Ground.Difference(ours.Memory, theirs.Memory) is { } place)
+                found.Add(("memory", 0, 0, $"memory differs {place}"));
             foreach (PageAccess access in ours.Answers.Where(access => access.Answer.Fault == FaultReason.None))
                 ComparePage(access.Answer.Target, found);
             return;

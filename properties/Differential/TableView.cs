@@ -16,6 +16,12 @@ internal sealed class TableView(Func<PageAccess, WalkTranscript> explain)
         .Select(step => (ContextEntry?)new ContextEntry(new Bits128(step.Raw.Word0, step.Raw.Word1)))
         .FirstOrDefault();
 
+    /// <summary>The PASID table entry of a page's requester, as far as the walk got there.</summary>
+    public PasidTableEntry? PasidEntry(PageAccess access) => Walk(access).Steps
+        .Where(step => step.Structure == WalkStructure.PasidEntry)
+        .Select(step => (PasidTableEntry?)new PasidTableEntry(step.Raw))
+        .FirstOrDefault();
+
     /// <summary>The last entry of the second stage that the walk of a page read, and its level.</summary>
     public (SecondStageEntry Entry, int Level)? Last(PageAccess access) => Walk(access).Steps
         .Where(step => step.Structure == WalkStructure.SecondStage)
