@@ -176,7 +176,7 @@ internal static class DifferenceRules
 
     // The queue stopped on one side alone.
     private static bool IsQueueError(Difference difference, bool ours) =>
-        difference.What is "FSTS" or "FECTL" or "IQH"
+        difference.What is "FSTS" or "FECTL" or "IQH" or "ICS" or "IECTL"
             && ((difference.OurRegisters["FSTS"] & QueueError) != 0) == ours
             && ((difference.TheirRegisters["FSTS"] & QueueError) != 0) != ours;
 

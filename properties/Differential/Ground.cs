@@ -11,17 +11,17 @@ internal static class Ground
     /// <summary>What a program can change, and what is compared at its end.</summary>
     public const ulong ComparedBytes = 6 << 20;
 
-    /// <summary>Where tables are; all of it is kept when the past is asked what it permits.</summary>
+    /// <summary>Where tables are, and data frames behind them, which a wrong entry can make a table.</summary>
     public const ulong Tables = 0x20_0000;
 
-    /// <summary>Bytes of tables.</summary>
-    public const int TableBytes = 0x1_0000;
+    /// <summary>Bytes of tables and data frames: all that walks can read.</summary>
+    public const int WalkedBytes = 0x1_8000;
 
     /// <summary>Bytes of root and context tables, which come first.</summary>
     public const int ContextBytes = 0x4000;
 
     /// <summary>The invalidation queue: two pages.</summary>
-    public const ulong Queue = Tables + TableBytes;
+    public const ulong Queue = Tables + WalkedBytes;
 
     /// <summary>Where waits write.</summary>
     public const ulong Status = Queue + 0x2000;
@@ -41,7 +41,7 @@ internal static class Ground
     /// <summary>Where memory goes on.</summary>
     public const ulong HoleEnd = 0x10_0000;
 
-    private const ulong DataFrames = 0x30_0000;
+    private const ulong DataFrames = Tables + 0x1_0000;
 
     /// <summary>How many data frames there are.</summary>
     public const int DataFrameCount = 8;
@@ -89,7 +89,8 @@ internal static class Ground
         byte[] image = new byte[ComparedBytes];
         for (int at = 0; at < image.Length; at += 8)
             Assert.True(BitConverter.TryWriteBytes(image.AsSpan(at), ((ulong)at + 1) * 0x9E37_79B9_7F4A_7C15));
-        image.AsSpan((int)Tables, TableBytes + 0x3000).Clear();
+        image.AsSpan((int)Tables, (int)(DataFrames - Tables)).Clear();
+        image.AsSpan((int)Queue, 0x3000).Clear();
         return image;
     }
 }

@@ -43,7 +43,7 @@ internal sealed class Past : IDisposable, IInterruptSink
     /// <summary>Looks at the tables; called before anything uses them.</summary>
     public void Look(PhysicalMemory memory, ulong root)
     {
-        byte[] tables = new byte[Ground.TableBytes];
+        byte[] tables = new byte[Ground.WalkedBytes];
         Assert.True(memory.TryRead(new PhysicalAddress(Ground.Tables), tables.AsSpan()));
         if (_moments.Count != 0 && _moments[^1].Root == root && _moments[^1].Tables.AsSpan().SequenceEqual(tables))
             return;

@@ -57,6 +57,12 @@ internal static class ScalableRules
                 && access.Address >> difference.Profile.HostAddressWidth != 0
                 && difference.Tables.PasidEntry(access) is { TranslationType: PasidTranslationType.PassThrough })),
         new(
+            "snoop bit without snoop control",
+            "without ECAP.SC the bit is reserved; QEMU ignores it wherever there is scalable mode",
+            difference => DifferenceRules.IsSeenByDevice(difference) && !difference.Profile.ExtendedCapabilities.SnoopControl
+                && difference.Answers.Any(access => access.Answer.Fault == FaultReason.ScalableSecondStageReserved
+                    && difference.Tables.Last(access) is { Entry.Snoop: true })),
+        new(
             "FPD of PASID tables",
             "the FPD of a directory or table entry counts for what is wrong there; to QEMU only that of the context entry does",
             difference => DifferenceRules.IsTheirsAlone(difference, FaultReason.PasidEntryAccess)

@@ -100,13 +100,14 @@ internal sealed class SoftwareSide(OurMachine ours, IDifferentialMachine theirs)
         }
     }
 
-    /// <summary>Makes the machines alike again where they were allowed to differ: our memory becomes theirs, and no fault is left.</summary>
+    /// <summary>Makes the machines alike again where they were allowed to differ: our memory becomes theirs, and no fault and no completion is left.</summary>
     public void Reconcile()
     {
         byte[] memory = new byte[Ground.ComparedBytes];
         Assert.True(theirs.Memory.TryRead(new PhysicalAddress(0), memory.AsSpan()) && ours.Memory.TryWrite(new PhysicalAddress(0), memory));
         WriteRegister(_record + 8, 8, 1ul << 63);
         WriteRegister(RegisterOffsets.FaultStatus, 4, new FaultStatus { PrimaryFaultOverflow = true, InvalidationTimeout = true }.Raw.Value);
+        WriteRegister(RegisterOffsets.InvalidationCompletionStatus, 4, new InvalidationCompletionStatus { WaitComplete = true }.Raw.Value);
         if (HasQueueError(ours) != HasQueueError(theirs))
             RepairQueue();
     }
