@@ -58,7 +58,7 @@ internal sealed class QemuMachine : IDifferentialMachine, IDisposable
         }
     }
 
-    private QtestConnection Qtest => _process.Qtest;
+    private QtestLink Qtest => _process.Qtest;
 
     public void Dispose()
     {

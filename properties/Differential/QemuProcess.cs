@@ -70,7 +70,7 @@ internal sealed class QemuProcess : IDisposable
     public string MemoryPath { get; }
 
     /// <summary>The way to its registers.</summary>
-    public QtestConnection Qtest { get; private init; } = null!;
+    public QtestLink Qtest { get; private init; } = null!;
 
     /// <summary>Why the differential test cannot run here; null where it can.</summary>
     public static string? Missing { get; } = WhyMissing();

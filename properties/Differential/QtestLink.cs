@@ -9,7 +9,7 @@ namespace Dma.Properties;
 /// Commands that need no answer are collected and travel with the next one that does, so that a sequence of
 /// register writes costs one way there and back. An emulator that does not answer is an error, not a wait.
 /// </remarks>
-internal sealed class QtestConnection : IDisposable
+internal sealed class QtestLink : IDisposable
 {
     private const int AnswerMillisecondsMax = 30_000;
 
@@ -21,7 +21,7 @@ internal sealed class QtestConnection : IDisposable
     private int _end;
     private int _unanswered;
 
-    public QtestConnection(Socket socket)
+    public QtestLink(Socket socket)
     {
         _socket = socket;
         _socket.ReceiveTimeout = AnswerMillisecondsMax;
