@@ -112,6 +112,91 @@ public sealed class AbsentCapabilityTests
         },
         60);
 
+    [Fact]
+    public void An_entry_of_scalable_mode_that_uses_what_the_unit_does_not_have_is_refused() => Property.Check(
+        Subsets,
+        subset =>
+        {
+            ExtendedCapabilityRegister has = subset.ExtendedCapabilities with { ScalableMode = true, QueuedInvalidation = true };
+            using ScalableWorld world = new(subset with { ExtendedCapabilities = has });
+            Pasid pasid = new(has.RidPasid ? 5u : 0);
+            FaultReason Of(PasidTableEntry entry)
+            {
+                world.PutPasid(pasid, entry);
+                if (world.World.Port.TryTranslate(new(0x1000), false, out _))
+                    return FaultReason.None;
+                FaultReason fault = world.World.TakeFault().Fault.Reason;
+
+                // Without SMPWCS walks cannot mark entries: the entry itself is served.
+                return fault is FaultReason.FirstStageUpdateNotSnooped or FaultReason.SecondStageUpdateNotSnooped ? FaultReason.None : fault;
+            }
+
+            PasidTableEntry first = world.Entry(PasidTranslationType.FirstStage);
+            int levels = (int)RemappingWorld.Widest(subset) + 2;
+            PasidTableEntry second = world.Entry(PasidTranslationType.SecondStage, secondLevels: levels);
+            world.MapFirst(first, 0x1000, ScalableWorld.FirstPointer | 0x400_0000);
+            world.MapSecond(second, 0x1000, ScalableWorld.SecondPointer | 0x400_0000);
+
+            // The context may enable no more than the unit has.
+            ScalableContextEntry plain = world.Context with { DeviceTlbEnabled = false, PasidEnabled = false };
+            foreach ((ScalableContextEntry more, bool isThere) in ((ScalableContextEntry, bool)[])[
+                (plain with { DeviceTlbEnabled = true }, has.DeviceTlb),
+                (plain with { PasidEnabled = true }, has.ProcessAddressSpaces),
+                (plain with { PageRequestsEnabled = true }, has.PageRequests)])
+            {
+                world.Context = more;
+                Assert.Equal(isThere, Of(first) != FaultReason.ScalableContextInvalid);
+            }
+
+            world.Context = plain;
+
+            // The good entries pass where their kind is there: what follows is about the one bit more.
+            FaultReason firstIs = has.FirstStage ? FaultReason.None : FaultReason.PasidEntryInvalid;
+            FaultReason secondIs = has.SecondStage ? FaultReason.None : FaultReason.PasidEntryInvalid;
+            Assert.Equal(firstIs, Of(first));
+            Assert.Equal(secondIs, Of(second));
+            Assert.Equal(has.PassThrough, Of(world.Entry(PasidTranslationType.PassThrough)) == FaultReason.None);
+            Assert.Equal(has.Nested, Of(world.Entry(PasidTranslationType.Nested, secondLevels: levels)) != FaultReason.PasidEntryInvalid);
+            Assert.Equal(has.ExtendedAccessed ? firstIs : FaultReason.PasidEntryReserved, Of(first with { ExtendedAccessedEnabled = true }));
+            Assert.Equal(has.SecondStageAccessedDirty ? secondIs : FaultReason.PasidEntryReserved, Of(second with { SecondStageAccessedDirty = true }));
+            Assert.Equal(has.MemoryTypes ? firstIs : FaultReason.PasidEntryReserved, Of(first with { CacheDisabled = true }));
+            if (!subset.Capabilities.FirstStage5Level)
+                Assert.Equal(FaultReason.PasidEntryInvalid, Of(first with { PagingMode = FirstStagePagingMode.FiveLevel }));
+            if (subset.Capabilities.DomainsCode < 6)
+                Assert.Equal(FaultReason.PasidEntryReserved, Of(first with { DomainId = new((ushort)(16 << (2 * subset.Capabilities.DomainsCode))) }));
+        },
+        40);
+
+    [Fact]
+    public void A_mode_that_the_unit_does_not_have_is_a_fault_for_each_request() => Property.Check(
+        Subsets,
+        profile =>
+        {
+            ExtendedCapabilityRegister has = profile.ExtendedCapabilities with { QueuedInvalidation = true };
+            foreach (TranslationTableMode mode in Enum.GetValues<TranslationTableMode>())
+            {
+                bool isThere = mode switch
+                {
+                    TranslationTableMode.Scalable => has.ScalableMode,
+                    TranslationTableMode.Abort => has.AbortDma,
+                    TranslationTableMode.Legacy => true,
+                    _ => false,
+                };
+                if (!has.ScalableMode && !has.AbortDma)
+                    continue;
+
+                // Memory is empty: a mode that is there finds no root entry, or aborts without a word.
+                using RemappingWorld world = new(profile with { ExtendedCapabilities = has });
+                _ = world.Enable(mode);
+                Assert.False(world.Port.TryTranslate(new(0x1000), false, out _));
+                if (isThere && mode == TranslationTableMode.Abort)
+                    Assert.Empty(world.Faults);
+                else
+                    Assert.Equal(!isThere, world.TakeFault().Fault.Reason == FaultReason.TranslationModeInvalid);
+            }
+        },
+        40);
+
     private static void Expect(HardwareProfile profile, bool wide, InvalidationQueueError error, params ReadOnlySpan<int> firstWords)
     {
         foreach (int word in firstWords)

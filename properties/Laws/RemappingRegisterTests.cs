@@ -265,6 +265,19 @@ public sealed class RemappingRegisterTests
     }
 
     [Fact]
+    public void The_mode_counts_when_the_root_table_is_set_and_not_when_it_is_written()
+    {
+        using RemappingWorld world = new("friendly-scalable");
+        world.PutContext(RemappingWorld.Device, world.Context(default) with { TranslationType = TranslationType.PassThrough });
+        _ = world.Enable();
+        world.Write(RegisterOffsets.RootTableAddress, new RootTableAddress { Table = new(RemappingWorld.RootTable), Mode = TranslationTableMode.Abort }.Raw.Value);
+        Assert.True(world.Port.TryTranslate(new(0x1000), false, out _));
+        world.Command(new() { SetRootTablePointer = true, QueuedInvalidationEnable = true, TranslationEnable = true });
+        Assert.False(world.Port.TryTranslate(new(0x1000), false, out _));
+        Assert.Empty(world.Faults);
+    }
+
+    [Fact]
     public void Whatever_is_commanded_the_status_shows_levels_as_they_are_and_never_a_command_that_is_done() => Property.Check(
         from name in Gen.Elements<string>([.. HardwareProfile.Names])
         from commands in Generate.Any64.ArrayOf()
