@@ -10,6 +10,9 @@ internal sealed class ScalableTranslator(
 {
     private readonly ScalableMode _mode = new(memory, profile, caches);
     private readonly Iotlb _iotlb = caches.Iotlb;
+    private readonly ScalableTracking? _tracking =
+        caches.Tracker is { } tracker ? new(tracker, new(memory, profile, caches), caches, profile) : null;
+
     private readonly bool _rewalks = profile.RewalksBeforeRefusal;
     private readonly bool _cachesFaults = profile.CachesFaults && profile.Capabilities.CachingMode;
     private readonly int _prefetchPages = profile.PrefetchPages;
@@ -40,6 +43,7 @@ internal sealed class ScalableTranslator(
     public bool TryTranslate(PhysicalAddress root, RequestStream stream, ulong address, in Access access, out PhysicalAddress target)
     {
         target = new(address);
+        _tracking?.Begin(stream, address, access);
         ScalableContext context = ContextOf(root, stream);
         FaultReason reason = Resolve(stream, context, access, out PasidInfo info, out Demand demand);
         if (reason == FaultReason.None && access.Type == AddressType.Translated)
@@ -70,6 +74,7 @@ internal sealed class ScalableTranslator(
     public TranslationCompletion RequestTranslation(PhysicalAddress root, RequestStream stream, ulong address, in Access access)
     {
         // What is wrong above the page tables makes the request unsupported, and is recorded.
+        _tracking?.Begin(stream, address, access);
         FaultReason reason = Resolve(stream, ContextOf(root, stream), access, out PasidInfo info, out Demand demand);
         if (reason != FaultReason.None)
         {
@@ -139,21 +144,32 @@ internal sealed class ScalableTranslator(
     private ScalableContext ContextOf(PhysicalAddress root, RequestStream stream)
     {
         if (stream.IsScalableContextCached)
+        {
+            _tracking?.ContextUsed(stream);
             return stream.ScalableContext;
+        }
+
         ContextReads++;
         ScalableContext context = _mode.ReadContext(root, stream.Port.Source, default(NoObserver));
         if (context.Fault == FaultReason.None || _cachesFaults)
             caches.Contexts.Insert(stream, context);
+        if (stream.IsScalableContextCached)
+            _tracking?.ContextCached(stream, context);
         return context;
     }
 
     private PasidInfo PasidOf(RequestStream stream, in ScalableContext context, Pasid pasid)
     {
         if (caches.Pasids.TryFind(stream, pasid, out PasidInfo info))
+        {
+            _tracking?.PasidUsed(stream, pasid);
             return info;
+        }
+
         info = _mode.ReadPasid(context, pasid, default(NoObserver));
         if (info.Fault == FaultReason.None || _cachesFaults)
             caches.Pasids.Insert(stream, info);
+        _tracking?.PasidCached(stream, info);
         return info;
     }
 
@@ -200,13 +216,16 @@ internal sealed class ScalableTranslator(
         if (cached)
         {
             IotlbHits++;
+            _tracking?.TranslationUsed(tenant, address, translation);
             return translation;
         }
 
         Walks++;
         Observer?.Walked(tenant.Stream.Port.Source, new(address));
+        _tracking?.Walking(tenant.Stream, info, address, demand);
         translation = _mode.Walk(info, address, demand, default(NoObserver));
         Keep(tenant, info, address, translation);
+        _tracking?.TranslationCached(tenant, info, address, translation, demand);
         return translation;
     }
 
@@ -237,11 +256,13 @@ internal sealed class ScalableTranslator(
             ulong next = address + (4096ul * (ulong)ahead);
             if (next >> 21 != address >> 21)
                 return;
+            _tracking?.Walking(tenant.Stream, info, next, any);
             Translation translation = _mode.Walk(info, next, any, default(NoObserver));
             if (translation.Failed)
                 continue;
             Prefetches++;
             _iotlb.Insert(tenant, next, translation);
+            _tracking?.TranslationCached(tenant, info, next, translation, any);
         }
     }
 
@@ -249,7 +270,7 @@ internal sealed class ScalableTranslator(
     private void BringToFront(Tenant tenant, in ScalableContext context, in PasidInfo info, ulong address, Translation translation)
     {
         RequestStream stream = tenant.Stream;
-        if (!stream.IsScalableContextCached || caches.Pasids.IsAbsent || regions.IsEnabled)
+        if (_tracking is not null || !stream.IsScalableContextCached || caches.Pasids.IsAbsent || regions.IsEnabled)
             return;
         if (stream.Tenant != tenant)
             stream.Bind(tenant, ulong.MaxValue);

@@ -309,6 +309,7 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
     private Translation Walk(Tenant tenant, in ContextInfo context, ulong address, ulong wanted)
     {
         _walks++;
+        _tracking?.Walking(tenant.Stream, address, wanted);
         Translation translation = _legacy.Walk(context, address, wanted, default(NoObserver));
         Attend(tenant, context, address, translation);
         _tracking?.TranslationCached(tenant, address, translation, wanted);
@@ -344,6 +345,7 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
             ulong next = address + (4096ul * (ulong)ahead);
             if (next >> 21 != address >> 21)
                 return;
+            _tracking?.Walking(tenant.Stream, next, Translation.Read | Translation.Write);
             Translation translation = _legacy.Walk(context, next, Translation.Read | Translation.Write, default(NoObserver));
             if (!translation.Grants(Translation.Read | Translation.Write))
                 continue;

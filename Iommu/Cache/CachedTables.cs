@@ -15,16 +15,29 @@ internal readonly struct CachedTables(PagingCache cache, AddressSpace space)
     {
         level = 0;
         data = 0;
-        return _cache is not null && _cache.TryFind(space, address, top, out level, out data);
+        if (_cache is null || !_cache.TryFind(space, address, top, out level, out data))
+            return false;
+        _cache.Tracker?.Use(CacheKind.PagingStructures, space.Stamp, PagingCache.KeyOf(address, level + 1));
+        return true;
     }
 
     /// <inheritdoc cref="PagingCache.TryFindAt"/>
     public bool TryFindAt(ulong address, int level, out ulong data)
     {
         data = 0;
-        return _cache is not null && _cache.TryFindAt(space, address, level, out data);
+        if (_cache is null || !_cache.TryFindAt(space, address, level, out data))
+            return false;
+        _cache.Tracker?.Use(CacheKind.PagingStructures, space.Stamp, PagingCache.KeyOf(address, level));
+        return true;
     }
 
     /// <inheritdoc cref="PagingCache.Insert"/>
-    public void Learn(ulong address, int level, ulong data) => _cache?.Insert(space, address, level, data);
+    public void Learn(ulong address, int level, ulong data)
+    {
+        if (_cache is null)
+            return;
+        _cache.Insert(space, address, level, data);
+        if (_cache.Tracker is not null)
+            _cache.Remember(space, address, level, data);
+    }
 }

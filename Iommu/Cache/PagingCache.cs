@@ -32,6 +32,9 @@ internal sealed class PagingCache
         _nextWay = new byte[_sets];
     }
 
+    /// <summary>Who looks for invalidations that are missing; null where nobody does.</summary>
+    public StaleTracker? Tracker { get; set; }
+
     /// <summary>Whether there is none.</summary>
     public bool IsAbsent => _sets == 0;
 
@@ -105,6 +108,14 @@ internal sealed class PagingCache
         set[chosen] = new() { Stamp = space.Stamp, Key = key, Data = data };
     }
 
+    /// <summary>Tells who looks for missing invalidations what was taken in.</summary>
+    public void Remember(AddressSpace space, ulong address, int level, ulong data)
+    {
+        ulong stamp = space.Stamp;
+        Tracker?.RememberTable(space, KeyOf(address, level), level, data, () =>
+            space.Stamp == stamp && TryFindAt(space, address, level, out ulong held) && held == data);
+    }
+
     /// <summary>Drops the entries on the way to the pages of a range.</summary>
     /// <param name="space">The address space.</param>
     /// <param name="address">The first address; low bits that the mask covers do not matter.</param>
@@ -142,8 +153,8 @@ internal sealed class PagingCache
             entry = default;
     }
 
-    // What the entry covers has a number among its like; the level stands above it.
-    private static ulong KeyOf(ulong address, int level) => IotlbTag.Place(address >> (3 + (9 * level)), level);
+    /// <summary>What an entry is found by: what it covers has a number among its like; the level stands above it.</summary>
+    public static ulong KeyOf(ulong address, int level) => IotlbTag.Place(address >> (3 + (9 * level)), level);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private Span<Entry> SetOf(ulong key, AddressSpace space, out uint index)

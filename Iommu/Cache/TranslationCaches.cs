@@ -43,7 +43,11 @@ internal sealed class TranslationCaches
     public IRemappingObserver? Observer { get; set; }
 
     /// <summary>Who looks for invalidations that are missing; null where nobody does.</summary>
-    public StaleTracker? Tracker { get; set; }
+    public StaleTracker? Tracker
+    {
+        get => Paging.Tracker;
+        set => Paging.Tracker = value;
+    }
 
     /// <summary>The address space of the second stage of a domain.</summary>
     /// <param name="domain">A domain-id within what CAP.ND allows.</param>
@@ -152,6 +156,7 @@ internal sealed class TranslationCaches
     {
         Invalidations++;
         Observer?.PasidsInvalidated(granularity, domain, pasid);
+        Tracker?.PasidsInvalidated(granularity, domain, pasid);
         switch (granularity)
         {
             case PasidCacheGranularity.Global:

@@ -9,13 +9,13 @@ namespace Dma.Iommu;
 /// It is stale from the first write after which tables, walked from the root, say something else, until a write after
 /// which they say the same again. Entries that the unit itself marks as accessed say the same.
 /// </remarks>
-internal sealed class CachedAnswer(CacheKind cache, DomainId domain, Pasid? pasid, Func<bool> isHeld, Func<List<WalkStep>, bool> isStillSaid)
+internal sealed class CachedAnswer(CacheKind cache, DomainId? domain, Pasid? pasid, Func<bool> isHeld, Func<List<WalkStep>, bool> isStillSaid)
 {
     /// <summary>Which cache.</summary>
     public CacheKind Cache => cache;
 
-    /// <summary>The domain with which it is tagged.</summary>
-    public DomainId Domain => domain;
+    /// <summary>The domain with which it is tagged; null where its entries name none.</summary>
+    public DomainId? Domain => domain;
 
     /// <summary>The PASID with which it is tagged; null where it has no such tag.</summary>
     public Pasid? Pasid => pasid;

@@ -21,6 +21,10 @@ internal sealed class LegacyTracking(StaleTracker tracker, PhysicalMemory memory
     /// <summary>The context cache answers.</summary>
     public void ContextUsed(RequestStream stream) => tracker.Use(CacheKind.Context, stream.Port.Source.Value, 0);
 
+    /// <summary>Tables are about to be walked.</summary>
+    public void Walking(RequestStream stream, ulong address, ulong wanted) =>
+        tracker.Rewalk = steps => _ = Walk(stream, address, wanted, steps);
+
     /// <summary>Tables were walked; the IOTLB may have taken in what was found.</summary>
     /// <param name="tenant">The requester in its address space.</param>
     /// <param name="address">An address in the page.</param>
@@ -32,35 +36,22 @@ internal sealed class LegacyTracking(StaleTracker tracker, PhysicalMemory memory
             return;
         ulong page = address >> translation.Shift << translation.Shift;
         ulong tag = tenant.Number;
-        tracker.Remember(tag, KeyOf(address, translation), new(
+        tracker.Remember(tag, StaleTracker.KeyOf(address, translation), new(
             CacheKind.Iotlb,
             tenant.Space.Domain,
             pasid: null,
             isHeld: () => tenant.Number == tag && iotlb.Holds(tenant, page, translation),
-            isStillSaid: steps => IsStillSaid(tenant.Stream, page, translation, wanted, steps)));
+            isStillSaid: steps => StaleTracker.IsSame(translation, Walk(tenant.Stream, page, wanted, steps), page, profile)));
     }
 
     /// <summary>The IOTLB answers.</summary>
     public void TranslationUsed(Tenant tenant, ulong address, Translation translation) =>
-        tracker.Use(CacheKind.Iotlb, tenant.Number, KeyOf(address, translation));
+        tracker.Use(CacheKind.Iotlb, tenant.Number, StaleTracker.KeyOf(address, translation));
 
-    private static ulong KeyOf(ulong address, Translation translation) => (address >> translation.Shift << 2) | (uint)translation.Level;
-
-    private bool IsStillSaid(RequestStream stream, ulong page, Translation cached, ulong wanted, List<WalkStep> steps)
+    private Translation Walk(RequestStream stream, ulong address, ulong wanted, List<WalkStep> steps)
     {
         WalkRecorder recorder = new(steps);
         ContextInfo context = _mode.ReadContext(tracker.Root.Table, stream.Port.Source, recorder);
-        if (context.Fault != Spec.FaultReason.None)
-            return false;
-        Translation now = _mode.Walk(context, page, wanted, recorder);
-        if (now == cached)
-            return true;
-        if (now.Failed || cached.Failed || now.Target(page) != cached.Target(page))
-            return false;
-
-        // The same page by another size is the same. Rights that were added need no invalidation, but with caching mode.
-        ulong lost = cached.Raw & ~now.Raw & (Translation.Read | Translation.Write);
-        ulong added = now.Raw & ~cached.Raw & (Translation.Read | Translation.Write);
-        return lost == 0 && (added == 0 || !profile.Capabilities.CachingMode);
+        return context.Fault != Spec.FaultReason.None ? Translation.None(context.Fault) : _mode.Walk(context, address, wanted, recorder);
     }
 }

@@ -17,6 +17,7 @@ internal sealed class StaleTracker : IMemoryWatcher
     private readonly HardwareProfile _profile;
     private readonly MemoryWatch _watch;
     private readonly ContextInvalidationLog _contexts;
+    private readonly PasidInvalidationLog _pasids = new();
     private readonly Dictionary<(CacheKind Cache, ulong Tag, ulong Key), CachedAnswer> _answers = [];
     private readonly Dictionary<ulong, HashSet<CachedAnswer>> _byFrame = [];
     private int _pruneAt = PruneMin;
@@ -44,12 +45,38 @@ internal sealed class StaleTracker : IMemoryWatcher
     /// <summary>The requester whose transaction writes memory now; null while it is software.</summary>
     public SourceId? Writer { get; set; }
 
+    /// <summary>Walks the tables of the walk that is under way once more, in memory alone; null where that is not possible.</summary>
+    public Action<List<WalkStep>>? Rewalk { get; set; }
+
+    /// <summary>What a translation of a page is known by, next to its tag.</summary>
+    public static ulong KeyOf(ulong address, Translation translation) => (address >> translation.Shift << 2) | (uint)translation.Level;
+
+    /// <summary>Whether tables still give a translation, as far as software owes anything.</summary>
+    /// <param name="cached">What was found once.</param>
+    /// <param name="now">What is found now.</param>
+    /// <param name="address">The address.</param>
+    /// <param name="profile">The unit.</param>
+    public static bool IsSame(Translation cached, Translation now, ulong address, HardwareProfile profile)
+    {
+        if (now == cached)
+            return true;
+        if (now.Failed || cached.Failed || now.Target(address) != cached.Target(address))
+            return false;
+
+        // The same page by another size is the same. Rights that were added need no invalidation, but with caching mode.
+        const ulong Rights = Translation.Read | Translation.Write | Translation.FirstStageRights;
+        ulong lost = cached.Raw & ~now.Raw & Rights;
+        ulong added = now.Raw & ~cached.Raw & Rights;
+        return lost == 0 && (added == 0 || !profile.Capabilities.CachingMode);
+    }
+
     /// <summary>A request is about to be answered.</summary>
     public void Begin(SourceId source, ulong address, in Access access)
     {
         _requests++;
         _request = (source, access.Attributes.Pasid, address, access.Write);
         _known = null;
+        Rewalk = null;
     }
 
     /// <summary>A cache took something in, in place of what it held under the same tag and key.</summary>
@@ -64,6 +91,24 @@ internal sealed class StaleTracker : IMemoryWatcher
         answer.Compare(_known);
         _answers.Add((answer.Cache, tag, key), answer);
         Watch(answer);
+    }
+
+    /// <summary>The cache of paging structures took in an entry that a walk went on from.</summary>
+    /// <param name="space">The address space.</param>
+    /// <param name="key">What the entry is known by.</param>
+    /// <param name="level">Its level.</param>
+    /// <param name="data">The table that it leads to, with what the way there permits.</param>
+    /// <param name="isHeld">Whether the cache still holds it.</param>
+    public void RememberTable(AddressSpace space, ulong key, int level, ulong data, Func<bool> isHeld)
+    {
+        if (Rewalk is not { } rewalk)
+            return;
+        bool first = space.Kind is TranslationKind.FirstStage or TranslationKind.Nested;
+        Remember(space.Stamp, key, new(CacheKind.PagingStructures, space.Domain, first ? space.Pasid : null, isHeld, steps =>
+        {
+            rewalk(steps);
+            return PagingSteps.Lead(steps, first ? WalkStructure.FirstStage : WalkStructure.SecondStage, level, data);
+        }));
     }
 
     /// <summary>The request is answered with what a cache holds under a tag and a key.</summary>
@@ -81,7 +126,6 @@ internal sealed class StaleTracker : IMemoryWatcher
         if (isTold)
             return;
         answer.ReportedFor = change;
-        bool isContextDone = cache != CacheKind.Context && _contexts.Covers(change.Number, _request.Source, answer.Domain);
         Observer?.StaleEntryUsed(new(
             _request.Source,
             _request.Pasid,
@@ -90,7 +134,7 @@ internal sealed class StaleTracker : IMemoryWatcher
             cache,
             _requests - change.Requests,
             change,
-            OwedInvalidations.After(change, answer, _request.Source, _request.Address, isContextDone, _profile),
+            Owed(change, answer),
             _profile.ExtendedCapabilities.QueuedInvalidation));
     }
 
@@ -113,6 +157,10 @@ internal sealed class StaleTracker : IMemoryWatcher
     public void ContextInvalidated(ContextGranularity granularity, DomainId domain, SourceId source, int functionMask) =>
         _contexts.Add(granularity, domain, source, functionMask, _writes);
 
+    /// <summary>Software invalidated what PASID entries say.</summary>
+    public void PasidsInvalidated(PasidCacheGranularity granularity, DomainId domain, Pasid pasid) =>
+        _pasids.Add(granularity, domain, pasid, _writes);
+
     /// <inheritdoc/>
     void IMemoryWatcher.Written(PhysicalAddress address, ulong length)
     {
@@ -130,6 +178,19 @@ internal sealed class StaleTracker : IMemoryWatcher
 
         if (changed)
             _writes++;
+    }
+
+    // A cache above the one that answers wrongly may have been invalidated since; below it, all is still to be done.
+    private List<OwedInvalidation> Owed(TableWrite change, CachedAnswer answer)
+    {
+        OwedInvalidations after = new(change, answer, _request.Source, _request.Address, _profile);
+        List<OwedInvalidation> owed = [];
+        if (answer.Cache == CacheKind.Context || !_contexts.Covers(change.Number, _request.Source, answer.Domain ?? default))
+            owed.AddRange(after.OfContexts());
+        if (answer.Cache is CacheKind.Context or CacheKind.Pasid || !_pasids.Covers(change.Number, answer))
+            owed.AddRange(after.OfPasids(Root.Mode == TranslationTableMode.Scalable));
+        owed.Add(after.OfTranslations());
+        return owed;
     }
 
     private IEnumerable<KeyValuePair<ulong, HashSet<CachedAnswer>>> FramesOf(PhysicalAddress address, ulong length)

@@ -189,6 +189,11 @@ public sealed class RemappingDriverTests
             }
 
             Assert.Equal(DmaRefusal.NotMapped, await domain.Unmap(new(200 * GiB1), KiB4));
+
+            // As long as an unmapping is put off, tables above it may be stale for its neighbours too: it is owed on purpose.
+            if (_lingering.Count != 0)
+                machine.StaleUses.Clear();
+            Assert.Empty(machine.StaleUses);
         }
 
         private async Task Unmap(RemappingDomain domain, Piece gone, bool isDeferred)
