@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Dma.Iommu.Spec;
 using Dma.Machine;
 
@@ -52,7 +53,8 @@ internal sealed class FirstStageWalker
     /// <param name="cached">What is known of the tables.</param>
     /// <param name="observer">Who watches.</param>
     /// <returns>The page with the rights of all entries of both stages; or why there is none.</returns>
-    public Translation Walk<TTables, TObserver>(in PasidInfo info, ulong address, in Demand demand, TTables tables, CachedTables cached, TObserver observer)
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public Translation Walk<TTables, TObserver>(in PasidInfo info, ulong address, in Demand demand, in TTables tables, CachedTables cached, TObserver observer)
         where TTables : struct, IFirstStageTables
         where TObserver : struct, IWalkObserver
     {
@@ -110,8 +112,58 @@ internal sealed class FirstStageWalker
         }
     }
 
+    /// <summary>The same walk for the case that nothing is wrong and nothing is left to be marked, with no word on what is.</summary>
+    /// <param name="info">The PASID entry.</param>
+    /// <param name="address">The address, canonical.</param>
+    /// <param name="demand">What the request needs.</param>
+    /// <param name="tables">How tables and pages are reached.</param>
+    /// <param name="page">The page.</param>
+    /// <returns><c>true</c> where a full walk finds the same and permits the access; else it has to be asked.</returns>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public bool TryWalkQuickly<TTables>(in PasidInfo info, ulong address, in Demand demand, in TTables tables, out Translation page)
+        where TTables : struct, IFirstStageTables
+    {
+        page = default;
+        ulong[] reserved = info.Has(PasidFlags.NoExecute) ? _reservedWithExecute : _reserved;
+        QuadwordReader memory = _memory.ReadQuadwords();
+        ulong table = info.FirstRoot;
+        ulong all = ulong.MaxValue;
+        ulong any = 0;
+        for (int level = info.FirstLevels; ; level--)
+        {
+            ulong at = table + (((address >> (3 + (9 * level))) & 0x1FF) * 8);
+            if (!tables.TryLocateQuickly(at, out ulong place) || !memory.TryRead(place, out ulong entry))
+                return false;
+            all &= entry;
+            any |= entry;
+            if ((entry & (Present | reserved[(2 * level) + (int)((entry >> 7) & 1)])) != Present)
+                return false;
+            if (level == 1 || (entry & PageSize) != 0)
+                return TryEndQuickly(info, entry, all, any, address, level, demand, tables, out page);
+            table = entry & Translation.FrameMask;
+        }
+    }
+
+    private static bool TryEndQuickly<TTables>(
+        in PasidInfo info, ulong entry, ulong all, ulong any, ulong address, int level, in Demand demand, in TTables tables, out Translation page)
+        where TTables : struct, IFirstStageTables
+    {
+        page = default;
+        ulong rights = RightsOf(all, any);
+        ulong marks = Accessed | (info.Has(PasidFlags.ExtendedAccessed) ? ExtendedAccessed : 0);
+        bool clean = (entry & Dirty) == 0;
+        if ((all & marks) != marks || demand.JudgeFirstStage(rights) != FaultReason.None || (clean && demand.Write))
+            return false;
+        ulong offset = (1ul << (3 + (9 * level))) - 1;
+        ulong target = (entry & Translation.FrameMask & ~offset) | (address & offset);
+        if (!tables.TryFindPageQuickly(target, level, demand, out page))
+            return false;
+        page = page.With(rights | ((entry & Global) != 0 ? Translation.Global : 0) | (clean ? Translation.Clean : 0));
+        return true;
+    }
+
     private FaultReason Read<TTables, TObserver>(
-        in Way way, ulong at, int level, bool isTop, TTables tables, TObserver observer, out ulong place, out ulong entry)
+        in Way way, ulong at, int level, bool isTop, in TTables tables, TObserver observer, out ulong place, out ulong entry)
         where TTables : struct, IFirstStageTables
         where TObserver : struct, IWalkObserver
     {
@@ -152,7 +204,7 @@ internal sealed class FirstStageWalker
 
     // SFS.9, SFS.8, SFS.10: the walk must snoop, the second stage must permit it, and the memory must take it.
     private FaultReason Mark<TTables, TObserver>(
-        in Way way, ulong at, ulong place, ulong entry, ulong bits, TTables tables, TObserver observer, out bool changed)
+        in Way way, ulong at, ulong place, ulong entry, ulong bits, in TTables tables, TObserver observer, out bool changed)
         where TTables : struct, IFirstStageTables
         where TObserver : struct, IWalkObserver
     {
@@ -172,7 +224,7 @@ internal sealed class FirstStageWalker
     }
 
     private static Translation FindPage<TTables, TObserver>(
-        ulong entry, ulong rights, ulong address, int level, in Demand demand, bool writes, TTables tables, TObserver observer)
+        ulong entry, ulong rights, ulong address, int level, in Demand demand, bool writes, in TTables tables, TObserver observer)
         where TTables : struct, IFirstStageTables
         where TObserver : struct, IWalkObserver
     {

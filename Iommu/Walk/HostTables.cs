@@ -12,10 +12,24 @@ internal readonly struct HostTables : IFirstStageTables
         return FaultReason.None;
     }
 
+    public bool TryLocateQuickly(ulong address, out ulong place)
+    {
+        place = address;
+        return true;
+    }
+
     public FaultReason AdmitUpdate<TObserver>(ulong address, TObserver observer)
         where TObserver : struct, IWalkObserver => FaultReason.None;
 
     public Translation FindPage<TObserver>(ulong address, int level, in Demand demand, bool writes, TObserver observer)
         where TObserver : struct, IWalkObserver =>
-        Translation.Page(address & Translation.FrameMask, level, Translation.Read | Translation.Write);
+        Translation.Page(FrameOf(address, level), level, Translation.Read | Translation.Write);
+
+    public bool TryFindPageQuickly(ulong address, int level, in Demand demand, out Translation page)
+    {
+        page = Translation.Page(FrameOf(address, level), level, Translation.Read | Translation.Write);
+        return true;
+    }
+
+    private static ulong FrameOf(ulong address, int level) => address & Translation.FrameMask & ~((1ul << (3 + (9 * level))) - 1);
 }

@@ -15,6 +15,9 @@ internal interface IFirstStageTables
     FaultReason Locate<TObserver>(ulong address, bool isTop, TObserver observer, out ulong place)
         where TObserver : struct, IWalkObserver;
 
+    /// <summary>Finds an entry of a table, the quick way; <c>false</c> where <see cref="Locate"/> has to be asked.</summary>
+    bool TryLocateQuickly(ulong address, out ulong place);
+
     /// <summary>Asks for the right to update an entry.</summary>
     /// <param name="address">Where the first stage says that it is.</param>
     /// <param name="observer">Who watches.</param>
@@ -31,4 +34,7 @@ internal interface IFirstStageTables
     /// <returns>The page, as large as both stages make it, with the rights of the second stage; or why there is none.</returns>
     Translation FindPage<TObserver>(ulong address, int level, in Demand demand, bool writes, TObserver observer)
         where TObserver : struct, IWalkObserver;
+
+    /// <summary>Finds the page that a first-stage page leads to, the quick way; <c>false</c> where <see cref="FindPage"/> has to be asked.</summary>
+    bool TryFindPageQuickly(ulong address, int level, in Demand demand, out Translation page);
 }

@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using Dma.Iommu.Spec;
 
 namespace Dma.Iommu;
@@ -16,11 +15,27 @@ internal readonly struct NestedTables(SecondStage second) : IFirstStageTables
     public FaultReason Locate<TObserver>(ulong address, bool isTop, TObserver observer, out ulong place)
         where TObserver : struct, IWalkObserver
     {
+        // SFS.5: the table must be where the second stage reaches.
         place = 0;
-        if (!TObserver.Observes && address <= second.LastAddress && second.TryFindQuickly(address, out place))
-            return FaultReason.None;
-        return LocateSlowly(address, isTop, observer, out place);
+        bool narrow = address <= second.LastAddress;
+        if (TObserver.Observes)
+            observer.Check(WalkCheckKind.InputAddress, second.LastAddress, narrow);
+        if (!narrow)
+            return FaultReason.NestedTableBeyondWidth;
+
+        // SFS.6 and SFS.7: the second stage must permit to read it.
+        FaultReason denied = isTop ? FaultReason.NestedTopTableNotReadable : FaultReason.NestedTableNotReadable;
+        Translation page = second.Walk(address, Translation.Read, Translation.Read, writes: false, denied, WalkStructure.SecondStageOfTable, observer);
+        if (page.Failed)
+            return page.Reason;
+        bool readable = page.Grants(Translation.Read);
+        if (TObserver.Observes)
+            observer.Check(WalkCheckKind.Permission, Translation.Read, readable);
+        place = page.Target(address);
+        return readable ? FaultReason.None : denied;
     }
+
+    public bool TryLocateQuickly(ulong address, out ulong place) => second.TryFindQuickly(address, out place);
 
     public FaultReason AdmitUpdate<TObserver>(ulong address, TObserver observer)
         where TObserver : struct, IWalkObserver
@@ -50,33 +65,21 @@ internal readonly struct NestedTables(SecondStage second) : IFirstStageTables
         if (page.Failed)
             return page;
 
-        // The smaller of both pages is what one translation is good for.
+        return Smaller(page, address, level);
+    }
+
+    public bool TryFindPageQuickly(ulong address, int level, in Demand demand, out Translation page)
+    {
+        bool found = second.TryFindPageQuickly(address, demand.Wanted, demand.Write, out page);
+        page = Smaller(page, address, level);
+        return found;
+    }
+
+    // The smaller of both pages is what one translation is good for.
+    private static Translation Smaller(Translation page, ulong address, int level)
+    {
         int smaller = Math.Min(level, page.Level);
         ulong offset = (1ul << (3 + (9 * smaller))) - 1;
         return new(Translation.Page(page.Target(address) & ~offset, smaller, page.Raw).Raw | (page.Raw & Translation.Clean));
-    }
-
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private FaultReason LocateSlowly<TObserver>(ulong address, bool isTop, TObserver observer, out ulong place)
-        where TObserver : struct, IWalkObserver
-    {
-        // SFS.5: the table must be where the second stage reaches.
-        place = 0;
-        bool narrow = address <= second.LastAddress;
-        if (TObserver.Observes)
-            observer.Check(WalkCheckKind.InputAddress, second.LastAddress, narrow);
-        if (!narrow)
-            return FaultReason.NestedTableBeyondWidth;
-
-        // SFS.6 and SFS.7: the second stage must permit to read it.
-        FaultReason denied = isTop ? FaultReason.NestedTopTableNotReadable : FaultReason.NestedTableNotReadable;
-        Translation page = second.Walk(address, Translation.Read, Translation.Read, writes: false, denied, WalkStructure.SecondStageOfTable, observer);
-        if (page.Failed)
-            return page.Reason;
-        bool readable = page.Grants(Translation.Read);
-        if (TObserver.Observes)
-            observer.Check(WalkCheckKind.Permission, Translation.Read, readable);
-        place = page.Target(address);
-        return readable ? FaultReason.None : denied;
     }
 }

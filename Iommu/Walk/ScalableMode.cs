@@ -21,6 +21,9 @@ internal sealed class ScalableMode
     private readonly ulong _lastHostAddress;
     private readonly int _maximumWidth;
 
+    // The quick ways know nothing of cached tables.
+    private readonly bool _quick;
+
     public ScalableMode(PhysicalMemory memory, HardwareProfile profile, TranslationCaches caches)
     {
         _caches = caches;
@@ -31,6 +34,7 @@ internal sealed class ScalableMode
         _secondStage = new(memory, profile);
         _lastHostAddress = Bits64.Mask(profile.HostAddressWidth - 1, 0);
         _maximumWidth = profile.Capabilities.MaximumWidthCode + 1;
+        _quick = caches.Paging.IsAbsent;
     }
 
     /// <inheritdoc cref="ScalableContextWalker.Walk"/>
@@ -121,9 +125,14 @@ internal sealed class ScalableMode
         switch (info.Type)
         {
             case PasidTranslationType.FirstStage:
-                return _firstStage.Walk(info, address, demand, default(HostTables), FirstStageTablesOf(info, observer), observer);
+                return !TObserver.Observes && _quick && _firstStage.TryWalkQuickly(info, address, demand, default(HostTables), out Translation plain)
+                    ? plain
+                    : _firstStage.Walk(info, address, demand, default(HostTables), FirstStageTablesOf(info, observer), observer);
             case PasidTranslationType.Nested:
-                return _firstStage.Walk(info, address, demand, new NestedTables(SecondStageOf(info, observer)), FirstStageTablesOf(info, observer), observer);
+                NestedTables tables = new(SecondStageOf(info, observer));
+                return !TObserver.Observes && _quick && _firstStage.TryWalkQuickly(info, address, demand, tables, out Translation nested)
+                    ? nested
+                    : _firstStage.Walk(info, address, demand, tables, FirstStageTablesOf(info, observer), observer);
             case PasidTranslationType.SecondStage:
                 FaultReason denied = demand.JudgeSecondStage(0);
                 Translation page = SecondStageOf(info, observer).Walk(address, demand.Wanted, demand.Needed & Translation.Read, demand.Write, denied, WalkStructure.SecondStage, observer);

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Dma.Iommu.Spec;
 using Dma.Machine;
 
@@ -42,15 +43,39 @@ internal readonly struct SecondStage(SecondStageWalker walker, in PasidInfo info
     }
 
     /// <summary>Finds a place that is read, the quick way; <c>false</c> where <see cref="Walk"/> has to be asked.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public bool TryFindQuickly(ulong address, out ulong place)
     {
-        place = 0;
-        if (!cached.IsAbsent)
-            return false;
-        bool found = walker.TryWalkQuickly(_root, _levels, address, Translation.Read, out ulong page, out int shift, out ulong rights);
-        place = (page & Translation.FrameMask) | (address & ((1ul << shift) - 1));
+        bool found = walker.TryWalkQuickly(_root, _levels, address, Translation.Read, out ulong entry, out int shift, out ulong rights);
+        place = (entry & Translation.FrameMask) | (address & ((1ul << shift) - 1));
 
         // Accessed bits of all entries on the way stand where second-stage entries have them.
-        return found && (!_keepsMarks || (rights & SecondStageWalker.Accessed) != 0);
+        return found && address <= LastAddress && (!_keepsMarks || (rights & SecondStageWalker.Accessed) != 0);
+    }
+
+    /// <summary>Finds the page of an address for a request, the quick way; <c>false</c> where <see cref="Walk"/> has to be asked.</summary>
+    /// <param name="address">The address.</param>
+    /// <param name="wanted">The rights of which one is needed.</param>
+    /// <param name="writes">Whether the page is going to be written.</param>
+    /// <param name="page">The page, with the rights of all entries on the way.</param>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public bool TryFindPageQuickly(ulong address, ulong wanted, bool writes, out Translation page)
+    {
+        page = default;
+        if (address > LastAddress
+            || !walker.TryWalkQuickly(_root, _levels, address, wanted, out ulong entry, out int shift, out ulong rights))
+            return false;
+        ulong clean = 0;
+        if (_keepsMarks)
+        {
+            // What is not marked yet has to be.
+            bool dirty = (entry & SecondStageWalker.Dirty) != 0;
+            if ((rights & SecondStageWalker.Accessed) == 0 || (writes && !dirty))
+                return false;
+            clean = dirty ? 0 : Translation.Clean;
+        }
+
+        page = new(Translation.Page(entry & Translation.FrameMask, SecondStageWalker.LevelOf(shift), rights).Raw | clean);
+        return true;
     }
 }

@@ -20,7 +20,9 @@ internal sealed class SecondStageWalker
     /// <summary>Bit 8, A.</summary>
     public const ulong Accessed = 1ul << 8;
 
-    private const ulong Dirty = 1ul << 9;
+    /// <summary>Bit 9, D.</summary>
+    public const ulong Dirty = 1ul << 9;
+
     private const ulong Any = Translation.Read | Translation.Write;
 
     private readonly PhysicalMemory _memory;
@@ -141,7 +143,7 @@ internal sealed class SecondStageWalker
     /// <param name="wanted">The rights of which the request needs one.</param>
     /// <param name="page">The entry of the page.</param>
     /// <param name="shift">The size of the page: 12, 21 or 30.</param>
-    /// <param name="rights">In bits 1:0, the rights of all entries on the way; other bits do not matter.</param>
+    /// <param name="rights">The bits that all entries on the way have set, the rights among them.</param>
     /// <returns><c>true</c> where a full walk finds the same page and it grants a wanted right; else it has to be asked.</returns>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool TryWalkQuickly(ulong root, int levels, ulong address, ulong wanted, out ulong page, out int shift, out ulong rights)
@@ -149,7 +151,7 @@ internal sealed class SecondStageWalker
         QuadwordReader memory = _memory.ReadQuadwords();
         ulong tableReserved = _tableReserved;
         page = root;
-        rights = Any;
+        rights = ulong.MaxValue;
         for (shift = 3 + (9 * levels); memory.TryReadEntry(page, address >> shift, out page); shift -= 9)
         {
             // An entry that is not present takes all rights away, wherever the walk goes from there.

@@ -20,6 +20,7 @@ public sealed record WorkloadCase(string Name, string WorkingSet, double? RatioM
         .. Workloads.WorkingSet.All.Select(set => new WorkloadCase("walk", $"{set}", 2.0, () => new WalkWorkload(set))),
         new("interrupt, remapped", "64 entries", 3.0, () => new InterruptWorkload(isPosted: false)),
         new("interrupt, posted", "64 entries", null, () => new InterruptWorkload(isPosted: true)),
+        .. new[] { s_few, s_many }.Select(set => new WorkloadCase("nested walk", $"{set}", 2.5, () => new NestedWalkWorkload(set))),
         .. LiveEntries.Select(live => new WorkloadCase("map, use, unmap", $"{live} live", null, () => new MapWorkload(live))),
         new("map, use, unmap, many to few", $"{LiveEntries[^1]} : {LiveEntries[0]} live", 1.5, () => new MapGrowthWorkload(LiveEntries[0], LiveEntries[^1])),
         .. Transfers("hot", 16, 0.4),
