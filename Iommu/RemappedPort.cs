@@ -107,6 +107,17 @@ public sealed class RemappedPort : IDmaPort
         return WriteByPages(address, source, attributes);
     }
 
+    /// <inheritdoc/>
+    public DmaStatus CompareSwap(Iova address, ulong compare, ulong swap, out ulong found, DmaAttributes attributes = default)
+    {
+        found = 0;
+        if ((address.Value & 7) != 0)
+            return DmaStatus.Unclaimed;
+        if (!TryTranslate(address, Access.Of(write: true, attributes with { Atomic = true }), out PhysicalAddress target))
+            return DmaStatus.Blocked;
+        return Complete(_memory.TryCompareExchange(target, compare, swap, out found), sizeof(ulong), found == compare ? sizeof(ulong) : 0);
+    }
+
     [MethodImpl(MethodImplOptions.NoInlining)]
     private DmaStatus ReadByPages(Iova address, Span<byte> destination, DmaAttributes attributes)
     {

@@ -42,6 +42,14 @@ public sealed class DirectFabric(PhysicalMemory memory, IInterruptSink interrupt
             return DmaStatus.Success;
         }
 
+        public DmaStatus CompareSwap(Iova address, ulong compare, ulong swap, out ulong found, DmaAttributes attributes = default)
+        {
+            found = 0;
+            return !InterruptRange.Contains(address.Value) && memory.TryCompareExchange(new(address.Value), compare, swap, out found)
+                ? DmaStatus.Success
+                : DmaStatus.Unclaimed;
+        }
+
         private DmaStatus WriteInterrupt(Iova address, ReadOnlySpan<byte> source)
         {
             if (source.Length != 4 || (address.Value & 3) != 0)

@@ -22,4 +22,17 @@ public interface IDmaPort
     /// <param name="source">The bytes.</param>
     /// <param name="attributes">What else the request carries.</param>
     DmaStatus Write(Iova address, ReadOnlySpan<byte> source, DmaAttributes attributes = default);
+
+    /// <summary>Replaces a quadword of memory if it holds what is expected, as one operation (AtomicOp, compare and swap).</summary>
+    /// <remarks>A way that knows no atomic operations completes them as unsupported requests.</remarks>
+    /// <param name="address">The quadword, in the device's own address space; a multiple of 8.</param>
+    /// <param name="compare">What must be there.</param>
+    /// <param name="swap">What is put there.</param>
+    /// <param name="found">What was there; 0 where the operation was not done.</param>
+    /// <param name="attributes">What else the request carries.</param>
+    DmaStatus CompareSwap(Iova address, ulong compare, ulong swap, out ulong found, DmaAttributes attributes = default)
+    {
+        found = 0;
+        return DmaStatus.Unclaimed;
+    }
 }

@@ -34,6 +34,15 @@ internal sealed class MasterPort(PciFunction function) : IDmaPort
         return status == DmaStatus.Success ? status : Refused(status, posted: true);
     }
 
+    public DmaStatus CompareSwap(Iova address, ulong compare, ulong swap, out ulong found, DmaAttributes attributes = default)
+    {
+        found = 0;
+        DmaStatus status = Gate == DmaStatus.Success
+            ? (_way ?? Open()).CompareSwap(address, compare, swap, out found, attributes)
+            : Gate;
+        return status == DmaStatus.Success ? status : Refused(status, posted: false);
+    }
+
     private IDmaPort Open() => _way = function.OpenPort();
 
     private DmaStatus Refused(DmaStatus status, bool posted)

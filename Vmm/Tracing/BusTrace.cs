@@ -66,6 +66,13 @@ public sealed class BusTrace(int limit = 1 << 20)
             return status;
         }
 
+        public DmaStatus CompareSwap(Iova address, ulong compare, ulong swap, out ulong found, DmaAttributes attributes = default)
+        {
+            DmaStatus status = port.CompareSwap(address, compare, swap, out found, attributes);
+            Add(TraceKind.Atomic, address, BitConverter.GetBytes(swap), status);
+            return status;
+        }
+
         // FNV-1a.
         private void Add(TraceKind kind, Iova address, ReadOnlySpan<byte> bytes, DmaStatus status)
         {

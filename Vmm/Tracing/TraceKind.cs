@@ -12,6 +12,9 @@ public enum TraceKind
     /// <summary>A device wrote memory, or sent an interrupt message.</summary>
     Write,
 
+    /// <summary>A device changed memory by an atomic operation.</summary>
+    Atomic,
+
     /// <summary>An interrupt message arrived at the processors.</summary>
     Interrupt,
 
