@@ -7,9 +7,6 @@ internal readonly struct CachedTables(PagingCache cache, AddressSpace space)
 {
     private readonly PagingCache? _cache = cache.IsAbsent ? null : cache;
 
-    /// <summary>Whether nothing is cached.</summary>
-    public bool IsAbsent => _cache is null;
-
     /// <inheritdoc cref="PagingCache.TryFind"/>
     public bool TryFind(ulong address, int top, out int level, out ulong data)
     {
