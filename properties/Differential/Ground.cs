@@ -20,6 +20,12 @@ internal static class Ground
     /// <summary>Bytes of root and context tables, which come first.</summary>
     public const int ContextBytes = 0x4000;
 
+    /// <summary>Where PASID directories and tables begin among the tables.</summary>
+    public const int PasidStart = 0xC000;
+
+    /// <summary>Bytes of PASID directories and tables.</summary>
+    public const int PasidBytes = 0x4000;
+
     /// <summary>The invalidation queue: two pages.</summary>
     public const ulong Queue = Tables + WalkedBytes;
 

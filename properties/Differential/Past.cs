@@ -10,7 +10,8 @@ namespace Dma.Properties;
 /// <list type="bullet">
 /// <item>a context entry as it is, or as it was at a time after which no invalidation of the context cache reached it; and</item>
 /// <item>tables as they are, or, under any context of the same domain that ever was, as they were at a time after which
-/// no invalidation of the IOTLB reached domain and page.</item>
+/// no invalidation of the IOTLB reached domain and page; and</item>
+/// <item>in scalable mode, PASID tables as they are or ever were.</item>
 /// </list>
 /// Nothing else. Answers come from a unit of ours without caches over a copy of the tables.
 /// </remarks>
@@ -20,13 +21,11 @@ internal sealed class Past : IDisposable, IInterruptSink
     private readonly List<Invalidation> _invalidations = [];
     private readonly PhysicalMemory _copy = new(Ground.MemoryBytes);
     private readonly RemappingUnit _reader;
-    private readonly bool _scalable;
     private int _now;
 
     public Past(HardwareProfile profile)
     {
         _reader = new(_copy, this, profile with { IotlbSets = 0, ContextCacheSets = 0, PrefetchPages = 0 });
-        _scalable = profile.ExtendedCapabilities.ScalableMode;
     }
 
     public void Dispose() => _copy.Dispose();
@@ -60,35 +59,39 @@ internal sealed class Past : IDisposable, IInterruptSink
     }
 
     /// <summary>The walk of a page through tables as they are now.</summary>
-    public WalkTranscript Explain(PageAccess access) => Explain(_moments[^1], _moments[^1], access);
+    public WalkTranscript Explain(PageAccess access) => Explain(_moments[^1], _moments[^1], _moments[^1], access);
 
     /// <summary>What tables say as they are now.</summary>
-    public PageAnswer Fresh(PageAccess access) => Answer(_moments[^1], _moments[^1], access);
+    public PageAnswer Fresh(PageAccess access) => Answer(_moments[^1], _moments[^1], _moments[^1], access);
 
     /// <summary>Whether an answer is one that a unit may give.</summary>
     public bool Permits(PageAccess access)
     {
         Moment now = _moments[^1];
-        List<Moment> contexts = [.. _moments.Where(moment => !IsGone(moment, invalidation => invalidation.ReachesContext(access.Device, DomainOf(moment, access.Device))))];
-        foreach (Moment context in contexts)
+        List<Moment> contexts = [.. _moments.Where(moment => !IsGone(moment, invalidation => invalidation.ReachesContext(access.Device, DomainOf(moment, access.Device)))).DistinctBy(Contexts)];
+        foreach (Moment pasids in PasidTables)
         {
-            if (Answer(context, now, access) == access.Answer)
+            if (contexts.Exists(context => Answer(context, pasids, now, access) == access.Answer))
                 return true;
         }
 
         HashSet<ushort?> tags = [.. contexts.Select(context => DomainOf(context, access.Device))];
-        foreach (Moment context in _moments.Where(moment => _scalable || tags.Contains(DomainOf(moment, access.Device))))
+        foreach (Moment context in _moments.Where(moment => tags.Contains(DomainOf(moment, access.Device))).DistinctBy(Contexts))
         {
             ushort? domain = DomainOf(context, access.Device);
-            foreach (Moment tables in _moments)
-            {
-                if (!IsGone(tables, invalidation => invalidation.ReachesPage(domain, access.Address)) && Answer(context, tables, access) == access.Answer)
-                    return true;
-            }
+            Moment[] tables = [.. _moments.Where(moment => !IsGone(moment, invalidation => invalidation.ReachesPage(domain, access.Address)))];
+            if (PasidTables.Any(pasids => Array.Exists(tables, old => Answer(context, pasids, old, access) == access.Answer)))
+                return true;
         }
 
         return false;
     }
+
+    // PASID tables as they ever were: programs do not invalidate what is cached of them. In legacy mode there are none.
+    private IEnumerable<Moment> PasidTables => _moments.DistinctBy(moment =>
+        Convert.ToHexString(moment.Tables.AsSpan(Ground.PasidStart, Ground.PasidBytes)));
+
+    private static string Contexts(Moment moment) => $"{moment.Root:x} {Convert.ToHexString(moment.Tables.AsSpan(0, Ground.ContextBytes))}";
 
     private bool IsGone(Moment moment, Func<Invalidation, bool> reaches) =>
         _invalidations.Any(invalidation => invalidation.Time >= moment.End && reaches(invalidation));
@@ -96,7 +99,7 @@ internal sealed class Past : IDisposable, IInterruptSink
     // The domain in the context entry of a device; null in scalable mode and where there is none.
     private ushort? DomainOf(Moment moment, int device)
     {
-        Load(moment, moment);
+        Load(moment, moment, moment);
         RootTableAddress root = new(new(moment.Root));
         if (root.Mode != TranslationTableMode.Legacy || !_copy.TryRead(root.Table, out Bits128 rootEntry))
             return null;
@@ -104,15 +107,15 @@ internal sealed class Past : IDisposable, IInterruptSink
         return _copy.TryRead(place, out Bits128 entry) ? new ContextEntry(entry).DomainId.Value : null;
     }
 
-    private PageAnswer Answer(Moment context, Moment tables, PageAccess access)
+    private PageAnswer Answer(Moment context, Moment pasids, Moment tables, PageAccess access)
     {
-        WalkTranscript transcript = Explain(context, tables, access);
+        WalkTranscript transcript = Explain(context, pasids, tables, access);
         return transcript.Passes ? new(FaultReason.None, transcript.Target.Value) : new(transcript.Fault, 0, !transcript.Reported);
     }
 
-    private WalkTranscript Explain(Moment context, Moment tables, PageAccess access)
+    private WalkTranscript Explain(Moment context, Moment pasids, Moment tables, PageAccess access)
     {
-        Load(context, tables);
+        Load(context, pasids, tables);
         _reader.Reset();
         _reader.Write(RegisterOffsets.RootTableAddress, 8, context.Root);
         _reader.Write(RegisterOffsets.GlobalCommand, 4, new GlobalCommand { SetRootTablePointer = true }.Raw.Value);
@@ -120,11 +123,12 @@ internal sealed class Past : IDisposable, IInterruptSink
         return _reader.Explain(Ground.Devices[access.Device], new(access.Address), access.Write);
     }
 
-    // Root and context tables of one moment, everything else of another.
-    private void Load(Moment context, Moment tables)
+    // Root and context tables of one moment, PASID tables of another, everything else of a third.
+    private void Load(Moment context, Moment pasids, Moment tables)
     {
         Assert.True(_copy.TryWrite(new PhysicalAddress(Ground.Tables), tables.Tables));
         Assert.True(_copy.TryWrite(new PhysicalAddress(Ground.Tables), context.Tables.AsSpan(0, Ground.ContextBytes)));
+        Assert.True(_copy.TryWrite(new PhysicalAddress(Ground.Tables + Ground.PasidStart), pasids.Tables.AsSpan(Ground.PasidStart, Ground.PasidBytes)));
     }
 
     private sealed record Moment(byte[] Tables, ulong Root, int End);
