@@ -53,17 +53,53 @@ internal sealed class ScalableTranslator(
         else if (reason == FaultReason.None)
         {
             Tenant tenant = caches.TenantOf(stream, info);
-            Translation translation = Find(tenant, info, address, demand, out bool cached);
+            Translation translation = Find(tenant, info, address, demand);
             target = new(translation.Target(address));
             reason = ScalableMode.Judge(translation, address, demand, default(NoObserver));
-            if (reason == FaultReason.None && cached && access == Access.Wanting(access.Wanted))
-                BringToFront(tenant, context, info, address, translation);
+            if (reason == FaultReason.None && access == Access.Wanting(access.Wanted))
+                SetRoute(tenant, context, info);
         }
 
         if (reason == FaultReason.None)
             return info.Type != PasidTranslationType.PassThrough || !regions.Blocks(target.Value);
         Report(stream, reason, address, access, info.FaultProcessingDisable);
         return false;
+    }
+
+    /// <summary>Translates one page's worth of a plain request where nothing is wrong, with no word on what is.</summary>
+    /// <param name="route">What plain requests of the stream meet.</param>
+    /// <param name="address">The address on the bus, outside the interrupt range.</param>
+    /// <param name="wanted">The right that it needs, which also says whether it writes.</param>
+    /// <param name="target">Where it lands.</param>
+    /// <returns><c>false</c> where <see cref="TryTranslate"/> has to be asked.</returns>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public bool TryTranslateQuickly(ScalableRoute route, ulong address, ulong wanted, out PhysicalAddress target)
+    {
+        target = default;
+        Tenant tenant = route.Tenant;
+        ref readonly PasidInfo info = ref route.Info;
+        if (tenant.Number == 0 || _mode.AdmitAddress(info, address, default(NoObserver)) != FaultReason.None)
+            return false;
+        ref readonly Demand demand = ref route.DemandOf(wanted);
+        Translation translation = _iotlb.Find(tenant, address);
+        bool cached = translation != default;
+        if (!cached && !_mode.TryWalkQuickly(info, address, demand, out translation))
+            return false;
+        ulong place = translation.Target(address);
+        target = new(place);
+        if (!demand.IsGrantedBy(translation) || InterruptRange.Contains(place))
+            return false;
+        if (cached)
+        {
+            IotlbHits++;
+            BringToFront(route, address, place, translation);
+            return true;
+        }
+
+        Walks++;
+        Observer?.Walked(tenant.Stream.Port.Source, new(address));
+        Keep(tenant, info, address, translation);
+        return true;
     }
 
     /// <summary>Answers a translation request of a device.</summary>
@@ -83,7 +119,7 @@ internal sealed class ScalableTranslator(
                 IsStructural(reason) ? TranslationStatus.CompleterAbort : TranslationStatus.UnsupportedRequest);
         }
 
-        Translation translation = Find(caches.TenantOf(stream, info), info, address, demand, out _);
+        Translation translation = Find(caches.TenantOf(stream, info), info, address, demand);
         reason = ScalableMode.Judge(translation, address, demand, default(NoObserver));
         if (reason == FaultReason.None)
             return Complete(translation, demand, access);
@@ -205,15 +241,13 @@ internal sealed class ScalableTranslator(
     }
 
     // What the IOTLB knows of an address, or else the tables.
-    private Translation Find(Tenant tenant, in PasidInfo info, ulong address, in Demand demand, out bool cached)
+    private Translation Find(Tenant tenant, in PasidInfo info, ulong address, in Demand demand)
     {
-        cached = false;
         FaultReason fault = _mode.AdmitAddress(info, address, default(NoObserver));
         if (fault != FaultReason.None)
             return Translation.None(fault);
         Translation translation = _iotlb.Find(tenant, address);
-        cached = IsFinal(translation, demand);
-        if (cached)
+        if (IsFinal(translation, demand))
         {
             IotlbHits++;
             _tracking?.TranslationUsed(tenant, address, translation);
@@ -266,22 +300,23 @@ internal sealed class ScalableTranslator(
         }
     }
 
-    // Requests without PASID need not come here again while all caches hold what this one found in them.
-    private void BringToFront(Tenant tenant, in ScalableContext context, in PasidInfo info, ulong address, Translation translation)
+    // Plain requests need not find their way again while the caches hold what this one found in them.
+    private void SetRoute(Tenant tenant, in ScalableContext context, in PasidInfo info)
     {
         RequestStream stream = tenant.Stream;
-        if (_tracking is not null || !stream.IsScalableContextCached || caches.Pasids.IsAbsent || regions.IsEnabled)
-            return;
+        bool lasts = stream.IsScalableContextCached && !caches.Pasids.IsAbsent && !regions.IsEnabled;
+        if (lasts && _tracking is null)
+            stream.SetRoute(tenant, info, context.RequesterPrivileged);
+    }
+
+    // What is asked for again need not come here again while all caches hold it.
+    private static void BringToFront(ScalableRoute route, ulong address, ulong place, Translation translation)
+    {
+        Tenant tenant = route.Tenant;
+        RequestStream stream = tenant.Stream;
         if (stream.Tenant != tenant)
             stream.Bind(tenant, ulong.MaxValue);
-        ulong rights = 0;
-        foreach (ulong right in (ReadOnlySpan<ulong>)[Translation.Read, Translation.Write])
-        {
-            if (Demand.Of(Access.Wanting(right), info, context.RequesterPrivileged, executes: false).IsGrantedBy(translation))
-                rights |= right;
-        }
-
-        stream.Front.Fill(address, translation.Target(address), translation.Shift, rights);
+        stream.Front.Fill(address, place, translation.Shift, route.RightsOf(translation));
     }
 
     private static TranslationCompletion Complete(Translation translation, in Demand demand, in Access access) => new(

@@ -270,7 +270,8 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
     // These build what the quick ways do without.
     [MethodImpl(MethodImplOptions.NoInlining)]
     private bool TryTranslateFromContext(RequestStream stream, ulong address, ulong wanted, out PhysicalAddress target) =>
-        TryTranslate(stream, address, Access.Wanting(wanted), out target);
+        (stream.Route is { } route && !InterruptRange.Contains(address) && _scalable.TryTranslateQuickly(route, address, wanted, out target))
+        || TryTranslate(stream, address, Access.Wanting(wanted), out target);
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private bool TryWalk(RequestStream stream, ulong address, ulong wanted, out PhysicalAddress target) =>

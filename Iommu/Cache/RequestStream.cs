@@ -11,6 +11,8 @@ internal sealed class RequestStream(RemappedPort port)
 {
     private ContextInfo _context;
     private ScalableContext _scalableContext;
+    private ScalableRoute? _route;
+    private bool _hasRoute;
 
     /// <summary>The requester.</summary>
     public RemappedPort Port => port;
@@ -38,6 +40,9 @@ internal sealed class RequestStream(RemappedPort port)
 
     /// <summary>Whether untranslated requests are translated as <see cref="Tenant"/> with <see cref="Context"/>.</summary>
     public bool IsReady => Tenant is not null;
+
+    /// <summary>What plain requests meet in scalable mode; null where each request is looked at from the beginning.</summary>
+    public ScalableRoute? Route => _hasRoute ? _route : null;
 
     /// <summary>Whether the cached context is one of a domain: of scalable mode, it names none and is one of all.</summary>
     public bool IsOf(DomainId domain) => IsScalableContextCached || _context.Domain == domain;
@@ -76,9 +81,19 @@ internal sealed class RequestStream(RemappedPort port)
         AddressEnd = lastAddress + 1;
     }
 
+    /// <summary>From now on plain requests of scalable mode take what was worked out for one of them.</summary>
+    /// <inheritdoc cref="ScalableRoute.Set"/>
+    public void SetRoute(Tenant tenant, in PasidInfo info, bool privileged)
+    {
+        _route ??= new();
+        _route.Set(tenant, info, privileged);
+        _hasRoute = true;
+    }
+
     /// <summary>From now on each request is looked at from the beginning.</summary>
     public void Release()
     {
+        _hasRoute = false;
         Tenant = null;
         AddressEnd = 0;
         Front.DropAll();

@@ -132,20 +132,21 @@ internal sealed class FirstStageWalker
         for (int level = info.FirstLevels; ; level--)
         {
             ulong at = table + (((address >> (3 + (9 * level))) & 0x1FF) * 8);
-            if (!tables.TryLocateQuickly(at, out ulong place) || !memory.TryRead(place, out ulong entry))
+            if (!tables.TryLocateQuickly(memory, at, out ulong place) || !memory.TryRead(place, out ulong entry))
                 return false;
             all &= entry;
             any |= entry;
             if ((entry & (Present | reserved[(2 * level) + (int)((entry >> 7) & 1)])) != Present)
                 return false;
             if (level == 1 || (entry & PageSize) != 0)
-                return TryEndQuickly(info, entry, all, any, address, level, demand, tables, out page);
+                return TryEndQuickly(memory, info, entry, all, any, address, level, demand, tables, out page);
             table = entry & Translation.FrameMask;
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static bool TryEndQuickly<TTables>(
-        in PasidInfo info, ulong entry, ulong all, ulong any, ulong address, int level, in Demand demand, in TTables tables, out Translation page)
+        in QuadwordReader memory, in PasidInfo info, ulong entry, ulong all, ulong any, ulong address, int level, in Demand demand, in TTables tables, out Translation page)
         where TTables : struct, IFirstStageTables
     {
         page = default;
@@ -156,7 +157,7 @@ internal sealed class FirstStageWalker
             return false;
         ulong offset = (1ul << (3 + (9 * level))) - 1;
         ulong target = (entry & Translation.FrameMask & ~offset) | (address & offset);
-        if (!tables.TryFindPageQuickly(target, level, demand, out page))
+        if (!tables.TryFindPageQuickly(memory, target, level, demand, out page))
             return false;
         page = page.With(rights | ((entry & Global) != 0 ? Translation.Global : 0) | (clean ? Translation.Clean : 0));
         return true;

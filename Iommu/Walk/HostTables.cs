@@ -1,4 +1,6 @@
+using System.Runtime.CompilerServices;
 using Dma.Iommu.Spec;
+using Dma.Machine;
 
 namespace Dma.Iommu;
 
@@ -12,7 +14,8 @@ internal readonly struct HostTables : IFirstStageTables
         return FaultReason.None;
     }
 
-    public bool TryLocateQuickly(ulong address, out ulong place)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool TryLocateQuickly(in QuadwordReader memory, ulong address, out ulong place)
     {
         place = address;
         return true;
@@ -25,7 +28,8 @@ internal readonly struct HostTables : IFirstStageTables
         where TObserver : struct, IWalkObserver =>
         Translation.Page(FrameOf(address, level), level, Translation.Read | Translation.Write);
 
-    public bool TryFindPageQuickly(ulong address, int level, in Demand demand, out Translation page)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool TryFindPageQuickly(in QuadwordReader memory, ulong address, int level, in Demand demand, out Translation page)
     {
         page = Translation.Page(FrameOf(address, level), level, Translation.Read | Translation.Write);
         return true;

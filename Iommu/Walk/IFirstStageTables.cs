@@ -1,4 +1,5 @@
 using Dma.Iommu.Spec;
+using Dma.Machine;
 
 namespace Dma.Iommu;
 
@@ -16,7 +17,7 @@ internal interface IFirstStageTables
         where TObserver : struct, IWalkObserver;
 
     /// <summary>Finds an entry of a table, the quick way; <c>false</c> where <see cref="Locate"/> has to be asked.</summary>
-    bool TryLocateQuickly(ulong address, out ulong place);
+    bool TryLocateQuickly(in QuadwordReader memory, ulong address, out ulong place);
 
     /// <summary>Asks for the right to update an entry.</summary>
     /// <param name="address">Where the first stage says that it is.</param>
@@ -36,5 +37,5 @@ internal interface IFirstStageTables
         where TObserver : struct, IWalkObserver;
 
     /// <summary>Finds the page that a first-stage page leads to, the quick way; <c>false</c> where <see cref="FindPage"/> has to be asked.</summary>
-    bool TryFindPageQuickly(ulong address, int level, in Demand demand, out Translation page);
+    bool TryFindPageQuickly(in QuadwordReader memory, ulong address, int level, in Demand demand, out Translation page);
 }

@@ -1,4 +1,6 @@
+using System.Runtime.CompilerServices;
 using Dma.Iommu.Spec;
+using Dma.Machine;
 
 namespace Dma.Iommu;
 
@@ -35,7 +37,8 @@ internal readonly struct NestedTables(SecondStage second) : IFirstStageTables
         return readable ? FaultReason.None : denied;
     }
 
-    public bool TryLocateQuickly(ulong address, out ulong place) => second.TryFindQuickly(address, out place);
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool TryLocateQuickly(in QuadwordReader memory, ulong address, out ulong place) => second.TryFindQuickly(memory, address, out place);
 
     public FaultReason AdmitUpdate<TObserver>(ulong address, TObserver observer)
         where TObserver : struct, IWalkObserver
@@ -68,9 +71,10 @@ internal readonly struct NestedTables(SecondStage second) : IFirstStageTables
         return Smaller(page, address, level);
     }
 
-    public bool TryFindPageQuickly(ulong address, int level, in Demand demand, out Translation page)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool TryFindPageQuickly(in QuadwordReader memory, ulong address, int level, in Demand demand, out Translation page)
     {
-        bool found = second.TryFindPageQuickly(address, demand.Wanted, demand.Write, out page);
+        bool found = second.TryFindPageQuickly(memory, address, demand.Wanted, demand.Write, out page);
         page = Smaller(page, address, level);
         return found;
     }

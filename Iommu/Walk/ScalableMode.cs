@@ -122,17 +122,15 @@ internal sealed class ScalableMode
     public Translation Walk<TObserver>(in PasidInfo info, ulong address, in Demand demand, TObserver observer)
         where TObserver : struct, IWalkObserver
     {
+        if (!TObserver.Observes && TryWalkQuickly(info, address, demand, out Translation found))
+            return found;
         switch (info.Type)
         {
             case PasidTranslationType.FirstStage:
-                return !TObserver.Observes && _quick && _firstStage.TryWalkQuickly(info, address, demand, default(HostTables), out Translation plain)
-                    ? plain
-                    : _firstStage.Walk(info, address, demand, default(HostTables), FirstStageTablesOf(info, observer), observer);
+                return _firstStage.Walk(info, address, demand, default(HostTables), FirstStageTablesOf(info, observer), observer);
             case PasidTranslationType.Nested:
                 NestedTables tables = new(SecondStageOf(info, observer));
-                return !TObserver.Observes && _quick && _firstStage.TryWalkQuickly(info, address, demand, tables, out Translation nested)
-                    ? nested
-                    : _firstStage.Walk(info, address, demand, tables, FirstStageTablesOf(info, observer), observer);
+                return _firstStage.Walk(info, address, demand, tables, FirstStageTablesOf(info, observer), observer);
             case PasidTranslationType.SecondStage:
                 FaultReason denied = demand.JudgeSecondStage(0);
                 Translation page = SecondStageOf(info, observer).Walk(address, demand.Wanted, demand.Needed & Translation.Read, demand.Write, denied, WalkStructure.SecondStage, observer);
@@ -141,6 +139,23 @@ internal sealed class ScalableMode
                 return Translation.Page(address & Translation.FrameMask, 1, Translation.Read | Translation.Write)
                     .With(Translation.FirstStageRights);
         }
+    }
+
+    /// <summary>The same walk where nothing is wrong and nothing is left to be marked, with no word on what is.</summary>
+    /// <param name="info">The PASID entry, without fault.</param>
+    /// <param name="address">The address, which was admitted.</param>
+    /// <param name="demand">What the request needs.</param>
+    /// <param name="page">The page.</param>
+    /// <returns><c>true</c> where a full walk finds the same; else it has to be asked.</returns>
+    public bool TryWalkQuickly(in PasidInfo info, ulong address, in Demand demand, out Translation page)
+    {
+        page = default;
+        return _quick && info.Type switch
+        {
+            PasidTranslationType.FirstStage => _firstStage.TryWalkQuickly(info, address, demand, default(HostTables), out page),
+            PasidTranslationType.Nested => _firstStage.TryWalkQuickly(info, address, demand, new NestedTables(SecondStageOf(info, default(NoObserver))), out page),
+            _ => false,
+        };
     }
 
     /// <summary>Whether a translation lets an access pass.</summary>

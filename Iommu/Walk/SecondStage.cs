@@ -43,10 +43,10 @@ internal readonly struct SecondStage(SecondStageWalker walker, in PasidInfo info
     }
 
     /// <summary>Finds a place that is read, the quick way; <c>false</c> where <see cref="Walk"/> has to be asked.</summary>
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    public bool TryFindQuickly(ulong address, out ulong place)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool TryFindQuickly(in QuadwordReader memory, ulong address, out ulong place)
     {
-        bool found = walker.TryWalkQuickly(_root, _levels, address, Translation.Read, out ulong entry, out int shift, out ulong rights);
+        bool found = walker.TryWalkQuickly(memory, _root, _levels, address, Translation.Read, out ulong entry, out int shift, out ulong rights);
         place = (entry & Translation.FrameMask) | (address & ((1ul << shift) - 1));
 
         // Accessed bits of all entries on the way stand where second-stage entries have them.
@@ -54,16 +54,17 @@ internal readonly struct SecondStage(SecondStageWalker walker, in PasidInfo info
     }
 
     /// <summary>Finds the page of an address for a request, the quick way; <c>false</c> where <see cref="Walk"/> has to be asked.</summary>
+    /// <param name="memory">Where the tables are.</param>
     /// <param name="address">The address.</param>
     /// <param name="wanted">The rights of which one is needed.</param>
     /// <param name="writes">Whether the page is going to be written.</param>
     /// <param name="page">The page, with the rights of all entries on the way.</param>
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    public bool TryFindPageQuickly(ulong address, ulong wanted, bool writes, out Translation page)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool TryFindPageQuickly(in QuadwordReader memory, ulong address, ulong wanted, bool writes, out Translation page)
     {
         page = default;
         if (address > LastAddress
-            || !walker.TryWalkQuickly(_root, _levels, address, wanted, out ulong entry, out int shift, out ulong rights))
+            || !walker.TryWalkQuickly(memory, _root, _levels, address, wanted, out ulong entry, out int shift, out ulong rights))
             return false;
         ulong clean = 0;
         if (_keepsMarks)

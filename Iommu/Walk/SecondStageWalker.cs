@@ -136,7 +136,13 @@ internal sealed class SecondStageWalker
         }
     }
 
+    /// <inheritdoc cref="TryWalkQuickly(in QuadwordReader, ulong, int, ulong, ulong, out ulong, out int, out ulong)"/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool TryWalkQuickly(ulong root, int levels, ulong address, ulong wanted, out ulong page, out int shift, out ulong rights) =>
+        TryWalkQuickly(_memory.ReadQuadwords(), root, levels, address, wanted, out page, out shift, out rights);
+
     /// <summary>The same walk for the case that nothing is wrong, with no word on what is.</summary>
+    /// <param name="memory">Where the tables are.</param>
     /// <param name="root">The top table.</param>
     /// <param name="levels">How many levels, 3 to 5.</param>
     /// <param name="address">The address, within the width of the tables.</param>
@@ -146,10 +152,10 @@ internal sealed class SecondStageWalker
     /// <param name="rights">The bits that all entries on the way have set, the rights among them.</param>
     /// <returns><c>true</c> where a full walk finds the same page and it grants a wanted right; else it has to be asked.</returns>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public bool TryWalkQuickly(ulong root, int levels, ulong address, ulong wanted, out ulong page, out int shift, out ulong rights)
+    public bool TryWalkQuickly(
+        in QuadwordReader memory, ulong root, int levels, ulong address, ulong wanted, out ulong page, out int shift, out ulong rights)
     {
-        QuadwordReader memory = _memory.ReadQuadwords();
-        ulong tableReserved = _tableReserved;
+        ulong pageOrReserved = _tableReserved | PageSize;
         page = root;
         rights = ulong.MaxValue;
         for (shift = 3 + (9 * levels); memory.TryReadEntry(page, address >> shift, out page); shift -= 9)
@@ -158,10 +164,8 @@ internal sealed class SecondStageWalker
             rights &= page;
             if (shift == 12)
                 return (page & _smallPageReserved) == 0 && (rights & wanted) != 0;
-            if ((page & PageSize) != 0)
-                return (page & _pageReserved[LevelOf(shift)]) == 0 && (rights & wanted) != 0;
-            if ((page & tableReserved) != 0)
-                return false;
+            if ((page & pageOrReserved) != 0)
+                return (page & PageSize) != 0 && (page & _pageReserved[LevelOf(shift)]) == 0 && (rights & wanted) != 0;
         }
 
         return false;

@@ -9,14 +9,15 @@ namespace Dma.Machine;
 public readonly unsafe ref struct QuadwordReader
 {
     private readonly PhysicalMemory _memory;
-    private readonly byte* _pointer;
+    // Where address 0 would be: what is added to an address to reach its byte.
+    private readonly byte* _origin;
     private readonly ulong _base;
     private readonly ulong _length;
 
     internal QuadwordReader(PhysicalMemory memory, byte* pointer, ulong start, ulong length)
     {
         _memory = memory;
-        _pointer = pointer;
+        _origin = pointer - start;
         _base = start;
         _length = length;
     }
@@ -28,10 +29,10 @@ public readonly unsafe ref struct QuadwordReader
     public bool TryRead(ulong address, out ulong value)
     {
         // An extent is made of whole pages: an aligned quadword that begins in it ends in it.
-        ulong offset = (address & ~7ul) - _base;
-        if (offset >= _length)
+        ulong at = address & ~7ul;
+        if (at - _base >= _length)
             return TryReadElsewhere(address, out value);
-        value = *(ulong*)(_pointer + offset);
+        value = *(ulong*)(_origin + at);
         return true;
     }
 
@@ -43,14 +44,14 @@ public readonly unsafe ref struct QuadwordReader
     public bool TryReadEntry(ulong pointer, ulong index, out ulong value)
     {
         // An extent is made of whole pages: a table that begins in it ends in it.
-        ulong offset = (pointer & 0x000F_FFFF_FFFF_F000) - _base;
-        if (offset >= _length)
+        ulong table = pointer & 0x000F_FFFF_FFFF_F000;
+        if (table - _base >= _length)
         {
             value = 0;
             return false;
         }
 
-        value = ((ulong*)(_pointer + offset))[index & 0x1FF];
+        value = ((ulong*)(_origin + table))[index & 0x1FF];
         return true;
     }
 
