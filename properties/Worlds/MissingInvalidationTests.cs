@@ -257,7 +257,7 @@ public sealed class MissingInvalidationTests
     [Fact]
     public void The_document_shows_what_the_sample_prints()
     {
-        string[] sample = File.ReadAllLines(Path.Combine(SharedFiles.RepositoryRoot, "samples", "02-missing-invalidation.cs"));
+        string[] sample = File.ReadAllLines(Path.Combine(SharedFiles.RepositoryRoot, "samples", "07-missing-invalidation.cs"));
         string document = File.ReadAllText(Path.Combine(SharedFiles.RepositoryRoot, "docs", "invalidation.md")).ReplaceLineEndings("\n");
         IEnumerable<string> report = sample.SkipWhile(line => line != "// It prints:").Skip(3).Take(4).Select(line => line[3..]);
         Assert.Contains($"```\n{string.Join('\n', report)}\n```", document, StringComparison.Ordinal);

@@ -3,7 +3,7 @@
 
 // Two guests have a device each. The first one makes its device write into the interrupt range whatever it likes, and
 // interrupts nobody: the table of the remapping unit says what each device may raise. docs/interrupts.md explains it.
-// Run it with: dotnet run samples/03-interrupts.cs
+// Run it with: dotnet run samples/09-interrupts.cs
 using Dma.Iommu.Spec;
 using Dma.Machine;
 using Dma.Vmm;

@@ -2,7 +2,7 @@
 #:property PublishAot=false
 
 // A guest has page tables of its own for a device, and the host has tables for the guest: each address is translated
-// twice, and each table of the guest is found by the host's. Run it with: dotnet run samples/03-nested-walk.cs
+// twice, and each table of the guest is found by the host's. Run it with: dotnet run samples/08-nested-walk.cs
 using Dma.Iommu;
 using Dma.Iommu.Spec;
 using Dma.Machine;

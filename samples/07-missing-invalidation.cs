@@ -2,7 +2,7 @@
 #:property PublishAot=false
 
 // A driver takes a page away from a device and forgets to tell the remapping unit. The unit goes on with what it
-// remembers, as hardware does; but this one says so, to whoever watches. Run it with: dotnet run samples/02-missing-invalidation.cs
+// remembers, as hardware does; but this one says so, to whoever watches. Run it with: dotnet run samples/07-missing-invalidation.cs
 using Dma.Iommu;
 using Dma.Iommu.Spec;
 using Dma.Machine;
