@@ -10,7 +10,7 @@ trap 'rm -rf "$copy"' EXIT
 git ls-files -z | xargs -0 cp --parents -t "$copy/" || exit 2
 classes=(LegacyFaultTests LegacyRequestTests ScalableFaultTests ScalableModelTests SecondStageModelTests QuickWalkLaws
     IotlbModelTests InvalidationQueueTests InvalidationTests DescriptorTests FaultRecordingTests RemappingRegisterTests
-    InvalidationEffectTests MappingIsolationTests)
+    UpperContextTests InvalidationEffectTests MappingIsolationTests)
 filter=()
 for class in "${classes[@]}"; do filter+=(-class "Dma.Properties.$class"); done
 bin=$copy/artifacts/bin/properties/debug
