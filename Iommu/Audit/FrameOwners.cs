@@ -4,14 +4,17 @@ namespace Dma.Iommu;
 /// <remarks>
 /// A tree over the 40 bits of a frame number, 512 children to a node, in which a block that one owner has whole is
 /// one entry, however large. Owners come one after the other, so what the tree holds of an earlier one is final.
+/// Its leaves stay where they are, so a table beside it, as large as they are many, leads to them in one step.
 /// </remarks>
 internal sealed class FrameOwners(int partialBlocksMax)
 {
     private const int Top = 4;
+    private const ulong FrameMask = (1ul << 40) - 1;
     private readonly Node _root = new(Top);
-    private Node? _lastLeaf;
+    private Leaf[] _leaves = new Leaf[64];
     private ulong _lastBlock;
     private int _nodes;
+    private int _expected;
 
     /// <summary>A later owner reached frames of an earlier one.</summary>
     /// <param name="First">The earlier one.</param>
@@ -44,23 +47,51 @@ internal sealed class FrameOwners(int partialBlocksMax)
     /// <param name="overlaps">Takes what belongs to an earlier owner.</param>
     public void Give(Owner owner, ulong frame, ulong frames, List<Overlap> overlaps)
     {
-        // Most runs are short and near the one before: straight to the block of 512 frames.
-        if (_lastLeaf is { } leaf && frame >> 9 == _lastBlock && (frame + frames - 1) >> 9 == _lastBlock)
+        // Most runs are short: straight to the block of 512 frames. Of a whole one the tree knows whether its owner had it.
+        Leaf leaf = LeafOf(frame);
+        ulong block = frame >> 9;
+        if (leaf.Owners is { } held && leaf.Block == block && (frame & 0x1FF) + frames <= 512 && (frames != 512 || block == _lastBlock))
         {
-            GiveInLeaf(leaf, owner, frame, frames, 0, overlaps);
-            return;
+            _lastBlock = block;
+            GiveInLeaf(held, owner, frame, frames, 0, overlaps);
+        }
+        else
+        {
+            Give(_root, Top, owner, frame, frames, 0, overlaps);
+        }
+    }
+
+    /// <summary>Fetches what is known of frames that are about to be given one by one.</summary>
+    /// <remarks>Frames lie anywhere, and waiting for memory is what giving them costs. Here nothing depends on the frame before, so the processor waits for many at a time.</remarks>
+    /// <param name="entries">Last-level entries, with their frames in bits 51:12.</param>
+    public void Expect(ReadOnlySpan<ulong> entries)
+    {
+        ulong last = 0;
+        int owned = 0;
+        foreach (ulong entry in entries)
+        {
+            ulong frame = (entry >> 12) & FrameMask;
+            if (frame != last + 1)
+            {
+                ref Leaf leaf = ref LeafOf(frame);
+                if (leaf.Owners is { } held && leaf.Block == frame >> 9)
+                    owned |= held[frame & 0x1FF];
+            }
+
+            last = frame;
         }
 
-        Give(_root, Top, owner, frame, frames, 0, overlaps);
+        // Used, so that no compiler leaves the reads out.
+        Volatile.Write(ref _expected, owned);
     }
 
     private void Give(Node node, int level, Owner owner, ulong frame, ulong frames, ulong offset, List<Overlap> overlaps)
     {
         if (level == 0)
         {
-            _lastLeaf = node;
             _lastBlock = frame >> 9;
-            GiveInLeaf(node, owner, frame, frames, offset, overlaps);
+            LeafOf(frame) = new(frame >> 9, node.Owners);
+            GiveInLeaf(node.Owners, owner, frame, frames, offset, overlaps);
             return;
         }
 
@@ -94,12 +125,15 @@ internal sealed class FrameOwners(int partialBlocksMax)
             child.WholeOf = owner;
     }
 
-    private static void GiveInLeaf(Node leaf, Owner owner, ulong frame, ulong frames, ulong offset, List<Overlap> overlaps)
+    // Where the leaf of a frame is noted, if another one did not take its place.
+    private ref Leaf LeafOf(ulong frame) => ref _leaves[(int)(frame >> 9) & (_leaves.Length - 1)];
+
+    private static void GiveInLeaf(ushort[] leaf, Owner owner, ulong frame, ulong frames, ulong offset, List<Overlap> overlaps)
     {
         for (; frames != 0; frame++, frames--, offset++)
         {
-            ref ushort held = ref leaf.Owners[frame & 0x1FF];
-            held = Meet(held, owner, frame, 1, offset, overlaps);
+            ref ushort held = ref leaf[frame & 0x1FF];
+            held = held == 0 ? owner.Raw : Meet(held, owner, frame, 1, offset, overlaps);
         }
     }
 
@@ -132,11 +166,16 @@ internal sealed class FrameOwners(int partialBlocksMax)
             return null;
         }
 
+        // What was noted is found again in the tree when it is next needed.
+        if (_nodes > _leaves.Length)
+            _leaves = new Leaf[2 * _leaves.Length];
         Node node = new(level);
         if (held != 0)
             Array.Fill(node.Owners, held);
         return node;
     }
+
+    private readonly record struct Leaf(ulong Block, ushort[]? Owners);
 
     private sealed class Node(int level)
     {

@@ -141,6 +141,8 @@ internal sealed class PagingAudit
         ulong[] entries = _tables[level];
         if (!_memory.TryRead(new(table), MemoryMarshal.AsBytes(entries.AsSpan())))
             return;
+        if (level == 1 && _second is null)
+            _runs.Expect(entries);
         int shift = 12 + (9 * (level - 1));
         for (int slot = 0; slot < entries.Length; slot++)
         {

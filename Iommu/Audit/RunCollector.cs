@@ -30,6 +30,9 @@ internal sealed class RunCollector(FrameOwners owners, int runsListedMax)
         _number = number;
     }
 
+    /// <summary>Tells that the pages of a last-level table come next, whose entries point at host memory.</summary>
+    public void Expect(ReadOnlySpan<ulong> entries) => owners.Expect(entries);
+
     /// <summary>Takes a page, or a part of one.</summary>
     public void Add(ulong address, ulong target, ulong length, int pageShift, byte rights)
     {
