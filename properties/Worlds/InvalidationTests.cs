@@ -265,10 +265,13 @@ public sealed class InvalidationTests
     // Without optimization the compiler makes every async method an object.
     private static bool IsOptimized => typeof(RemappingDriver).Assembly.GetCustomAttribute<DebuggableAttribute>() is not { IsJITOptimizerDisabled: true };
 
+    // The least of some turns: what grows once, and what the runtime itself allocates meanwhile, is not in all of them.
     private static (int Accesses, long Bytes) Measure(CountingCpu cpu, RemappingDomain domain)
     {
+        const int Turns = 5;
         const int Rounds = 500;
-        for (int warm = 0; warm < 2; warm++)
+        (int Accesses, long Bytes) least = (int.MaxValue, long.MaxValue);
+        for (int turn = 0; turn < Turns; turn++)
         {
             int accessesBefore = cpu.Accesses;
             long bytesBefore = GC.GetAllocatedBytesForCurrentThread();
@@ -281,11 +284,10 @@ public sealed class InvalidationTests
             }
 
             long bytes = GC.GetAllocatedBytesForCurrentThread() - bytesBefore;
-            if (warm == 1)
-                return ((cpu.Accesses - accessesBefore) / Rounds, bytes / Rounds);
+            least = (Math.Min(least.Accesses, (cpu.Accesses - accessesBefore) / Rounds), Math.Min(least.Bytes, bytes / Rounds));
         }
 
-        throw new UnreachableException();
+        return least;
     }
 
     private static BadUnit Spoil(BareMetal machine)

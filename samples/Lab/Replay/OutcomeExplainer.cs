@@ -34,7 +34,7 @@ internal sealed class OutcomeExplainer(ScriptState state, DeviationRules rules)
         foreach ((string from, string to, ulong address) in Pairs(step, recorded, ours))
         {
             RuleContext context = new(state, step, state.Follow(step.Source, address), ours.Data);
-            bool isEmpty = !IsBacked(step, address);
+            bool isEmpty = step.Kind != StepKind.Message && !IsBacked(step, address);
             HashSet<string>? chain = Chain(from, to, context)
                 ?? (isEmpty ? Chain(PastEmptiness(from), PastEmptiness(to), context) : null);
             if (chain is null)
