@@ -71,10 +71,7 @@ public sealed class RemappedPort : IDmaPort
     public bool TryTranslate(Iova address, bool write, DmaAttributes attributes, out PhysicalAddress target) =>
         TryTranslate(address, Access.Of(write, attributes), out target);
 
-    /// <summary>Asks for a translation, as a device with a TLB of its own does.</summary>
-    /// <param name="address">The address on the bus.</param>
-    /// <param name="wantsWrite">Whether it asks for the right to write.</param>
-    /// <param name="attributes">What else the request carries; its address type is known.</param>
+    /// <inheritdoc/>
     public TranslationCompletion RequestTranslation(Iova address, bool wantsWrite, DmaAttributes attributes = default) =>
         _translator.RequestTranslation(_stream, address.Value, wantsWrite, attributes with { AddressType = AddressType.Translation });
 

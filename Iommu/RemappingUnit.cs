@@ -120,9 +120,7 @@ public sealed class RemappingUnit : IDmaFabric, IMmioDevice, IRegisterEffects
     /// <inheritdoc/>
     IDmaPort IDmaFabric.Open(SourceId source) => Open(source);
 
-    /// <summary>Connects the device TLB of a requester, which from now on gets the invalidations that software sends it.</summary>
-    /// <param name="source">The requester.</param>
-    /// <param name="deviceTlb">Its translations; null for a requester that keeps none, or is gone.</param>
+    /// <inheritdoc/>
     public void Connect(SourceId source, IDeviceTlb? deviceTlb) => _deviceTlbs.Connect(source, deviceTlb);
 
     /// <summary>Tells what would become of a request, entry by entry, from the tables as they are in memory now.</summary>

@@ -78,19 +78,19 @@ internal sealed class DescriptorExecutor(
 
     private InvalidationQueueError Execute(DeviceTlbDescriptor descriptor)
     {
-        devices.Invalidate(descriptor.Source, DeviceTlbInvalidation.From(descriptor));
+        devices.Invalidate(descriptor.Source, DeviceTlbMessages.Of(descriptor));
         return InvalidationQueueError.None;
     }
 
     private InvalidationQueueError Execute(PasidDeviceTlbDescriptor descriptor)
     {
-        devices.Invalidate(descriptor.Source, DeviceTlbInvalidation.From(descriptor));
+        devices.Invalidate(descriptor.Source, DeviceTlbMessages.Of(descriptor));
         return InvalidationQueueError.None;
     }
 
     private InvalidationQueueError Execute(PageGroupResponseDescriptor descriptor)
     {
-        devices.Respond(descriptor.Requester, PageGroupResponse.From(descriptor));
+        devices.Respond(descriptor.Requester, DeviceTlbMessages.Of(descriptor));
         return InvalidationQueueError.None;
     }
 

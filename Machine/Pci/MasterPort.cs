@@ -43,6 +43,22 @@ internal sealed class MasterPort(PciFunction function) : IDmaPort
         return status == DmaStatus.Success ? status : Refused(status, posted: false);
     }
 
+    public TranslationCompletion RequestTranslation(Iova address, bool wantsWrite, DmaAttributes attributes = default)
+    {
+        TranslationCompletion completion = Gate == DmaStatus.Success
+            ? (_way ?? Open()).RequestTranslation(address, wantsWrite, attributes)
+            : TranslationCompletion.Refused(TranslationStatus.UnsupportedRequest);
+        if (completion.Status != TranslationStatus.Success && Gate != DmaStatus.NotMaster)
+            function.RecordRefusal(posted: false);
+        return completion;
+    }
+
+    public void RequestPage(in PageRequest request)
+    {
+        if (Gate == DmaStatus.Success)
+            (_way ?? Open()).RequestPage(request);
+    }
+
     private IDmaPort Open() => _way = function.OpenPort();
 
     private DmaStatus Refused(DmaStatus status, bool posted)
