@@ -27,8 +27,11 @@ public enum TransferStatus
     /// <summary>The controller stopped: a host system error, or it does not react any more.</summary>
     ControllerStopped,
 
-    /// <summary>The HAL would not map the buffer.</summary>
+    /// <summary>The HAL would not map the buffer, or mapped it where the controller cannot reach.</summary>
     NotMapped,
+
+    /// <summary>The pipe was closed before it ended.</summary>
+    Canceled,
 }
 
 /// <summary>How a transfer ended and how far it came.</summary>
