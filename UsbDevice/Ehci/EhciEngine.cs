@@ -45,7 +45,7 @@ internal sealed class EhciEngine : IRegisterEffects, IScheduleEvents, IPortOwner
         _clock = Usb.Frames;
         QueueExecutor executor = new(_memory, Usb, this);
         _async = new(_registers, _memory, executor, this);
-        _periodic = new(_registers, _memory, executor);
+        _periodic = new(_registers, _memory, Usb, executor, this);
         _ports = new EhciRootPort[options.PortCount];
         for (int index = 0; index < _ports.Length; index++)
             _ports[index] = new(_registers, index, Usb.Ports[index]);
