@@ -8,8 +8,8 @@ internal sealed class EhciConnection : IUsbConnection
     /// <summary>How long a device may need to listen to its new address, in nanoseconds; at least 2 ms.</summary>
     private const ulong AddressRecoveryNs = 10_000_000;
 
-    /// <summary>How long a device may take for SET_ADDRESS, in nanoseconds: it has no data stage.</summary>
-    private const ulong SetAddressTimeoutNs = 5_000_000_000;
+    /// <summary>How long a request may take, in nanoseconds.</summary>
+    private const ulong RequestTimeoutNs = 5_000_000_000;
 
     private const int NaksAllowed = 4;
 
@@ -56,7 +56,7 @@ internal sealed class EhciConnection : IUsbConnection
     public async ValueTask GiveAddress()
     {
         SetupPacket request = new() { Request = (byte)StandardRequest.SetAddress, Value = (ushort)_reserved };
-        TransferResult result = await _control.Request(request, default, SetAddressTimeoutNs);
+        TransferResult result = await _control.Request(request, default, RequestTimeoutNs);
         if (!result.IsCompleted)
             throw new DriverException(result.Failure, $"SET_ADDRESS ended as {result.Status}.");
         await _driver.Processor.Delay(AddressRecoveryNs);
@@ -77,7 +77,7 @@ internal sealed class EhciConnection : IUsbConnection
             throw new DriverException(DriverFailure.BadDescriptor, "Only bulk and interrupt endpoints are opened this way.");
         await _driver.ReserveQueue();
         EndpointCharacteristics characteristics = Characteristics(endpoint.Descriptor.Number, endpoint.Descriptor.MaxPacketSize);
-        return OpenQueue(_driver.AsyncList, new(_driver.Structures, characteristics, Capabilities(new())), endpoint.In);
+        return OpenQueue(characteristics, endpoint.In);
     }
 
     /// <inheritdoc/>
@@ -114,7 +114,7 @@ internal sealed class EhciConnection : IUsbConnection
             Multiplier = 1 + endpoint.Descriptor.AdditionalTransactions,
         });
         EhciQueue queue = new(_driver.Structures, characteristics, capabilities) { Place = place };
-        return new EhciPipe(_driver.Structures, _driver.Events, list, queue, endpoint.In, () => list.Bandwidth.Return(need, place));
+        return new EhciPipe(_driver.Structures, _driver.Events, list, queue, endpoint.In, closed: () => list.Bandwidth.Return(need, place));
     }
 
     private static PeriodicPlace Claim(EhciPeriodicList list, PeriodicNeed need, UsbEndpoint endpoint) =>
@@ -130,8 +130,7 @@ internal sealed class EhciConnection : IUsbConnection
             ToggleFromDescriptor = true,
             ControlEndpoint = Location.Speed != DeviceSpeed.High,
         };
-        EhciQueue queue = new(_driver.Structures, characteristics, Capabilities(new()));
-        return new(_driver.Structures, OpenQueue(_driver.AsyncList, queue, isIn: false));
+        return new(_driver.Structures, OpenQueue(characteristics, isIn: false));
     }
 
     private async ValueTask MoveControl(int address)
@@ -142,7 +141,37 @@ internal sealed class EhciConnection : IUsbConnection
         _control = OpenControl();
     }
 
-    private EhciPipe OpenQueue(IEhciList list, EhciQueue queue, bool isIn) => new(_driver.Structures, _driver.Events, list, queue, isIn);
+    private EhciPipe OpenQueue(EndpointCharacteristics characteristics, bool isIn)
+    {
+        EhciQueue queue = new(_driver.Structures, characteristics, Capabilities(new()));
+        int address = Number;
+        Func<ValueTask>? clear = Location.Translator is null ? null : () => ClearTranslator(Location.Translator, address, characteristics.Endpoint, isIn);
+        return new(_driver.Structures, _driver.Events, _driver.AsyncList, queue, isIn, clear);
+    }
+
+    // CLEAR_TT_BUFFER: what a translator holds of control and bulk transactions it holds until it is asked or told. A hub
+    // that does not answer is gone, and its devices with it; those who talk to them will notice.
+    private static async ValueTask ClearTranslator(UsbTranslator translator, int address, int endpoint, bool isIn)
+    {
+        TtBufferSelector selector = new()
+        {
+            Endpoint = endpoint,
+            DeviceAddress = (byte)address,
+            EndpointType = endpoint == 0 ? TransferType.Control : TransferType.Bulk,
+            In = isIn,
+        };
+        _ = await translator.Hub.Control.Request(
+            new()
+            {
+                Type = RequestType.Class,
+                Recipient = RequestRecipient.Other,
+                Request = (byte)HubRequest.ClearTtBuffer,
+                Value = (ushort)selector.Raw.Value,
+                Index = (ushort)(translator.IsOfPort ? translator.Port : 1),
+            },
+            default,
+            RequestTimeoutNs);
+    }
 
     private EndpointCharacteristics Characteristics(int endpoint, int maxPacketSize) => new()
     {

@@ -12,6 +12,7 @@ internal sealed class EhciPipe : IUsbPipe
     private readonly IEhciList _list;
     private readonly EhciQueue _queue;
     private readonly PacketId _pid;
+    private readonly Func<ValueTask>? _clearTranslator;
     private readonly Action? _closed;
     private readonly Gate _turn = new();
     private bool _isClosed;
@@ -22,10 +23,13 @@ internal sealed class EhciPipe : IUsbPipe
     /// <param name="list">Where the queue stands.</param>
     /// <param name="queue">The queue.</param>
     /// <param name="isIn">Whether the device sends.</param>
+    /// <param name="clearTranslator">How a translator is told to forget an unfinished transfer, or null.</param>
     /// <param name="closed">What to do when it is closed, or null.</param>
-    public EhciPipe(EhciMemory memory, EhciEvents events, IEhciList list, EhciQueue queue, bool isIn, Action? closed = null)
+    public EhciPipe(
+        EhciMemory memory, EhciEvents events, IEhciList list, EhciQueue queue, bool isIn, Func<ValueTask>? clearTranslator = null, Action? closed = null)
     {
-        (_memory, _events, _list, _queue, _closed) = (memory, events, list, queue, closed);
+        (_memory, _events, _list, _queue) = (memory, events, list, queue);
+        (_clearTranslator, _closed) = (clearTranslator, closed);
         _pid = isIn ? PacketId.In : PacketId.Out;
         list.Link(queue);
     }
@@ -46,7 +50,7 @@ internal sealed class EhciPipe : IUsbPipe
         try
         {
             if (!_isClosed)
-                await Repair();
+                await Repair(keepsToggle: false);
         }
         finally
         {
@@ -87,8 +91,8 @@ internal sealed class EhciPipe : IUsbPipe
             TransferStatus status = await WaitForEnd(_events.After(timeoutNs));
             if (status == TransferStatus.Completed)
                 _queue.Retire();
-            else if (!_isClosed)
-                await Repair();
+            else
+                await CleanUp(status);
             return new(_events.HasStopped && status != TransferStatus.Completed ? TransferStatus.ControllerStopped : status, _queue.BytesMoved);
         }
         finally
@@ -115,12 +119,23 @@ internal sealed class EhciPipe : IUsbPipe
         }
     }
 
-    /// <summary>Empties the queue and starts its data toggle anew; for that it has to leave the list.</summary>
-    private async ValueTask Repair()
+    /// <summary>Clears away what a transfer left that did not end well.</summary>
+    private async ValueTask CleanUp(TransferStatus status)
+    {
+        // What a translator still has of it would be taken for the answer to the next one.
+        bool isUnfinished = status is TransferStatus.TimedOut or TransferStatus.Canceled or TransferStatus.NoAnswer;
+        if (isUnfinished && _clearTranslator is not null && !_events.HasStopped)
+            await _clearTranslator();
+        if (!_isClosed)
+            await Repair(keepsToggle: status == TransferStatus.TimedOut);
+    }
+
+    /// <summary>Empties the queue; for that it has to leave the list.</summary>
+    private async ValueTask Repair(bool keepsToggle)
     {
         if (!await _list.Unlink(_queue))
             return;
-        _queue.Repair();
+        _queue.Repair(keepsToggle);
         _list.Link(_queue);
     }
 }

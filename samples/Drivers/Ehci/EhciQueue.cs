@@ -137,12 +137,15 @@ internal sealed class EhciQueue
         _chain.Clear();
     }
 
-    /// <summary>Empties the queue and starts its data toggle anew, as the device does when its halt is cleared.</summary>
+    /// <summary>Empties the queue.</summary>
     /// <remarks>The queue head must be off the schedule: the overlay is the controller's as long as it can reach it.</remarks>
-    public void Repair()
+    /// <param name="keepsToggle">Whether the data toggle stays as it is; else it starts anew, as the device's does when its halt is cleared.</param>
+    public void Repair(bool keepsToggle)
     {
         Retire();
-        _memory.Write(Offset + QueueHead.OverlayOffset, Waiting);
+        TransferToken last = _memory.Read<TransferToken>(Offset + QueueHead.OverlayOffset + TransferDescriptor.TokenOffset);
+        TransferDescriptor waiting = Waiting with { Token = new() { DataToggle = keepsToggle && last.DataToggle } };
+        _memory.Write(Offset + QueueHead.OverlayOffset, waiting);
     }
 
     /// <summary>Gives the structures back; the queue head must be off the schedule.</summary>
