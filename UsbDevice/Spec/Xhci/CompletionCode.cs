@@ -1,6 +1,9 @@
+using System.Diagnostics.CodeAnalysis;
+
 namespace Dma.UsbDevice.Spec;
 
 /// <summary>How a TRB or command ended (xHCI, TRB completion codes).</summary>
+[SuppressMessage("Design", "CA1027", Justification = "The values are numbers, not flags.")]
 public enum CompletionCode
 {
     /// <summary>Not an outcome.</summary>

@@ -1,6 +1,9 @@
+using System.Diagnostics.CodeAnalysis;
+
 namespace Dma.UsbDevice.Spec;
 
 /// <summary>PORTSC bits 8:5 (xHCI, port status and control register).</summary>
+[SuppressMessage("Design", "CA1027", Justification = "The values are numbers, not flags.")]
 public enum PortLinkState
 {
     /// <summary>Packets pass.</summary>

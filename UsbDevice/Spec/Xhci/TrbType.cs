@@ -1,6 +1,9 @@
+using System.Diagnostics.CodeAnalysis;
+
 namespace Dma.UsbDevice.Spec;
 
 /// <summary>TRB bits 111:106 (xHCI, TRB types).</summary>
+[SuppressMessage("Design", "CA1027", Justification = "The values are numbers, not flags.")]
 public enum TrbType
 {
     /// <summary>Not valid.</summary>
