@@ -25,8 +25,8 @@ public sealed class AtsCapability(int queueDepth = 32, bool pageAligned = true, 
         ? queueDepth
         : throw new ArgumentOutOfRangeException(nameof(queueDepth), "1 to 32 invalidations.");
 
-    /// <summary>Raised after software has turned it on or off, and after a reset.</summary>
-    public event Action? Changed;
+    /// <summary>What the device does after software has turned it on or off, and after a reset.</summary>
+    public Action? Changed { get; set; }
 
     /// <summary>Whether the device may ask for translations and use them.</summary>
     public bool IsEnabled => new Bits64(this[Control]).Bit(Enable);

@@ -26,8 +26,8 @@ public sealed class PageRequestCapability(uint capacity = 64, bool responsesNeed
         ? capacity
         : throw new ArgumentOutOfRangeException(nameof(capacity), "One page request or more.");
 
-    /// <summary>Raised when the device shall forget what it has outstanding: software reset the interface, or all of the function.</summary>
-    public event Action? Forgotten;
+    /// <summary>What the device does when it shall forget what it has outstanding: software reset the interface, or all of the function.</summary>
+    public Action? Forgotten { get; set; }
 
     /// <summary>Whether the device may send page requests.</summary>
     public bool IsEnabled => (this[Control] & EnableBit) != 0;
