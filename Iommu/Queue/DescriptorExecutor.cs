@@ -78,19 +78,19 @@ internal sealed class DescriptorExecutor(
 
     private InvalidationQueueError Execute(DeviceTlbDescriptor descriptor)
     {
-        devices.Invalidate(descriptor.Source, DeviceTlbInvalidation.From(descriptor));
+        devices.Invalidate(descriptor.Source, DeviceTlbMessages.Of(descriptor));
         return InvalidationQueueError.None;
     }
 
     private InvalidationQueueError Execute(PasidDeviceTlbDescriptor descriptor)
     {
-        devices.Invalidate(descriptor.Source, DeviceTlbInvalidation.From(descriptor));
+        devices.Invalidate(descriptor.Source, DeviceTlbMessages.Of(descriptor));
         return InvalidationQueueError.None;
     }
 
     private InvalidationQueueError Execute(PageGroupResponseDescriptor descriptor)
     {
-        devices.Respond(descriptor.Requester, PageGroupResponse.From(descriptor));
+        devices.Respond(descriptor.Requester, DeviceTlbMessages.Of(descriptor));
         return InvalidationQueueError.None;
     }
 
@@ -111,6 +111,7 @@ internal sealed class DescriptorExecutor(
 
     private InvalidationQueueError Execute(WaitDescriptor descriptor)
     {
+        // PD asks for nothing more: a page request is in the queue, or answered, before the device's call returns.
         // A wait for a device that does not answer is aborted: no status, no event. A fence holds back what follows.
         if (devices.AnyOutstanding)
         {

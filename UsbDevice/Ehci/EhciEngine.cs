@@ -20,7 +20,7 @@ internal sealed class EhciEngine : IRegisterEffects, IScheduleEvents, IPortOwner
     private readonly ScheduleMemory _memory;
     private readonly AsyncSchedule _async;
     private readonly PeriodicSchedule _periodic;
-    private readonly FrameClock _clock = new();
+    private readonly FrameClock _clock;
     private readonly EhciRootPort[] _ports;
     private readonly ScheduledEvent _wake;
 
@@ -42,6 +42,7 @@ internal sealed class EhciEngine : IRegisterEffects, IScheduleEvents, IPortOwner
         _registers = new(options);
         _memory = new(dma, options);
         Usb = new(this, UsbSpeed.High, options.PortCount);
+        _clock = Usb.Frames;
         QueueExecutor executor = new(_memory, Usb, this);
         _async = new(_registers, _memory, executor, this);
         _periodic = new(_registers, _memory, executor);
@@ -131,11 +132,10 @@ internal sealed class EhciEngine : IRegisterEffects, IScheduleEvents, IPortOwner
     }
 
     /// <inheritdoc/>
-    public void BabbledPastMicroframe(byte address)
-    {
-        if (Usb.RootPortOf(address) is { } port && _ports[port.Number - 1].DisableByError())
-            Raise(StatusBits.PortChange);
-    }
+    public void BabbledPastMicroframe(byte address) => Usb.PortOf(address)?.ReportBabble();
+
+    /// <inheritdoc/>
+    public void Babbled(UsbPort port) => RaiseIf(_ports[port.Number - 1].DisableByError());
 
     /// <inheritdoc/>
     public void Written(in RegisterWrite write)

@@ -259,8 +259,22 @@ internal sealed class QueueExecutor(ScheduleMemory memory, UsbBus bus, ISchedule
             run.Posts |= StatusBits.Error;
         if (token.InterruptOnComplete)
             run.Posts |= StatusBits.Transfer;
+        Report(run, token);
         Span<uint> words = [token.Raw.Value, run.Head.Overlay.Page0.Raw.Value];
         run.HasFault |= !memory.TryWrite(run.Head.Current.Address + TransferDescriptor.TokenOffset, MemoryMarshal.AsBytes(words));
+    }
+
+    // Whoever watches the bus hears where a transfer ends, and how.
+    private void Report(in Run run, TransferToken token)
+    {
+        EndpointCharacteristics endpoint = run.Head.Characteristics;
+        TransferType type = run.IsPeriodic ? TransferType.Interrupt : endpoint.Endpoint == 0 ? TransferType.Control : TransferType.Bulk;
+        TransferOutcome outcome = !token.Halted ? TransferOutcome.Completed
+            : token.Babble ? TransferOutcome.Babble
+            : token.BufferError ? TransferOutcome.BufferError
+            : token.TransactionError && token.ErrorCount == 0 ? TransferOutcome.TransactionError
+            : TransferOutcome.Stalled;
+        bus.EndTransfer(new(PidOf(token.PacketId, isPing: false), (byte)endpoint.DeviceAddress, (byte)endpoint.Endpoint), type, outcome);
     }
 
     private static VisitOutcome Done(ref Run run) => run.HasFault ? VisitOutcome.Fault : VisitOutcome.Transacted;

@@ -1,4 +1,4 @@
-namespace Dma.Iommu;
+namespace Dma.Machine;
 
 /// <summary>Which completions a device sends for an invalidation of its translations.</summary>
 [Flags]

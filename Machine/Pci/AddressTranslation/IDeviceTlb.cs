@@ -1,8 +1,8 @@
-namespace Dma.Iommu;
+namespace Dma.Machine;
 
-/// <summary>A device that keeps translations of its own, as the remapping unit reaches it (PCI Express, ATS).</summary>
+/// <summary>A device that keeps translations of its own, as what translates for it reaches it (PCI Express, ATS).</summary>
 /// <remarks>
-/// A unit answers a device's questions through <see cref="RemappedPort"/>; what it has to say unasked comes here. It
+/// A device's questions are answered through <see cref="IDmaPort.RequestTranslation"/>; what it is told unasked comes here. It
 /// is said while software writes the tail of the invalidation queue, and answered before that write returns.
 /// </remarks>
 public interface IDeviceTlb

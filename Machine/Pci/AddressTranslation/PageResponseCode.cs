@@ -1,6 +1,6 @@
-namespace Dma.Iommu.Spec;
+namespace Dma.Machine;
 
-/// <summary>The RC field: what became of a group of page requests (VT-d, page group response descriptor); a device takes other codes for failure.</summary>
+/// <summary>The RC field: what became of a group of page requests (PCI Express, page request interface, response code); a device takes other codes for failure.</summary>
 public enum PageResponseCode
 {
     /// <summary>The pages are there; the device may ask for translations again.</summary>

@@ -1,6 +1,4 @@
-using Dma.Machine;
-
-namespace Dma.Iommu;
+namespace Dma.Machine;
 
 /// <summary>The answer to a translation request of a device (PCI Express, ATS).</summary>
 /// <param name="Status">Whether there is an answer at all.</param>
@@ -23,20 +21,4 @@ public readonly record struct TranslationCompletion(
 
     /// <summary>No answer.</summary>
     public static TranslationCompletion Refused(TranslationStatus status) => new(status, default, 0, false, false, false);
-}
-
-/// <summary>How a translation request completes.</summary>
-public enum TranslationStatus
-{
-    /// <summary>Never asked.</summary>
-    None = 0,
-
-    /// <summary>With an answer, which may grant nothing.</summary>
-    Success,
-
-    /// <summary>Unsupported request: the device may not ask.</summary>
-    UnsupportedRequest,
-
-    /// <summary>Completer abort: the tables are broken.</summary>
-    CompleterAbort,
 }
