@@ -14,15 +14,23 @@ public sealed class RemappedPort : IDmaPort
     private readonly Translator _translator;
     private readonly InterruptRemapper _interrupts;
     private readonly HardwareProfile _profile;
+    private readonly PageRequestReceiver? _pageRequests;
     private readonly RequestStream _stream;
     private readonly FrontTable _front;
 
-    internal RemappedPort(SourceId source, PhysicalMemory memory, Translator translator, InterruptRemapper interrupts, HardwareProfile profile)
+    internal RemappedPort(
+        SourceId source,
+        PhysicalMemory memory,
+        Translator translator,
+        InterruptRemapper interrupts,
+        PageRequestReceiver? pageRequests,
+        HardwareProfile profile)
     {
         Source = source;
         _memory = memory;
         _translator = translator;
         _interrupts = interrupts;
+        _pageRequests = pageRequests;
         _profile = profile;
         _stream = new(this);
         _front = _stream.Front;
@@ -74,6 +82,10 @@ public sealed class RemappedPort : IDmaPort
     /// <inheritdoc/>
     public TranslationCompletion RequestTranslation(Iova address, bool wantsWrite, DmaAttributes attributes = default) =>
         _translator.RequestTranslation(_stream, address.Value, wantsWrite, attributes with { AddressType = AddressType.Translation });
+
+    /// <inheritdoc/>
+    /// <remarks>A unit without ECAP.PRS drops the message.</remarks>
+    public void RequestPage(in PageRequest request) => _pageRequests?.Receive(_stream, request);
 
     /// <inheritdoc/>
     public DmaStatus Read(Iova address, Span<byte> destination, DmaAttributes attributes = default)

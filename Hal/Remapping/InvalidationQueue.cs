@@ -5,33 +5,44 @@ namespace Dma.Hal;
 
 /// <summary>Invalidates through the queue in memory (VT-d, queued invalidation interface).</summary>
 /// <remarks>
-/// One request is under way at a time: its descriptors, then one that waits for them and writes a number into memory.
+/// One request is under way at a time: its descriptors, then one that waits for them and writes a number into memory. For
+/// scalable mode the descriptors have 256 bits, of which the upper half is always zero.
 /// When the queue stops at an error, the descriptor there is replaced by one that does nothing, the error is cleared,
 /// and once the queue has run dry everything is invalidated instead of what was asked for.
 /// </remarks>
 internal sealed class InvalidationQueue : IInvalidator
 {
-    // One page of descriptors of 128 bits, many more than one request needs.
-    private const int SlotBytes = 16;
-    private const int Slots = FrameAllocator.FrameSize / SlotBytes;
     private const int StopsMax = 8;
+    private const int NoSlot = -1;
 
     private static readonly GlobalCommand _enable = new() { QueuedInvalidationEnable = true };
 
     private readonly UnitRegisters _registers;
     private readonly TableMemory _memory;
+    private readonly UnitCapabilities _unit;
+
+    // One page of descriptors, many more than one request needs.
+    private readonly bool _isScalable;
+    private readonly int _slotBytes;
+    private readonly int _slots;
     private readonly GuestPhysicalAddress _ring;
     private readonly GuestPhysicalAddress _status;
     private readonly IotlbDescriptor _iotlb;
     private readonly WaitDescriptor _wait;
     private readonly Gate _gate = new();
     private int _tail;
+    private int _replaced = NoSlot;
     private uint _number;
 
-    private InvalidationQueue(UnitRegisters registers, UnitCapabilities unit, TableMemory memory, GuestPhysicalAddress ring, GuestPhysicalAddress status)
+    private InvalidationQueue(
+        UnitRegisters registers, UnitCapabilities unit, TableMemory memory, bool isScalable, GuestPhysicalAddress ring, GuestPhysicalAddress status)
     {
         _registers = registers;
         _memory = memory;
+        _unit = unit;
+        _isScalable = isScalable;
+        _slotBytes = isScalable ? 32 : 16;
+        _slots = FrameAllocator.FrameSize / _slotBytes;
         _ring = ring;
         _status = status;
         _iotlb = new()
@@ -51,15 +62,16 @@ internal sealed class InvalidationQueue : IInvalidator
     /// <summary>Why it stopped last.</summary>
     public InvalidationQueueError LastError { get; private set; }
 
-    private int Head => new InvalidationQueueHead(new(_registers.Window.Read64(RegisterOffsets.InvalidationQueueHead))).Offset % Slots;
+    // Head and tail registers count in units of 16 bytes.
+    private int Head => new InvalidationQueueHead(new(_registers.Window.Read64(RegisterOffsets.InvalidationQueueHead))).Offset * 16 / _slotBytes % _slots;
 
     /// <summary>A queue that is not turned on yet; null when no frames are left for it.</summary>
-    public static InvalidationQueue? TryCreate(UnitRegisters registers, UnitCapabilities unit, TableMemory memory)
+    public static InvalidationQueue? TryCreate(UnitRegisters registers, UnitCapabilities unit, TableMemory memory, bool isScalable)
     {
         if (!memory.TryAllocate(out GuestPhysicalAddress ring))
             return null;
         if (memory.TryAllocate(out GuestPhysicalAddress status))
-            return new(registers, unit, memory, ring, status);
+            return new(registers, unit, memory, isScalable, ring, status);
         memory.Free(ring);
         return null;
     }
@@ -68,7 +80,7 @@ internal sealed class InvalidationQueue : IInvalidator
     {
         // The tail must be zero before the queue is turned on: it begins at its first slot.
         _registers.Window.Write64(RegisterOffsets.InvalidationQueueTail, 0);
-        _registers.Window.Write64(RegisterOffsets.InvalidationQueueAddress, new InvalidationQueueAddress { Table = TableMemory.ForUnit(_ring) }.Raw.Value);
+        _registers.Window.Write64(RegisterOffsets.InvalidationQueueAddress, new InvalidationQueueAddress { Table = TableMemory.ForUnit(_ring), WideDescriptors = _isScalable }.Raw.Value);
         await _registers.Command(_enable);
     }
 
@@ -109,11 +121,45 @@ internal sealed class InvalidationQueue : IInvalidator
         }
     }
 
+    /// <summary>Sends a device the answer to a group of page requests; when it completes, the answer is on its way.</summary>
+    /// <exception cref="DeviceException">The unit did not take it.</exception>
+    public async ValueTask Respond(PageGroupResponseDescriptor response)
+    {
+        await _gate.Enter();
+        try
+        {
+            Requests++;
+            _registers.Cpu.Processor.Charge(Cost.Invalidation);
+            for (int attempt = 0; attempt < StopsMax; attempt++)
+            {
+                int slot = _tail;
+                Put(response.Raw);
+
+                // What else the queue lost at a stop is not known; the answer itself is sent again only where it was lost.
+                if (await TryFinish(default) || (await TrySubmit(InvalidationRequest.Everything) && _replaced != slot))
+                    return;
+            }
+
+            throw _registers.Broken($"its invalidation queue takes no response, the last time with {LastError}");
+        }
+        finally
+        {
+            _gate.Leave();
+        }
+    }
+
+    private ValueTask<bool> TrySubmit(InvalidationRequest request)
+    {
+        Enqueue(request);
+        return TryFinish(request);
+    }
+
     // False when the queue stopped on the way, so that not all of the request may have been done.
-    private async ValueTask<bool> TrySubmit(InvalidationRequest request)
+    private async ValueTask<bool> TryFinish(InvalidationRequest request)
     {
         uint number = ++_number;
-        Enqueue(request, number);
+        Put((_wait with { StatusData = number, PageRequestDrain = request.DrainsPageRequests && _unit.Extended.PageRequestDrain }).Raw);
+        _registers.Window.Write64(RegisterOffsets.InvalidationQueueTail, new InvalidationQueueTail { Offset = _tail * _slotBytes / 16 }.Raw.Value);
         ulong stopsBefore = Stops;
         Backoff backoff = new(_registers.TimeoutNs);
         while (_memory.Read32(_status) != number)
@@ -143,8 +189,12 @@ internal sealed class InvalidationQueue : IInvalidator
         return Stops == stopsBefore;
     }
 
-    private void Enqueue(InvalidationRequest request, uint number)
+    // First what tells how translations come about, from the top down, then the translations, last those in devices:
+    // whatever is refilled meanwhile is refilled from what is new.
+    private void Enqueue(InvalidationRequest request)
     {
+        if (request.DrainsPageRequests)
+            Put(new WaitDescriptor { Type = InvalidationDescriptorType.Wait, Fence = true }.Raw);
         if (request.Context != ContextGranularity.Reserved)
         {
             Put(new ContextCacheDescriptor
@@ -156,6 +206,7 @@ internal sealed class InvalidationQueue : IInvalidator
             }.Raw);
         }
 
+        EnqueuePasidEntries(request);
         if (request.Iotlb != IotlbGranularity.Reserved)
         {
             Put((_iotlb with
@@ -168,6 +219,7 @@ internal sealed class InvalidationQueue : IInvalidator
             }).Raw);
         }
 
+        EnqueuePasidTranslations(request);
         if (request.Interrupts != InterruptScope.None)
         {
             Put(new InterruptEntryCacheDescriptor
@@ -179,14 +231,68 @@ internal sealed class InvalidationQueue : IInvalidator
             }.Raw);
         }
 
-        Put((_wait with { StatusData = number }).Raw);
-        _registers.Window.Write64(RegisterOffsets.InvalidationQueueTail, new InvalidationQueueTail { Offset = _tail }.Raw.Value);
+    }
+
+    // In scalable mode a context entry leads to PASID entries: what is cached of those goes with it.
+    private void EnqueuePasidEntries(InvalidationRequest request)
+    {
+        PasidCacheDescriptor pasids = new() { Type = InvalidationDescriptorType.PasidCache, DomainId = request.Domain, Pasid = request.Pasid };
+        if (request.PasidEntry)
+        {
+            Put((pasids with { Granularity = PasidCacheGranularity.Pasid }).Raw);
+
+            // One that was not present is cached as one of domain 0, if at all.
+            if (_unit.Capability.CachingMode)
+                Put((pasids with { Granularity = PasidCacheGranularity.Pasid, DomainId = default }).Raw);
+        }
+        else if (_isScalable && request.Context == ContextGranularity.Global)
+        {
+            Put(new PasidCacheDescriptor { Type = InvalidationDescriptorType.PasidCache, Granularity = PasidCacheGranularity.Global }.Raw);
+        }
+        else if (_isScalable && request.Context != ContextGranularity.Reserved)
+        {
+            Put(new PasidCacheDescriptor { Type = InvalidationDescriptorType.PasidCache, DomainId = request.ContextDomain }.Raw);
+        }
+    }
+
+    private void EnqueuePasidTranslations(InvalidationRequest request)
+    {
+        if (request.PasidIotlb != 0)
+        {
+            bool isPages = request.PasidIotlb == PasidIotlbGranularity.Page;
+            Put(new PasidIotlbDescriptor
+            {
+                Type = InvalidationDescriptorType.PasidIotlb,
+                Granularity = request.PasidIotlb,
+                DomainId = request.Domain,
+                Pasid = request.Pasid,
+                Address = isPages ? request.Address : default,
+                AddressMask = isPages ? request.AddressMask : 0,
+            }.Raw);
+        }
+
+        if (request.PasidDevice is not { } device)
+            return;
+        bool isWhole = request.AddressMask >= InvalidationRequest.WholeMask;
+        Put(new PasidDeviceTlbDescriptor
+        {
+            Type = InvalidationDescriptorType.PasidDeviceTlb,
+            Source = device,
+            PhysicalFunction = device,
+            Pasid = request.Pasid,
+            Size = request.AddressMask != 0,
+
+            // The size stands in the low ones of the address: all ones below bit 63 are everything.
+            Address = isWhole ? new(long.MaxValue & ~0xFFFul)
+                : request.AddressMask == 0 ? request.Address
+                : new(request.Address.Value | ((2048ul << request.AddressMask) - 4096)),
+        }.Raw);
     }
 
     private void Put(Bits128 descriptor)
     {
-        _memory.Write128(_ring + (ulong)(_tail * SlotBytes), descriptor);
-        _tail = (_tail + 1) % Slots;
+        _memory.Write128(_ring + (ulong)(_tail * _slotBytes), descriptor);
+        _tail = (_tail + 1) % _slots;
     }
 
     // The queue stands at the offending slot and fetches it again as soon as the error is cleared.
@@ -194,7 +300,8 @@ internal sealed class InvalidationQueue : IInvalidator
     {
         Stops++;
         LastError = new InvalidationQueueErrorRecord(new(_registers.Window.Read64(RegisterOffsets.InvalidationQueueErrorRecord))).Error;
-        _memory.Write128(_ring + (ulong)(Head * SlotBytes), new WaitDescriptor { Type = InvalidationDescriptorType.Wait }.Raw);
+        _replaced = Head;
+        _memory.Write128(_ring + (ulong)(_replaced * _slotBytes), new WaitDescriptor { Type = InvalidationDescriptorType.Wait }.Raw);
         _registers.Window.Write32(RegisterOffsets.FaultStatus, (uint)new FaultStatus { InvalidationQueueError = true }.Raw.Value);
     }
 }

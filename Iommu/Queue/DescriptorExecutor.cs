@@ -111,6 +111,7 @@ internal sealed class DescriptorExecutor(
 
     private InvalidationQueueError Execute(WaitDescriptor descriptor)
     {
+        // PD asks for nothing more: a page request is in the queue, or answered, before the device's call returns.
         // A wait for a device that does not answer is aborted: no status, no event. A fence holds back what follows.
         if (devices.AnyOutstanding)
         {

@@ -50,4 +50,11 @@ public interface IDmaPort
     void RequestPage(in PageRequest request)
     {
     }
+
+    /// <summary>Says that an invalidation is done: no request that is still under way uses what it named (invalidate completion message).</summary>
+    /// <remarks>A way on which nobody waits for such messages drops them.</remarks>
+    /// <param name="tag">Which invalidation: <see cref="DeviceTlbInvalidation.Tag"/>, 0 to 31.</param>
+    void CompleteInvalidation(int tag)
+    {
+    }
 }

@@ -89,6 +89,12 @@ public sealed class BusTrace(int limit = 1 << 20)
             port.RequestPage(request);
         }
 
+        public void CompleteInvalidation(int tag)
+        {
+            trace.Add(new(loop.NowNs, TraceKind.InvalidationDone, port.Source, 0, 0, DmaStatus.Success, (ulong)tag));
+            port.CompleteInvalidation(tag);
+        }
+
         // FNV-1a.
         private void Add(TraceKind kind, Iova address, ReadOnlySpan<byte> bytes, DmaStatus status)
         {

@@ -26,4 +26,7 @@ public enum TraceKind
 
     /// <summary>The remapping unit refused a request.</summary>
     Fault,
+
+    /// <summary>A device said that an invalidation of its translations is done.</summary>
+    InvalidationDone,
 }

@@ -10,6 +10,12 @@ namespace Dma.Machine;
 public readonly record struct DeviceTlbInvalidation(
     Iova Address, int Shift, Pasid? Pasid, bool AllPasids, SourceId PhysicalFunction, int MaximumPending)
 {
+    /// <summary>How many tags there are.</summary>
+    public const int Tags = 32;
+
+    /// <summary>Which invalidation it is among those that are outstanding at the device: 0 to 31 (ITag).</summary>
+    public int Tag { get; init; }
+
     /// <summary>Whether the device may keep what it has cached for an address.</summary>
     public bool Spares(Iova address) => Shift < 64 && (address.Value ^ Address.Value) >> Shift != 0;
 }

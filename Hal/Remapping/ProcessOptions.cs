@@ -1,0 +1,14 @@
+namespace Dma.Hal;
+
+/// <summary>What is decided when a process shares its address space with a device.</summary>
+public sealed record ProcessOptions
+{
+    /// <summary>The domain on top of which the page table stands, as where the process is one of a guest; null for memory itself.</summary>
+    public RemappingDomain? Host { get; init; }
+
+    /// <summary>Whether the device keeps translations of its own, which must be invalidated with those of the unit.</summary>
+    public bool HasDeviceTlb { get; init; } = true;
+
+    /// <summary>Whether requests with supervisor privilege are served, as for an address space of the system.</summary>
+    public bool AllowsSupervisor { get; init; }
+}
