@@ -13,16 +13,19 @@ public sealed class RemappedPort : IDmaPort
     private readonly PhysicalMemory _memory;
     private readonly Translator _translator;
     private readonly InterruptRemapper _interrupts;
+    private readonly DeviceTlbs _deviceTlbs;
     private readonly HardwareProfile _profile;
     private readonly RequestStream _stream;
     private readonly FrontTable _front;
 
-    internal RemappedPort(SourceId source, PhysicalMemory memory, Translator translator, InterruptRemapper interrupts, HardwareProfile profile)
+    internal RemappedPort(
+        SourceId source, PhysicalMemory memory, Translator translator, InterruptRemapper interrupts, DeviceTlbs deviceTlbs, HardwareProfile profile)
     {
         Source = source;
         _memory = memory;
         _translator = translator;
         _interrupts = interrupts;
+        _deviceTlbs = deviceTlbs;
         _profile = profile;
         _stream = new(this);
         _front = _stream.Front;
@@ -74,6 +77,9 @@ public sealed class RemappedPort : IDmaPort
     /// <inheritdoc/>
     public TranslationCompletion RequestTranslation(Iova address, bool wantsWrite, DmaAttributes attributes = default) =>
         _translator.RequestTranslation(_stream, address.Value, wantsWrite, attributes with { AddressType = AddressType.Translation });
+
+    /// <inheritdoc/>
+    public void CompleteInvalidation(int tag) => _deviceTlbs.Complete(Source, tag);
 
     /// <inheritdoc/>
     public DmaStatus Read(Iova address, Span<byte> destination, DmaAttributes attributes = default)
