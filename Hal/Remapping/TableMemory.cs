@@ -96,6 +96,15 @@ internal sealed class TableMemory(ICpu cpu, FrameAllocator frames, bool isCohere
         }
     }
 
+    /// <summary>Replaces an entry that the unit may be reading, both halves in one store, as a compare-exchange of 16 bytes does.</summary>
+    public void ReplaceEntry(GuestPhysicalAddress address, Bits128 entry)
+    {
+        Span<byte> bytes = stackalloc byte[16];
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes, entry.Word0);
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes[8..], entry.Word1);
+        Write(address, bytes);
+    }
+
     /// <summary>Whether a table of 64-bit entries holds zeros alone.</summary>
     public bool IsEmpty(GuestPhysicalAddress table)
     {
