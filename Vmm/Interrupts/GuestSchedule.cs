@@ -49,7 +49,6 @@ public sealed class GuestSchedule
         if (State != GuestState.Running)
             return;
         Leave(GuestState.Halted);
-        Posting?.Halt();
         if (_gates.Apic.IsDue)
             Wake();
     }
@@ -59,7 +58,6 @@ public sealed class GuestSchedule
     {
         if (State != GuestState.Preempted)
             Leave(GuestState.Preempted);
-        Posting?.Preempt();
     }
 
     // An interrupt is due, and the gates are closed.
@@ -76,5 +74,6 @@ public sealed class GuestSchedule
             _processor.Charge(Cost.Exit);
         _gates.IsOpen = false;
         State = next;
+        Posting?.Leave(next);
     }
 }

@@ -100,16 +100,13 @@ internal sealed class PostedInterrupts : IInterruptIntercept
         Collect();
     }
 
-    /// <summary>The guest halts. Where a notification is outstanding no other one will come, so what it tells of is collected now.</summary>
-    public void Halt()
+    /// <summary>The guest runs no more. Where a notification is outstanding no other one would come, so what it tells of is collected now.</summary>
+    public void Leave(GuestState next)
     {
-        Follow(GuestState.Halted);
+        Follow(next);
         if (_descriptor.IsOutstanding)
             Collect();
     }
-
-    /// <summary>The guest is preempted.</summary>
-    public void Preempt() => Follow(GuestState.Preempted);
 
     /// <summary>Gives descriptor and processor back; no entry leads to the descriptor any more.</summary>
     public void Close(InterruptRemapping remapping)
