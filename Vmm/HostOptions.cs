@@ -18,6 +18,9 @@ public sealed record HostOptions
     /// <summary>Whether interrupts are remapped where the unit can, so that a device raises nothing but its own.</summary>
     public bool RemapInterrupts { get; init; } = true;
 
+    /// <summary>How interrupts of devices get into a VM that chooses nothing else.</summary>
+    public InterruptDelivery Delivery { get; init; } = InterruptDelivery.Remapped;
+
     /// <summary>What things cost.</summary>
     public CostModel Costs { get; init; } = CostModel.Default;
 
