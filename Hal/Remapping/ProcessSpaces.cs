@@ -70,6 +70,8 @@ public sealed class ProcessSpaces
         return (binding, DmaRefusal.None);
     }
 
+    internal bool AnyNestedOn(RemappingDomain host) => _bindings.Values.Any(binding => binding.Options.Host == host);
+
     internal bool IsBound(SourceId source) => _bindings.Keys.Any(key => key.Source == source);
 
     internal async ValueTask Invalidate(ProcessBinding binding, Iova address, ulong length)

@@ -33,7 +33,7 @@ public sealed class PagingDevice : PciFunction, IDeviceTlb
     private const ulong Address = 0x00;
     private const ulong Length = 0x08;
     private const ulong Space = 0x0C;
-    private const ulong Command = 0x10;
+    private const ulong Trigger = 0x10;
     private const ulong Outcome = 0x14;
     private const ulong PageRequests = 0x18;
     private const ulong Sum = 0x20;
@@ -101,7 +101,7 @@ public sealed class PagingDevice : PciFunction, IDeviceTlb
             Address + 4 => _address >> 32,
             Length => _length,
             Space => _space,
-            Command => _command,
+            Trigger => _command,
             Outcome => (uint)_outcome,
             PageRequests => _pageRequests,
             Sum => (uint)_sum,
@@ -142,7 +142,7 @@ public sealed class PagingDevice : PciFunction, IDeviceTlb
             case Space when width == 4:
                 _space = (uint)value & (WithPasid | 0xF_FFFF);
                 break;
-            case Command when width == 4:
+            case Trigger when width == 4:
                 Begin((uint)value);
                 break;
             default:
