@@ -35,7 +35,7 @@ public sealed class Host : IDisposable
         _ = Frames.TryReserve(FrameOwner.Vmm, new(0), options.VmmBytes);
         Interrupts = new(Loop);
         IInterruptSink interrupts = options.Trace?.Watch(Interrupts, Loop) ?? Interrupts;
-        Unit = new(Memory, interrupts, options.Profile) { Observer = options.Trace?.WatchFaults(Loop) };
+        Unit = new(Memory, interrupts, options.Profile, Loop) { Observer = options.Trace?.WatchFaults(Loop) };
         Bus = new(Memory);
         Bus.AddWindow(new(MemoryLayout.RemappingUnit), (ulong)Unit.WindowLength, Unit);
         Pci = new(Bus, options.Trace?.Watch(Unit, Loop) ?? Unit);

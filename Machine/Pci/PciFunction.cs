@@ -203,6 +203,9 @@ public abstract class PciFunction
         return port;
     }
 
+    /// <summary>Gives a port up that <see cref="OpenForged"/> opened.</summary>
+    protected void CloseForged(IDmaPort port) => _forgedPorts.RemoveAll(other => other == port);
+
     /// <summary>Says who in the device answers invalidations and page responses, which find it under its source-id wherever it is.</summary>
     protected void ConnectDeviceTlb(IDeviceTlb deviceTlb)
     {

@@ -1,4 +1,4 @@
-namespace Dma.Iommu;
+namespace Dma.Machine;
 
 /// <summary>Which way of a full cache set makes room.</summary>
 public enum Replacement
