@@ -224,6 +224,23 @@ public sealed class RemappingDriver
         return Attach(source, entry, domain: null);
     }
 
+    /// <summary>Refuses from now on what a device asks to be translated and what it translated itself, and tells it of no change any more.</summary>
+    /// <remarks>For a device that was reset, or that does not answer: it does not complete invalidations. Its untranslated requests go on.</remarks>
+    /// <exception cref="InvalidOperationException">It is not attached.</exception>
+    public async ValueTask RevokeTranslation(SourceId source)
+    {
+        if (!_attached.TryGetValue(source, out Attachment attachment))
+            throw new InvalidOperationException($"The requester {source} is not attached.");
+        if (attachment.Domain?.DeviceTlbs.Remove(source) != true)
+            return;
+        _contexts.RevokeTranslation(source);
+        await Invalidator.Invalidate(InvalidationRequest.Everything);
+    }
+
+    /// <summary>Whether a requester is told of what changes in its address spaces.</summary>
+    internal bool HasDeviceTlb(SourceId source) =>
+        _attached.TryGetValue(source, out Attachment attachment) && attachment.Domain?.DeviceTlbs.Contains(source) == true;
+
     /// <summary>Takes everything from a requester; when it completes, all its requests are blocked.</summary>
     /// <exception cref="InvalidOperationException">It is not attached.</exception>
     public async ValueTask Detach(SourceId source)

@@ -328,7 +328,12 @@ public sealed class Assignment
         if (_domain is not { } domain)
             return;
         if (Lazy is { } lazy)
+        {
+            // It was reset, or is gone: it answers nothing any more.
+            await _host.Remapping.RevokeTranslation(Source);
             await lazy.Close();
+        }
+
         Lazy = null;
         await Mappings!.Close();
         await _host.Remapping.Detach(Source);

@@ -167,8 +167,8 @@ public sealed class PageRequestTests
     {
         foreach (ProcessBinding binding in bindings)
             await binding.Unbind();
-        await world.Translation.Disable();
         await world.Driver.Detach(world.Device.Source);
+        await world.Translation.Disable();
         await world.Driver.Release(world.Domain);
         Assert.Equal(0ul, world.Driver.QueueStops);
     }
