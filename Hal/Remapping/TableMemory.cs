@@ -105,7 +105,6 @@ internal sealed class TableMemory(ICpu cpu, FrameAllocator frames, bool isCohere
     public void WriteEntry(GuestPhysicalAddress address, Bits512 entry) =>
         WriteEntry(address, [entry.Word0, entry.Word1, entry.Word2, entry.Word3, entry.Word4, entry.Word5, entry.Word6, entry.Word7]);
 
-
     /// <summary>Replaces an entry that the unit may be reading, both halves in one store, as a compare-exchange of 16 bytes does.</summary>
     public void ReplaceEntry(GuestPhysicalAddress address, Bits128 entry)
     {

@@ -12,6 +12,7 @@ public sealed class Assignment
 {
     private const int MultiFunctionBit = 0x80;
     private const int StepsMax = 16;
+    private const uint PageRequestsMax = 32;
 
     private readonly Host _host;
     private readonly Gate _journeys = new();
@@ -42,6 +43,9 @@ public sealed class Assignment
 
     /// <summary>What the VM has mapped for it; null while nothing can be.</summary>
     public DmaMappings? Mappings { get; private set; }
+
+    /// <summary>How it reaches memory that comes when it is touched; null where its VM has none such, or the device cannot ask for pages.</summary>
+    public LazyDevice? Lazy { get; private set; }
 
     /// <summary>The number of its domain in the remapping unit; null while it has none.</summary>
     public int? DomainId => _domain?.Id.Value;
@@ -166,13 +170,21 @@ public sealed class Assignment
             return Refuse(AssignmentRefusal.NoDomain, exception.Message);
         }
 
-        if (await _host.Remapping.Attach(Source, domain) != DmaRefusal.None)
+        bool isLazy = machine.Memory.Lazy is not null && _host.Remapping.PageRequests is not null && _real!.Translation.CanAskForPages;
+        if (await _host.Remapping.Attach(Source, domain, hasDeviceTlb: isLazy) != DmaRefusal.None)
         {
             await _host.Remapping.Release(domain);
             return Refuse(AssignmentRefusal.NoDomain, $"no frame is left for the context table of bus {Source.Bus:x2}");
         }
 
         (_domain, Machine, Mappings) = (domain, machine, new(machine, domain));
+        if (isLazy)
+        {
+            Lazy = new(machine, Source, domain);
+            await Lazy.Start();
+            _real!.Translation.Enable(_real.PageRequests = PageRequestsMax);
+        }
+
         return Move(AssignmentState.Isolated);
     });
 
@@ -213,6 +225,7 @@ public sealed class Assignment
         async Task<AssignmentResult> Stop()
         {
             _real!.SetBusMaster(false);
+            _real.PageRequests = 0;
             _real.SendTo(null);
             _forwarder?.Stop();
             _forwarder = null;
@@ -322,6 +335,14 @@ public sealed class Assignment
     {
         if (_domain is not { } domain)
             return;
+        if (Lazy is { } lazy)
+        {
+            // It was reset, or is gone: it answers nothing any more.
+            await _host.Remapping.RevokeTranslation(Source);
+            await lazy.Close();
+        }
+
+        Lazy = null;
         await Mappings!.Close();
         await _host.Remapping.Detach(Source);
         await _host.Remapping.Release(domain);
