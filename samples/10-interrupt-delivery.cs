@@ -68,7 +68,7 @@ async Task Ring(string what, int times, Action<VirtualMachine> before, Action<Vi
     foreach ((VirtualMachine guest, (ulong handled, ulong exits, ulong notified)) in guests.Zip(start))
     {
         (ulong Handled, ulong Exits, ulong Notified) now = Count(guest);
-        Console.WriteLine($"  {guest}  handled {now.Handled - handled,3}, exits {now.Exits - exits,3}, notifications {now.Notified - notified,3}, now {guest.Schedule.State}");
+        Console.WriteLine($"  {guest,-11}  handled {now.Handled - handled,3}, exits {now.Exits - exits,3}, notifications {now.Notified - notified,3}, now {guest.Schedule.State}");
     }
 }
 
@@ -92,3 +92,18 @@ internal sealed class Bell : PciFunction
 }
 
 // It prints:
+// entry 0 for 00:03.0: vector 20h of processor 1
+// entry 1 for 00:04.0: vector 21h of processor 1
+// entry 2 for 00:05.0: vector 41h of the guest, in the descriptor at 187000h (host)
+// a hundred while they run:
+//   VM Emulated  handled 100, exits 200, notifications   0, now Running
+//   VM Remapped  handled 100, exits 100, notifications   0, now Running
+//   VM Posted    handled 100, exits   0, notifications 100, now Running
+// three while they are preempted:
+//   VM Emulated  handled   1, exits   1, notifications   0, now Running
+//   VM Remapped  handled   1, exits   0, notifications   0, now Running
+//   VM Posted    handled   1, exits   0, notifications   0, now Running
+// one while they are halted:
+//   VM Emulated  handled   1, exits   1, notifications   0, now Running
+//   VM Remapped  handled   1, exits   0, notifications   0, now Running
+//   VM Posted    handled   1, exits   0, notifications   0, now Running

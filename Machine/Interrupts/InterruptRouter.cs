@@ -120,17 +120,17 @@ public sealed class InterruptRouter(EventLoop loop) : IInterruptSink
     // Of those that are named, one that works on the least important; of several, the one with the lowest id.
     private bool TryArbitrate(MessageInterrupt message)
     {
-        InterruptGates? chosen = null;
+        int chosen = Broadcast;
+        int least = int.MaxValue;
         for (int id = 0; id < _end; id++)
         {
-            if (_processors[id] is { } named && IsNamed(named, message)
-                && (chosen is null || named.Apic.ProcessorPriority < chosen.Apic.ProcessorPriority))
-            {
-                chosen = named;
-            }
+            if (_processors[id] is not { } named || !IsNamed(named, message) || named.Apic.ProcessorPriority >= least)
+                continue;
+            chosen = id;
+            least = named.Apic.ProcessorPriority;
         }
 
-        return chosen is not null && TryGive(chosen, message);
+        return chosen != Broadcast && TryGive(_processors[chosen]!, message);
     }
 
     private static bool IsNamed(InterruptGates processor, MessageInterrupt message) =>
