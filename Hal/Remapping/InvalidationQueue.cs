@@ -7,7 +7,9 @@ namespace Dma.Hal;
 /// <remarks>
 /// One request is under way at a time: its descriptors, then one that waits for them and writes a number into memory.
 /// When the queue stops at an error, the descriptor there is replaced by one that does nothing, the error is cleared,
-/// and once the queue has run dry everything is invalidated instead of what was asked for.
+/// and once the queue has run dry everything is invalidated instead of what was asked for. Devices with TLBs of their own
+/// are told behind a fence, when the unit has nothing left that they could ask it for again. One that does not answer is
+/// left out, and the rest is asked again: the unit has aborted the wait for all of them.
 /// </remarks>
 internal sealed class InvalidationQueue : IInvalidator
 {
@@ -15,6 +17,11 @@ internal sealed class InvalidationQueue : IInvalidator
     private const int SlotBytes = 16;
     private const int Slots = FrameAllocator.FrameSize / SlotBytes;
     private const int StopsMax = 8;
+
+    // A request for more devices goes in pieces, so that it never fills the ring.
+    private const int DevicesMax = 200;
+
+    private const ulong EverythingAddress = 0x7FFF_FFFF_FFFF_F000;
 
     private static readonly GlobalCommand _enable = new() { QueuedInvalidationEnable = true };
 
@@ -24,12 +31,15 @@ internal sealed class InvalidationQueue : IInvalidator
     private readonly GuestPhysicalAddress _status;
     private readonly IotlbDescriptor _iotlb;
     private readonly WaitDescriptor _wait;
+    private readonly ulong _deviceTimeoutNs;
     private readonly Gate _gate = new();
     private int _tail;
     private uint _number;
 
-    private InvalidationQueue(UnitRegisters registers, UnitCapabilities unit, TableMemory memory, GuestPhysicalAddress ring, GuestPhysicalAddress status)
+    private InvalidationQueue(
+        UnitRegisters registers, UnitCapabilities unit, TableMemory memory, ulong deviceTimeoutNs, GuestPhysicalAddress ring, GuestPhysicalAddress status)
     {
+        _deviceTimeoutNs = deviceTimeoutNs;
         _registers = registers;
         _memory = memory;
         _ring = ring;
@@ -54,12 +64,16 @@ internal sealed class InvalidationQueue : IInvalidator
     private int Head => new InvalidationQueueHead(new(_registers.Window.Read64(RegisterOffsets.InvalidationQueueHead))).Offset % Slots;
 
     /// <summary>A queue that is not turned on yet; null when no frames are left for it.</summary>
-    public static InvalidationQueue? TryCreate(UnitRegisters registers, UnitCapabilities unit, TableMemory memory)
+    /// <param name="registers">The unit.</param>
+    /// <param name="unit">What it can do.</param>
+    /// <param name="memory">Where ring and status come from.</param>
+    /// <param name="deviceTimeoutNs">How long the unit may wait for devices, in nanoseconds.</param>
+    public static InvalidationQueue? TryCreate(UnitRegisters registers, UnitCapabilities unit, TableMemory memory, ulong deviceTimeoutNs)
     {
         if (!memory.TryAllocate(out GuestPhysicalAddress ring))
             return null;
         if (memory.TryAllocate(out GuestPhysicalAddress status))
-            return new(registers, unit, memory, ring, status);
+            return new(registers, unit, memory, deviceTimeoutNs, ring, status);
         memory.Free(ring);
         return null;
     }
@@ -93,15 +107,24 @@ internal sealed class InvalidationQueue : IInvalidator
         _memory.Free(_status);
     }
 
-    public async ValueTask Invalidate(InvalidationRequest request)
+    public async ValueTask<IReadOnlyList<SourceId>?> Invalidate(InvalidationRequest request, IReadOnlyList<DeviceTlbTarget>? devices = null)
     {
         await _gate.Enter();
         try
         {
             Requests++;
             _registers.Cpu.Processor.Charge(Cost.Invalidation);
-            if (!await TrySubmit(request) && !await TrySubmit(request.Widest))
-                throw _registers.Broken($"its invalidation queue stopped twice, the last time with {LastError}");
+            if (devices is not { Count: > 0 })
+            {
+                await Submit(request, default);
+                return null;
+            }
+
+            DeviceTlbTarget[] all = [.. devices];
+            List<SourceId>? silent = null;
+            for (int first = 0; first < all.Length; first += DevicesMax)
+                silent = await InvalidateDevices(request, all[first..Math.Min(all.Length, first + DevicesMax)], silent);
+            return silent;
         }
         finally
         {
@@ -109,16 +132,44 @@ internal sealed class InvalidationQueue : IInvalidator
         }
     }
 
-    // False when the queue stopped on the way, so that not all of the request may have been done.
-    private async ValueTask<bool> TrySubmit(InvalidationRequest request)
+    // Each turn either succeeds or finds one device less to ask.
+    private async ValueTask<List<SourceId>?> InvalidateDevices(InvalidationRequest request, DeviceTlbTarget[] devices, List<SourceId>? silent)
+    {
+        while (await Submit(request, devices) is { } missing)
+        {
+            (silent ??= []).Add(missing);
+            DeviceTlbTarget[] others = Array.FindAll(devices, device => device.Source != missing);
+            if (others.Length == devices.Length)
+                throw _registers.Broken($"it names {missing} as a device that does not answer, which was not asked");
+            devices = others;
+        }
+
+        return silent;
+    }
+
+    // The device that did not answer, if there is one.
+    private async ValueTask<SourceId?> Submit(InvalidationRequest request, ReadOnlyMemory<DeviceTlbTarget> devices)
+    {
+        (bool done, SourceId? missing) = await TrySubmit(request, devices);
+        if (!done && missing is null)
+            (done, missing) = await TrySubmit(request.Widest, devices);
+        return done || missing is not null
+            ? missing
+            : throw _registers.Broken($"its invalidation queue stopped twice, the last time with {LastError}");
+    }
+
+    // Not done when the queue stopped on the way, so that not all of the request may have been done, or a device was silent.
+    private async ValueTask<(bool Done, SourceId? Missing)> TrySubmit(InvalidationRequest request, ReadOnlyMemory<DeviceTlbTarget> devices)
     {
         uint number = ++_number;
-        Enqueue(request, number);
+        Enqueue(request, devices.Span, number);
         ulong stopsBefore = Stops;
-        Backoff backoff = new(_registers.TimeoutNs);
+        Backoff backoff = new(devices.IsEmpty ? _registers.TimeoutNs : _deviceTimeoutNs);
         while (_memory.Read32(_status) != number)
         {
             FaultStatus status = new(new(_registers.Window.Read32(RegisterOffsets.FaultStatus)));
+            if (status.InvalidationTimeout)
+                return (false, TakeTimeout());
             if (status.InvalidationQueueError)
             {
                 if (Stops - stopsBefore == StopsMax)
@@ -128,7 +179,7 @@ internal sealed class InvalidationQueue : IInvalidator
             else if (Stops != stopsBefore && Head == _tail)
             {
                 // It ran dry without a number: the descriptor that was replaced was the one that would have written it.
-                return false;
+                return (false, null);
             }
             else if (backoff.TryNext(out ulong delayNs))
             {
@@ -140,10 +191,18 @@ internal sealed class InvalidationQueue : IInvalidator
             }
         }
 
-        return Stops == stopsBefore;
+        return (Stops == stopsBefore, null);
     }
 
-    private void Enqueue(InvalidationRequest request, uint number)
+    // The waits are gone; the queue goes on behind them as soon as software says that it knows.
+    private SourceId TakeTimeout()
+    {
+        SourceId source = new InvalidationQueueErrorRecord(new(_registers.Window.Read64(RegisterOffsets.InvalidationQueueErrorRecord))).TimeoutSource;
+        _registers.Window.Write32(RegisterOffsets.FaultStatus, (uint)new FaultStatus { InvalidationTimeout = true }.Raw.Value);
+        return source;
+    }
+
+    private void Enqueue(InvalidationRequest request, ReadOnlySpan<DeviceTlbTarget> devices, uint number)
     {
         if (request.Context != ContextGranularity.Reserved)
         {
@@ -179,8 +238,33 @@ internal sealed class InvalidationQueue : IInvalidator
             }.Raw);
         }
 
+        Enqueue(request, devices);
         Put((_wait with { StatusData = number }).Raw);
         _registers.Window.Write64(RegisterOffsets.InvalidationQueueTail, new InvalidationQueueTail { Offset = _tail }.Raw.Value);
+    }
+
+    // Behind a fence: what a device asks for after it has forgotten, the unit must have forgotten before.
+    private void Enqueue(InvalidationRequest request, ReadOnlySpan<DeviceTlbTarget> devices)
+    {
+        if (devices.IsEmpty)
+            return;
+        Put(new WaitDescriptor { Type = InvalidationDescriptorType.Wait, Fence = true }.Raw);
+        bool isPages = request.Iotlb == IotlbGranularity.Page;
+        ulong size = 4096ul << request.AddressMask;
+        foreach (DeviceTlbTarget device in devices)
+        {
+            Put(new DeviceTlbDescriptor
+            {
+                Type = InvalidationDescriptorType.DeviceTlb,
+                Source = device.Source,
+                PhysicalFunction = device.Source,
+                MaximumPending = device.Control.QueueDepth % AtsCapability.QueueDepthMax,
+
+                // With S, the length is one more one from bit 12 up for each doubling; all ones below bit 63 are everything.
+                Size = !isPages || request.AddressMask != 0,
+                Address = new(!isPages ? EverythingAddress : size == 4096 ? request.Address.Value : request.Address.Value | ((size >> 1) - 4096)),
+            }.Raw);
+        }
     }
 
     private void Put(Bits128 descriptor)

@@ -34,6 +34,18 @@ public sealed class Assignment
     /// <summary>The driver of the host that has it in <see cref="AssignmentState.Host"/>; null where none has.</summary>
     public IHostDriver? Driver { get; set; }
 
+    /// <summary>
+    /// Whether the device is trusted to translate for itself (ATS) while a VM has it; it counts from the next assignment on. A
+    /// trusted device that lies reaches all memory, so the default is that none is.
+    /// </summary>
+    public bool TrustsDeviceTlb { get; set; }
+
+    /// <summary>Whether it translates for itself now.</summary>
+    public bool UsesDeviceTlb => _domain is not null && _host.Remapping.UsesDeviceTlb(Source);
+
+    /// <summary>Whether it lost everything since it did not forget translations when it was told to; it can still be taken back.</summary>
+    public bool IsQuarantined => _domain is not null && _host.Remapping.Quarantined.Contains(Source);
+
     /// <summary>The VM that it is on the way to, with, or on the way back from.</summary>
     public VirtualMachine? Machine { get; private set; }
 
@@ -160,8 +172,12 @@ public sealed class Assignment
             return Refuse(AssignmentRefusal.NoDomain, exception.Message);
         }
 
-        if (await _host.Remapping.Attach(Source, domain) != DmaRefusal.None)
+        DeviceTlbControl? trusted = TrustsDeviceTlb ? _real!.DeviceTlb : null;
+        if (trusted is not null)
+            _host.AccessControl.Trust(Source);
+        if (await _host.Remapping.Attach(Source, domain, trusted) != DmaRefusal.None)
         {
+            _host.AccessControl.Distrust(Source);
             await _host.Remapping.Release(domain);
             return Refuse(AssignmentRefusal.NoDomain, $"no frame is left for the context table of bus {Source.Bus:x2}");
         }
@@ -316,6 +332,7 @@ public sealed class Assignment
             return;
         await Mappings!.Close();
         await _host.Remapping.Detach(Source);
+        _host.AccessControl.Distrust(Source);
         await _host.Remapping.Release(domain);
         (_domain, Mappings, Machine) = (null, null, null);
     }

@@ -31,6 +31,7 @@ internal sealed class RealFunction
         Bars = [.. PciBarSizing.Read(Space, source).Where(bar => bar.Kind == PciBarKind.Memory)];
         Capabilities = PciCapabilityList.Read(Space, source);
         Reset = DeviceReset.TryFind(host, source) ?? throw new DeviceException($"{source} cannot be reset.");
+        DeviceTlb = DeviceTlbControl.TryFind(Space, source);
         _msi = Capabilities.FirstOrDefault(capability => capability.Id == PciCapabilityId.Msi).Offset;
     }
 
@@ -48,6 +49,9 @@ internal sealed class RealFunction
 
     /// <summary>The way to reset it.</summary>
     public DeviceReset Reset { get; }
+
+    /// <summary>Its ATS capability, which the host alone turns on; null where it has none.</summary>
+    public DeviceTlbControl? DeviceTlb { get; }
 
     /// <summary>Whether it can send interrupt messages of the kind that is passed on to guests.</summary>
     public bool HasMessages => _msi != 0;
@@ -70,7 +74,7 @@ internal sealed class RealFunction
         Space.Write16(PciOffset.Command, (ushort)(on ? command | PciCommand.BusMaster : command & ~PciCommand.BusMaster));
     }
 
-    /// <summary>Puts back what a reset took: BARs where firmware had them, its message to the host, memory space on, not bus master.</summary>
+    /// <summary>Puts back what a reset took: BARs where firmware had them, its message to the host, ATS if the host had it on, memory space on, not bus master.</summary>
     public void Restore()
     {
         foreach (PciBarInfo bar in Bars)
@@ -83,6 +87,7 @@ internal sealed class RealFunction
 
         Space.Write16(PciOffset.Command, (ushort)(PciCommand.MemorySpace | PciCommand.InterruptDisable));
         SendTo(_message);
+        DeviceTlb?.Restore();
     }
 
     /// <summary>The guest resets its device, and waits for it.</summary>
