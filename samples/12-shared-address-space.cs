@@ -24,11 +24,12 @@ async Task Play()
     // 2. Bare metal: without PASID the device reaches nothing; with PASID 1 or 2 it is in process 1 or 2.
     host.Frames.TryAllocate(FrameOwner.Vmm, FrameSize.Page2M, out PhysicalAddress memory);
     RemappingDomain nothing = host.Remapping.CreateDomain();
-    await host.Remapping.Attach(device.Source, nothing, hasDeviceTlb: true);
     IConfigurationAccess space = host.Configuration.Open(device.Source);
     space.Write16(PciOffset.Command, (ushort)(PciCommand.MemorySpace | PciCommand.BusMaster));
-    PciAddressTranslation translation = new(host.Cpu, space, device.Source);
-    translation.Enable(pageRequests: 8);
+    PciPageRequests requests = new(host.Cpu, space, device.Source);
+    requests.EnablePasids();
+    await host.Remapping.Attach(device.Source, nothing, DeviceTlbControl.TryFind(space, device.Source));
+    requests.Enable(8);
     for (uint number = 1; number <= 2; number++)
     {
         Process process = new(host.Cpu, new GuestPhysicalAddress(memory.Value + (number << 16)), value: number);
@@ -39,11 +40,12 @@ async Task Play()
 
     foreach (ProcessBinding binding in host.Remapping.Processes!.Bindings.ToArray())
         await binding.Unbind(); // refuses the PASID, and waits for what is under way
+    await requests.Disable();
     await host.Remapping.Detach(device.Source);
-    await translation.Disable();
 
     // 3. A guest with 4 MiB and no more than 16 frames: its processes have the first stage, the VMM the second.
     VirtualMachine vm = host.TryCreateLazyMachine("VM 1", 4 << 20, framesMax: 16)!;
+    host.AssignmentOf(device.Source).TrustsDeviceTlb = true;
     await host.AssignmentOf(device.Source).Assign(vm, new SourceId(0, 4, 0));
     vm.Pci.WriteConfiguration(new SourceId(0, 4, 0), PciOffset.Command, 2, (uint)(PciCommand.MemorySpace | PciCommand.BusMaster));
     for (uint number = 1; number <= 2; number++)
