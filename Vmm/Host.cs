@@ -23,6 +23,7 @@ public sealed class Host : IDisposable
     private readonly Meter _past = new();
     private RemappingDriver? _remapping;
     private PciTopology? _topology;
+    private PortAccessControl? _accessControl;
     private BarAllocator? _barPlaces;
 
     /// <summary>A computer that is switched off.</summary>
@@ -91,6 +92,9 @@ public sealed class Host : IDisposable
 
     internal PciTopology Topology => _topology ?? throw NotBooted();
 
+    /// <summary>The access control services of its ports.</summary>
+    internal PortAccessControl AccessControl => _accessControl ?? throw NotBooted();
+
     internal HostVectors Vectors { get; }
 
     /// <summary>Switches it on, and runs until the VMM is ready.</summary>
@@ -104,6 +108,7 @@ public sealed class Host : IDisposable
         GuestPhysicalAddress free = PciResources.Assign(Configuration, new(MemoryLayout.BarStart), MemoryLayout.BarEnd - MemoryLayout.BarStart);
         _barPlaces = new(free.Value, MemoryLayout.BarEnd);
         _topology = new(Configuration);
+        _accessControl = new(Configuration, _topology);
         FrameAllocator frames = new(new(FirmwareBytes), Options.VmmBytes - FirmwareBytes);
         RemappingOptions options = new(FaultVector)
         {

@@ -21,6 +21,7 @@ host.Loop.Run(Play);
 
 async Task Play()
 {
+    host.AssignmentOf(device.Source).TrustsDeviceTlb = true;
     await host.AssignmentOf(device.Source).Assign(vm, new SourceId(0, 4, 0));
     vm.Pci.WriteConfiguration(new SourceId(0, 4, 0), PciOffset.Command, 2, (uint)(PciCommand.MemorySpace | PciCommand.BusMaster));
     Tell("at the beginning");

@@ -188,10 +188,10 @@ public sealed class InterruptRemapping
     private ValueTask MadePresent(RemappedMessages messages) =>
         _driver.Unit.Capability.CachingMode ? Forget(messages) : _driver.FlushWriteBuffers();
 
-    private ValueTask Forget(RemappedMessages messages)
+    private async ValueTask Forget(RemappedMessages messages)
     {
         int mask = BitOperations.Log2(BitOperations.RoundUpToPowerOf2((uint)messages.Count));
-        return _driver.Invalidator.Invalidate(mask <= _driver.Unit.Extended.MaximumHandleMask
+        _ = await _driver.Invalidator.Invalidate(mask <= _driver.Unit.Extended.MaximumHandleMask
             ? InvalidationRequest.OfInterrupts(messages.Index, mask)
             : InvalidationRequest.AllInterrupts);
     }

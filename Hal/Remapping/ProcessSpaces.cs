@@ -64,7 +64,7 @@ public sealed class ProcessSpaces
 
         // What was not present is cached by a unit with caching mode alone.
         if (_driver.Unit.Capability.CachingMode)
-            await _driver.Invalidator.Invalidate(RequestOf(binding));
+            await Invalidate(binding, RequestOf(binding));
         else
             await _driver.FlushWriteBuffers();
         return (binding, DmaRefusal.None);
@@ -81,12 +81,11 @@ public sealed class ProcessSpaces
         int mask = 64 - System.Numerics.BitOperations.LeadingZeroCount(first ^ last);
         CapabilityRegister unit = _driver.Unit.Capability;
         bool isWhole = !unit.PageSelectiveInvalidation || mask > unit.MaximumAddressMask;
-        await _driver.Invalidator.Invalidate(InvalidationRequest.OfPasidPages(
+        await Invalidate(binding, InvalidationRequest.OfPasidPages(
             binding.Domain,
             binding.Pasid,
             isWhole ? default : new(first >> mask << mask << 12),
-            isWhole ? InvalidationRequest.WholeMask : mask,
-            DeviceOf(binding)));
+            isWhole ? InvalidationRequest.WholeMask : mask));
     }
 
     internal async ValueTask Unbind(ProcessBinding binding)
@@ -98,11 +97,11 @@ public sealed class ProcessSpaces
         // 1. The entry, then what is cached of it: PASID cache, IOTLB, device TLB.
         _contexts.PasidsOf(binding.Source).Clear(binding.Pasid);
         InvalidationRequest request = RequestOf(binding);
-        await _driver.Invalidator.Invalidate(request);
+        await Invalidate(binding, request);
 
         // 2. Page requests that are still under way, and what their answers may have made the device ask for.
         if (_driver.PageRequests is { } pageRequests)
-            await pageRequests.Cease(binding.Source, binding.Pasid, request);
+            await pageRequests.Cease(binding.Source, binding.Pasid, () => Invalidate(binding, request with { DrainsPageRequests = true }));
         if (!binding.IsNested)
             _driver.ReleaseDomainId(binding.Domain);
 
@@ -110,10 +109,17 @@ public sealed class ProcessSpaces
         _ = _bindings.Remove((binding.Source, binding.Pasid));
     }
 
-    private SourceId? DeviceOf(ProcessBinding binding) => _driver.HasDeviceTlb(binding.Source) ? binding.Source : null;
+    private static InvalidationRequest RequestOf(ProcessBinding binding) =>
+        InvalidationRequest.OfPasid(binding.Domain, binding.Pasid, binding.IsNested);
 
-    private InvalidationRequest RequestOf(ProcessBinding binding) =>
-        InvalidationRequest.OfPasid(binding.Domain, binding.Pasid, binding.IsNested, DeviceOf(binding));
+    // A device that does not answer could go on using what is taken away: it loses everything.
+    private async ValueTask Invalidate(ProcessBinding binding, InvalidationRequest request)
+    {
+        IReadOnlyList<SourceId>? silent = await _driver.Invalidator.Invalidate(
+            request, _driver.DeviceTlbOf(binding.Source) is { } device ? [device] : null);
+        if (silent is not null)
+            await _driver.Quarantine(binding.Source);
+    }
 
     private PasidTableEntry EntryOf(ProcessBinding binding, GuestPhysicalAddress pageTable)
     {

@@ -88,7 +88,7 @@ public sealed class PageRequestProgramTests
             {
                 machine.Unit.Connect(Source(device), _devices[device]);
                 if (device < 2)
-                    Assert.Equal(DmaRefusal.None, await _driver.Attach(Source(device), domain, hasDeviceTlb: true));
+                    Assert.Equal(DmaRefusal.None, await _driver.Attach(Source(device), domain));
             }
 
             foreach (Step step in program)

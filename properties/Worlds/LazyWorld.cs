@@ -21,6 +21,7 @@ internal sealed class LazyWorld : IDisposable
         Host.Boot();
         Machine = Host.TryCreateLazyMachine("lazy", GuestBytes, framesMax)!;
         _other = Host.CreateMachine("other", 1 << 20);
+        Assignment.TrustsDeviceTlb = true;
         Host.Loop.Run(async () =>
         {
             Assert.True((await Assignment.Assign(Machine, new(0, 4, 0))).IsDone);

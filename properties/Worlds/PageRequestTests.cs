@@ -106,8 +106,8 @@ public sealed class PageRequestTests
 
             // Nothing is served any more, so that even asking is over; a new binding begins anew.
             Assert.Equal(PagingOutcome.Done, await world.Run(StopCommand, 0, 0, s_first));
-            await world.Translation.Disable();
-            world.Translation.Enable(32);
+            await world.Requests.Disable();
+            world.Requests.Enable(32);
             _ = world.Driver.DrainFaults();
             binding = await Bind(world, s_first, process);
         }
@@ -167,8 +167,9 @@ public sealed class PageRequestTests
     {
         foreach (ProcessBinding binding in bindings)
             await binding.Unbind();
+        await world.Requests.Disable();
         await world.Driver.Detach(world.Device.Source);
-        await world.Translation.Disable();
+        world.Requests.DisablePasids();
         await world.Driver.Release(world.Domain);
         Assert.Equal(0ul, world.Driver.QueueStops);
     }

@@ -33,7 +33,7 @@ internal sealed class SharedSpaceWorld : IDisposable
 
     public RemappingDomain Domain { get; private set; } = null!;
 
-    public PciAddressTranslation Translation => new(Machine.Cpu, Configuration, Device.Source);
+    public PciPageRequests Requests => new(Machine.Cpu, Configuration, Device.Source);
 
     /// <summary>Starts the unit in scalable mode, attaches the device to an empty domain, and lets it translate and ask.</summary>
     public async Task Start(uint pageRequests = 32, int queuePages = 1)
@@ -47,13 +47,14 @@ internal sealed class SharedSpaceWorld : IDisposable
             WindowLength = (ulong)Machine.Unit.WindowLength,
         });
         Domain = Driver.CreateDomain();
+        Requests.EnablePasids();
         await AttachDevice();
-        Translation.Enable(pageRequests);
+        Requests.Enable(pageRequests);
     }
 
     /// <summary>Attaches the device to its domain, with translation requests served.</summary>
     public async Task AttachDevice() =>
-        Assert.Equal(DmaRefusal.None, await Driver.Attach(Device.Source, Domain, hasDeviceTlb: true));
+        Assert.Equal(DmaRefusal.None, await Driver.Attach(Device.Source, Domain, DeviceTlbControl.TryFind(Configuration, Device.Source)));
 
     /// <summary>Runs a command of the device to its end.</summary>
     public async Task<PagingOutcome> Run(uint command, ulong address, uint length, Pasid? pasid)

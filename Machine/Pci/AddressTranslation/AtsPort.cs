@@ -236,6 +236,10 @@ public sealed class AtsPort : IDmaPort, IDeviceTlb
         }
 
         TranslationCompletion completion = RequestTranslation(address, need is Need.Write or Need.Both, attributes);
+
+        // A page that can only be written shows itself to those alone who ask for that.
+        if (need == Need.Nothing && completion is { Status: TranslationStatus.Success, Read: false })
+            completion = RequestTranslation(address, wantsWrite: true, attributes);
         if (completion.Status == TranslationStatus.CompleterAbort)
             return DmaStatus.Blocked;
         shift = BitOperations.Log2(Math.Max(completion.PageBytes, 1));
