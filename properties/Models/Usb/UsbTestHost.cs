@@ -25,7 +25,7 @@ internal sealed class UsbTestHost : IPortOwner
 
     public UsbBus Bus { get; }
 
-    public byte Address { get; private set; }
+    public byte Address { get; set; }
 
     /// <summary>Loses the host's acknowledgement of each IN packet, of so many bytes, for which it says so.</summary>
     public Func<int, bool> LosesAcknowledgement { get; set; } = static _ => false;
