@@ -37,6 +37,13 @@ internal sealed class ContextTables : IContextTables
         return true;
     }
 
+    public void RevokeTranslation(SourceId source)
+    {
+        GuestPhysicalAddress place = EntryAddress(new(_memory.Read128(_root + (ulong)(source.Bus * EntryBytes))), source);
+        ContextEntry entry = new(_memory.Read128(place));
+        _memory.Write64(place, (entry with { TranslationType = TranslationType.UntranslatedOnly }).Raw.Word0);
+    }
+
     public void Clear(SourceId source)
     {
         RootEntry root = new(_memory.Read128(_root + (ulong)(source.Bus * EntryBytes)));

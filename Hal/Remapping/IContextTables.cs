@@ -17,6 +17,9 @@ internal interface IContextTables
     /// <returns><c>false</c>, and nothing changed, when no frame is left.</returns>
     bool TrySet(SourceId source, ContextEntry entry, out bool isNewBus);
 
+    /// <summary>Refuses from now on what a requester asks for or did translate itself; its untranslated requests go on.</summary>
+    void RevokeTranslation(SourceId source);
+
     /// <summary>Makes an entry not present.</summary>
     void Clear(SourceId source);
 

@@ -14,6 +14,7 @@ internal sealed class InvalidationQueue : IInvalidator
 {
     private const int StopsMax = 8;
     private const int NoSlot = -1;
+    private const int DevicesAtATime = 32;
 
     private static readonly GlobalCommand _enable = new() { QueuedInvalidationEnable = true };
 
@@ -112,7 +113,7 @@ internal sealed class InvalidationQueue : IInvalidator
         {
             Requests++;
             _registers.Cpu.Processor.Charge(Cost.Invalidation);
-            if (!await TrySubmit(request) && !await TrySubmit(request.Widest))
+            if (!await TrySubmitAll(request) && !await TrySubmitAll(request.Widest))
                 throw _registers.Broken($"its invalidation queue stopped twice, the last time with {LastError}");
         }
         finally
@@ -147,6 +148,54 @@ internal sealed class InvalidationQueue : IInvalidator
             _gate.Leave();
         }
     }
+
+    // What the unit has cached first, then what devices have: they would fill themselves again from it.
+    private async ValueTask<bool> TrySubmitAll(InvalidationRequest request)
+    {
+        if (!await TrySubmit(request))
+            return false;
+        int devices = request.DeviceTlbs?.Count ?? 0;
+        for (int first = 0; first < devices; first += DevicesAtATime)
+        {
+            for (int at = first; at < Math.Min(devices, first + DevicesAtATime); at++)
+                EnqueueDevice(request, request.DeviceTlbs![at]);
+            if (!await TryFinish(request))
+                return false;
+        }
+
+        return true;
+    }
+
+    private void EnqueueDevice(InvalidationRequest request, SourceId device)
+    {
+        // Pages are named where the IOTLB was told of pages; else all of the address space is meant.
+        int mask = request.Iotlb == IotlbGranularity.Page ? request.AddressMask : InvalidationRequest.WholeMask;
+        Put(new DeviceTlbDescriptor
+        {
+            Type = InvalidationDescriptorType.DeviceTlb,
+            Source = device,
+            PhysicalFunction = device,
+            Size = mask != 0,
+            Address = RangeOf(request.Address, mask),
+        }.Raw);
+        if (!request.AllPasids)
+            return;
+        Put(new PasidDeviceTlbDescriptor
+        {
+            Type = InvalidationDescriptorType.PasidDeviceTlb,
+            Source = device,
+            PhysicalFunction = device,
+            Global = true,
+            Size = true,
+            Address = RangeOf(default, InvalidationRequest.WholeMask),
+        }.Raw);
+    }
+
+    // The size stands in the low ones of the address: all ones below bit 63 are everything.
+    private static Iova RangeOf(Iova address, int mask) =>
+        mask >= InvalidationRequest.WholeMask ? new(long.MaxValue & ~0xFFFul)
+        : mask == 0 ? address
+        : new(address.Value | ((2048ul << mask) - 4096));
 
     private ValueTask<bool> TrySubmit(InvalidationRequest request)
     {
@@ -273,7 +322,6 @@ internal sealed class InvalidationQueue : IInvalidator
 
         if (request.PasidDevice is not { } device)
             return;
-        bool isWhole = request.AddressMask >= InvalidationRequest.WholeMask;
         Put(new PasidDeviceTlbDescriptor
         {
             Type = InvalidationDescriptorType.PasidDeviceTlb,
@@ -281,11 +329,7 @@ internal sealed class InvalidationQueue : IInvalidator
             PhysicalFunction = device,
             Pasid = request.Pasid,
             Size = request.AddressMask != 0,
-
-            // The size stands in the low ones of the address: all ones below bit 63 are everything.
-            Address = isWhole ? new(long.MaxValue & ~0xFFFul)
-                : request.AddressMask == 0 ? request.Address
-                : new(request.Address.Value | ((2048ul << request.AddressMask) - 4096)),
+            Address = RangeOf(request.Address, request.AddressMask),
         }.Raw);
     }
 

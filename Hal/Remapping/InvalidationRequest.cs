@@ -42,6 +42,12 @@ internal readonly record struct InvalidationRequest
     /// <summary>The device that may keep translations of the PASID; null where none does.</summary>
     public SourceId? PasidDevice { get; private init; }
 
+    /// <summary>The devices that may keep translations of requests without PASID; null for none.</summary>
+    public IReadOnlyList<SourceId>? DeviceTlbs { get; init; }
+
+    /// <summary>Whether these devices may keep translations of processes, too, that depend on what changed.</summary>
+    public bool AllPasids { get; init; }
+
     /// <summary>Whether page requests that are under way shall be in their queue when it completes.</summary>
     public bool DrainsPageRequests { get; init; }
 
@@ -64,7 +70,16 @@ internal readonly record struct InvalidationRequest
     public static InvalidationRequest AllInterrupts { get; } = new() { Interrupts = InterruptScope.All };
 
     /// <summary>What is safe where it is not known how much of this request was done.</summary>
-    public InvalidationRequest Widest => Interrupts == InterruptScope.None ? Everything : Everything with { Interrupts = InterruptScope.All };
+    public InvalidationRequest Widest => Everything with
+    {
+        Interrupts = Interrupts == InterruptScope.None ? InterruptScope.None : InterruptScope.All,
+        Pasid = Pasid,
+        PasidDevice = PasidDevice,
+        AddressMask = WholeMask,
+        DeviceTlbs = DeviceTlbs,
+        AllPasids = AllPasids,
+        DrainsPageRequests = DrainsPageRequests,
+    };
 
     /// <summary>Some interrupt entries changed.</summary>
     public static InvalidationRequest OfInterrupts(int index, int mask) =>

@@ -70,6 +70,8 @@ public sealed class ProcessSpaces
         return (binding, DmaRefusal.None);
     }
 
+    internal bool AnyNestedOn(RemappingDomain host) => _bindings.Values.Any(binding => binding.Options.Host == host);
+
     internal bool IsBound(SourceId source) => _bindings.Keys.Any(key => key.Source == source);
 
     internal async ValueTask Invalidate(ProcessBinding binding, Iova address, ulong length)
@@ -89,8 +91,9 @@ public sealed class ProcessSpaces
 
     internal async ValueTask Unbind(ProcessBinding binding)
     {
-        if (!_bindings.Remove((binding.Source, binding.Pasid)))
+        if (binding.HasEnded)
             throw new InvalidOperationException($"PASID {binding.Pasid.Value} of {binding.Source} is not bound.");
+        binding.HasEnded = true;
 
         // 1. The entry, then what is cached of it: PASID cache, IOTLB, device TLB.
         _contexts.PasidsOf(binding.Source).Clear(binding.Pasid);
@@ -102,11 +105,14 @@ public sealed class ProcessSpaces
             await pageRequests.Cease(binding.Source, binding.Pasid, request);
         if (!binding.IsNested)
             _driver.ReleaseDomainId(binding.Domain);
+
+        // Only now can the PASID be somebody else's.
+        _ = _bindings.Remove((binding.Source, binding.Pasid));
     }
 
-    private static SourceId? DeviceOf(ProcessBinding binding) => binding.Options.HasDeviceTlb ? binding.Source : null;
+    private SourceId? DeviceOf(ProcessBinding binding) => _driver.HasDeviceTlb(binding.Source) ? binding.Source : null;
 
-    private static InvalidationRequest RequestOf(ProcessBinding binding) =>
+    private InvalidationRequest RequestOf(ProcessBinding binding) =>
         InvalidationRequest.OfPasid(binding.Domain, binding.Pasid, binding.IsNested, DeviceOf(binding));
 
     private PasidTableEntry EntryOf(ProcessBinding binding, GuestPhysicalAddress pageTable)

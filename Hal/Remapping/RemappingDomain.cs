@@ -21,6 +21,9 @@ public sealed class RemappingDomain
     private readonly Gate _gate = new();
     private bool _isReleased;
 
+    /// <summary>The requesters that may keep translations of it.</summary>
+    internal List<SourceId> DeviceTlbs { get; } = [];
+
     internal RemappingDomain(RemappingDriver driver, DomainTables tables, DomainId id, AddressWidth width)
     {
         _driver = driver;
@@ -195,7 +198,10 @@ public sealed class RemappingDomain
         InvalidationRequest request = unit.PageSelectiveInvalidation && mask <= unit.MaximumAddressMask
             ? InvalidationRequest.OfPages(Id, new(firstPage >> mask << mask << 12), mask, _change.LeafOnly)
             : InvalidationRequest.OfDomain(Id);
-        await _driver.Invalidator.Invalidate(request);
+
+        // Nested, a change of this stage may be anywhere in what a device knows of its processes.
+        bool isNested = DeviceTlbs.Count != 0 && _driver.Processes?.AnyNestedOn(this) == true;
+        await _driver.Invalidator.Invalidate(DeviceTlbs.Count == 0 ? request : request with { DeviceTlbs = DeviceTlbs, AllPasids = isNested });
         _change.Clear();
         _tables.ReleaseRetired();
     }

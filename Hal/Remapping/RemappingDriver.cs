@@ -171,16 +171,25 @@ public sealed class RemappingDriver
     }
 
     /// <summary>Lets a requester reach what is mapped in a domain, and nothing else.</summary>
-    /// <returns><see cref="DmaRefusal.None"/>, or <see cref="DmaRefusal.Exhausted"/> when no frame is left for the context table of its bus.</returns>
+    /// <param name="source">The requester.</param>
+    /// <param name="domain">The domain.</param>
+    /// <param name="hasDeviceTlb">Whether it may ask for translations and keep them: then it is told of all that changes.</param>
+    /// <returns>
+    /// <see cref="DmaRefusal.None"/>, or why nothing changed: <see cref="DmaRefusal.Exhausted"/> when no frame is left for its tables;
+    /// <see cref="DmaRefusal.Denied"/> where translations are wanted, and the unit gives none or has no queue in use.
+    /// </returns>
     /// <exception cref="InvalidOperationException">It is attached already.</exception>
-    public ValueTask<DmaRefusal> Attach(SourceId source, RemappingDomain domain)
+    public ValueTask<DmaRefusal> Attach(SourceId source, RemappingDomain domain, bool hasDeviceTlb = false)
     {
+        if (hasDeviceTlb && (!Unit.Extended.DeviceTlb || !UsesQueue))
+            return new(DmaRefusal.Denied);
+
         if (!_domains.Contains(domain))
             throw new InvalidOperationException($"Domain {domain.Id} is none of this driver's.");
         ContextEntry entry = new()
         {
             Present = true,
-            TranslationType = TranslationType.UntranslatedOnly,
+            TranslationType = hasDeviceTlb ? TranslationType.WithDeviceTlb : TranslationType.UntranslatedOnly,
             SecondStageTable = TableMemory.ForUnit(domain.Root),
             AddressWidth = domain.Width,
             DomainId = domain.Id,
@@ -215,6 +224,23 @@ public sealed class RemappingDriver
         return Attach(source, entry, domain: null);
     }
 
+    /// <summary>Refuses from now on what a device asks to be translated and what it translated itself, and tells it of no change any more.</summary>
+    /// <remarks>For a device that was reset, or that does not answer: it does not complete invalidations. Its untranslated requests go on.</remarks>
+    /// <exception cref="InvalidOperationException">It is not attached.</exception>
+    public async ValueTask RevokeTranslation(SourceId source)
+    {
+        if (!_attached.TryGetValue(source, out Attachment attachment))
+            throw new InvalidOperationException($"The requester {source} is not attached.");
+        if (attachment.Domain?.DeviceTlbs.Remove(source) != true)
+            return;
+        _contexts.RevokeTranslation(source);
+        await Invalidator.Invalidate(InvalidationRequest.Everything);
+    }
+
+    /// <summary>Whether a requester is told of what changes in its address spaces.</summary>
+    internal bool HasDeviceTlb(SourceId source) =>
+        _attached.TryGetValue(source, out Attachment attachment) && attachment.Domain?.DeviceTlbs.Contains(source) == true;
+
     /// <summary>Takes everything from a requester; when it completes, all its requests are blocked.</summary>
     /// <exception cref="InvalidOperationException">It is not attached.</exception>
     public async ValueTask Detach(SourceId source)
@@ -227,7 +253,9 @@ public sealed class RemappingDriver
         try
         {
             _contexts.Clear(source);
-            await Invalidator.Invalidate(InvalidationRequest.OfDevice(source, attachment.DomainId, attachment.DomainId));
+            InvalidationRequest request = InvalidationRequest.OfDevice(source, attachment.DomainId, attachment.DomainId);
+            bool hasDeviceTlb = attachment.Domain?.DeviceTlbs.Remove(source) == true;
+            await Invalidator.Invalidate(hasDeviceTlb ? request with { DeviceTlbs = [source] } : request);
             _contexts.Release(source);
         }
         finally
@@ -350,12 +378,15 @@ public sealed class RemappingDriver
         if (!_attached.TryAdd(source, new(entry.DomainId, domain)))
             throw new InvalidOperationException($"The requester {source} is attached already.");
         domain?.Attached += 1;
+        if (entry.TranslationType == TranslationType.WithDeviceTlb)
+            domain!.DeviceTlbs.Add(source);
         await _gate.Enter();
         try
         {
             if (!_contexts.TrySet(source, entry, out bool isNewBus))
             {
                 domain?.Attached -= 1;
+                _ = domain?.DeviceTlbs.Remove(source);
                 _attached.Remove(source);
                 return DmaRefusal.Exhausted;
             }

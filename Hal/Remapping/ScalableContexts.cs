@@ -64,10 +64,14 @@ internal sealed class ScalableContexts : IContextTables
     /// <summary>Lets a requester that is attached ask for pages, or no longer (PRE).</summary>
     public void SetPageRequests(SourceId source, bool enabled)
     {
-        _ = TryFindTable(HalfOf(source), out GuestPhysicalAddress table);
-        GuestPhysicalAddress place = EntryPlace(table, source);
-        ScalableContextEntry context = new(new(_memory.Read64(place), 0, 0, 0));
+        GuestPhysicalAddress place = PlaceOf(source, out ScalableContextEntry context);
         _memory.Write64(place, (context with { PageRequestsEnabled = enabled }).Raw.Word0);
+    }
+
+    public void RevokeTranslation(SourceId source)
+    {
+        GuestPhysicalAddress place = PlaceOf(source, out ScalableContextEntry context);
+        _memory.Write64(place, (context with { DeviceTlbEnabled = false, PageRequestsEnabled = false }).Raw.Word0);
     }
 
     public void Clear(SourceId source)
@@ -112,6 +116,15 @@ internal sealed class ScalableContexts : IContextTables
 
     private static GuestPhysicalAddress EntryPlace(GuestPhysicalAddress table, SourceId source) =>
         table + (ulong)((source.DeviceFunction & 0x7F) * EntryBytes);
+
+    // All flags are in the first word of the entry.
+    private GuestPhysicalAddress PlaceOf(SourceId source, out ScalableContextEntry context)
+    {
+        _ = TryFindTable(HalfOf(source), out GuestPhysicalAddress table);
+        GuestPhysicalAddress place = EntryPlace(table, source);
+        context = new(new(_memory.Read64(place), 0, 0, 0));
+        return place;
+    }
 
     private bool TryFindTable(GuestPhysicalAddress half, out GuestPhysicalAddress table)
     {

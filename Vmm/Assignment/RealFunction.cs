@@ -31,6 +31,7 @@ internal sealed class RealFunction
         Bars = [.. PciBarSizing.Read(Space, source).Where(bar => bar.Kind == PciBarKind.Memory)];
         Capabilities = PciCapabilityList.Read(Space, source);
         Reset = DeviceReset.TryFind(host, source) ?? throw new DeviceException($"{source} cannot be reset.");
+        Translation = new(host.Cpu, Space, source);
         _msi = Capabilities.FirstOrDefault(capability => capability.Id == PciCapabilityId.Msi).Offset;
     }
 
@@ -48,6 +49,12 @@ internal sealed class RealFunction
 
     /// <summary>The way to reset it.</summary>
     public DeviceReset Reset { get; }
+
+    /// <summary>Its bits for translation and page requests.</summary>
+    public PciAddressTranslation Translation { get; }
+
+    /// <summary>How many page requests it may have under way; 0 while it may not even ask for translations.</summary>
+    public uint PageRequests { get; set; }
 
     /// <summary>Whether it can send interrupt messages of the kind that is passed on to guests.</summary>
     public bool HasMessages => _msi != 0;
@@ -70,7 +77,7 @@ internal sealed class RealFunction
         Space.Write16(PciOffset.Command, (ushort)(on ? command | PciCommand.BusMaster : command & ~PciCommand.BusMaster));
     }
 
-    /// <summary>Puts back what a reset took: BARs where firmware had them, its message to the host, memory space on, not bus master.</summary>
+    /// <summary>Puts back what a reset took: BARs where firmware had them, its message to the host, memory space on, translation, not bus master.</summary>
     public void Restore()
     {
         foreach (PciBarInfo bar in Bars)
@@ -83,6 +90,8 @@ internal sealed class RealFunction
 
         Space.Write16(PciOffset.Command, (ushort)(PciCommand.MemorySpace | PciCommand.InterruptDisable));
         SendTo(_message);
+        if (PageRequests != 0)
+            Translation.Enable(PageRequests);
     }
 
     /// <summary>The guest resets its device, and waits for it.</summary>
@@ -114,6 +123,14 @@ internal sealed class RealFunction
         if ((control & MsiHasMask) != 0)
             Space.Write32(data + 4, 0);
         Space.Write16(_msi + 2, (ushort)(control | MsiEnable));
+    }
+
+    /// <summary>Holds its interrupt back, or lets it go: what came meanwhile is sent then. Nothing happens where it cannot be masked.</summary>
+    public void MaskMessages(bool on)
+    {
+        ushort control = _msi == 0 ? (ushort)0 : Space.Read16(_msi + 2);
+        if ((control & MsiHasMask) != 0)
+            Space.Write32(_msi + ((control & MsiIs64Bit) != 0 ? 16 : 12), on ? 1u : 0);
     }
 
     private bool TryFindBar(int index, out PciBarInfo found)

@@ -28,14 +28,17 @@ public sealed class PciAddressTranslation(ICpu cpu, IConfigurationAccess configu
     private const ulong PollNs = 10_000;
     private const int Polls = 10_000;
 
-    /// <summary>Turns on what the device has of it.</summary>
+    /// <summary>Whether the device can ask for pages.</summary>
+    /// <exception cref="DeviceException">The capability list is none.</exception>
+    public bool CanAskForPages => Find(PciExtendedCapabilityId.AddressTranslation) != 0 && Find(PciExtendedCapabilityId.PageRequest) != 0;
+
+    /// <summary>Turns on what the device has of it; all of it must be off, as after a reset or <see cref="Disable"/>.</summary>
     /// <param name="pageRequests">How many page requests it may have under way; 0 to let it ask for none.</param>
-    /// <exception cref="DeviceException">A capability list is none, or the page requests of before do not come to an end.</exception>
-    public async ValueTask Enable(uint pageRequests)
+    /// <exception cref="DeviceException">The capability list is none.</exception>
+    public void Enable(uint pageRequests)
     {
         int pasid = Find(PciExtendedCapabilityId.Pasid), translation = Find(PciExtendedCapabilityId.AddressTranslation);
         int pages = Find(PciExtendedCapabilityId.PageRequest);
-        await Disable();
 
         // 1. PASIDs, while translation is off. 2. Translation.
         if (pasid != 0)
