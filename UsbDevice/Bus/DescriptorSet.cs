@@ -10,7 +10,8 @@ public sealed class DescriptorSet
     private const int StringCharactersMax = 126;
 
     private readonly byte[] _device;
-    private readonly byte[]? _qualifier;
+    private byte[]? _qualifier;
+    private DescriptorSet? _otherSpeed;
     private readonly byte[][] _configurations;
     private readonly byte[][] _strings;
 
@@ -38,6 +39,13 @@ public sealed class DescriptorSet
     /// <summary>The device descriptor.</summary>
     public DeviceDescriptor Device { get; }
 
+    /// <summary>Makes two sets each other's answer to what the device would be at the other speed.</summary>
+    public static void Pair(DescriptorSet highSpeed, DescriptorSet fullSpeed)
+    {
+        highSpeed.Join(fullSpeed);
+        fullSpeed.Join(highSpeed);
+    }
+
     /// <summary>A descriptor that the host asks for; empty where there is none.</summary>
     /// <param name="type">Which kind.</param>
     /// <param name="index">Which one of that kind, from 0 on.</param>
@@ -46,6 +54,7 @@ public sealed class DescriptorSet
         DescriptorType.Device when index == 0 => _device,
         DescriptorType.DeviceQualifier when index == 0 => _qualifier,
         DescriptorType.Configuration => At(_configurations, index),
+        DescriptorType.OtherSpeedConfiguration when _otherSpeed is { } other => AsOtherSpeed(At(other._configurations, index)),
         DescriptorType.String => At(_strings, index),
         _ => default,
     };
@@ -60,6 +69,21 @@ public sealed class DescriptorSet
         }
 
         return default;
+    }
+
+    private void Join(DescriptorSet other)
+    {
+        _otherSpeed = other;
+        _qualifier = Packed.ToArray(QualifierOf(other.Device, other._configurations.Length), DeviceQualifierDescriptor.Size);
+    }
+
+    private static ReadOnlySpan<byte> AsOtherSpeed(ReadOnlySpan<byte> configuration)
+    {
+        if (configuration.IsEmpty)
+            return default;
+        byte[] whole = configuration.ToArray();
+        whole[1] = (byte)DescriptorType.OtherSpeedConfiguration;
+        return whole;
     }
 
     private static ReadOnlySpan<byte> At(byte[][] list, int index) => (uint)index < (uint)list.Length ? list[index] : default;

@@ -11,9 +11,9 @@ internal sealed class UsbTestHost : IPortOwner
     private readonly bool[] _toggles = new bool[32];
     private readonly byte[] _packet = new byte[UsbBus.PacketMax];
 
-    public UsbTestHost(IUsbDevice device)
+    public UsbTestHost(IUsbDevice device, UsbSpeed speed = UsbSpeed.High)
     {
-        Bus = new(this, UsbSpeed.High, 1);
+        Bus = new(this, speed, 1);
         Bus.Ports[0].Plug(device);
         Bus.Ports[0].Passes = true;
         device.Reset();
@@ -75,6 +75,16 @@ internal sealed class UsbTestHost : IPortOwner
         Assert.Equal((UsbPid.Data1, 0), (reply.Pid, reply.Length));
         Bus.EndIn(new(UsbPid.In, Address, 0), reply, default, acknowledged: true);
         return [];
+    }
+
+    /// <summary>Talks to another device on the same bus for a while.</summary>
+    public T At<T>(byte address, Func<T> talk)
+    {
+        byte mine = Address;
+        Address = address;
+        T result = talk();
+        Address = mine;
+        return result;
     }
 
     /// <summary>Gives the device an address and its first configuration.</summary>
