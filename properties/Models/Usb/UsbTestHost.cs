@@ -196,6 +196,21 @@ internal sealed class UsbTestHost : IPortOwner
         },
         data);
 
+    /// <summary>Sends a packet that nobody acknowledges.</summary>
+    public void IsochronousOut(int endpoint, ReadOnlySpan<byte> data) =>
+        Assert.Equal(UsbPid.None, Bus.Out(new(UsbPid.Out, Address, (byte)endpoint), UsbPid.Data0, data).Pid);
+
+    /// <summary>Fetches a packet and acknowledges nothing.</summary>
+    public (UsbPid Pid, byte[] Data) IsochronousIn(int endpoint)
+    {
+        UsbToken token = new(UsbPid.In, Address, (byte)endpoint);
+        UsbReply reply = Bus.In(token, _packet);
+        byte[] data = _packet[..reply.Length];
+        if (reply.IsData)
+            Bus.EndIn(token, reply, data, acknowledged: false);
+        return (reply.Pid, data);
+    }
+
     /// <summary>Clears the halt of an endpoint on both sides.</summary>
     public void ClearHalt(int endpoint, bool isIn)
     {

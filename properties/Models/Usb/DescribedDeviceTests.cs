@@ -5,7 +5,7 @@ using FsCheck.Fluent;
 
 namespace Dma.Properties;
 
-public sealed class RecordedDeviceTests
+public sealed class DescribedDeviceTests
 {
     private const string Corpus = "corpora/usb-descriptors";
 
@@ -24,7 +24,7 @@ public sealed class RecordedDeviceTests
         {
             byte[] bytes = File.ReadAllBytes(file);
             Assert.True(RecordedDescriptors.TryRead(bytes, [], out RecordedDescriptors? recorded, out string problem), problem);
-            RecordedDevice device = new(recorded);
+            DescribedDevice device = new(recorded);
             UsbTestHost host = new(device, recorded.Descriptors.MaxPacketSize0);
             bool hasDevice = bytes is [18, 1, ..];
             bool isReport = Path.GetFileName(file).StartsWith("hidreport", StringComparison.Ordinal);
@@ -57,7 +57,7 @@ public sealed class RecordedDeviceTests
         byte[] configuration = File.ReadAllBytes(SharedFiles.Require($"{Corpus}/config_0627-0001_45c78a8b.bin"));
         byte[] report = File.ReadAllBytes(SharedFiles.Require($"{Corpus}/hidreport_0627-0001_c8c394b8.bin"));
         Assert.True(RecordedDescriptors.TryRead(configuration, [report], out RecordedDescriptors? recorded, out string problem), problem);
-        UsbTestHost host = new(new RecordedDevice(recorded));
+        UsbTestHost host = new(new DescribedDevice(recorded));
         host.Configure();
         Assert.Equal(report, Report(host, 0));
         Assert.Null(Report(host, 1));
@@ -77,7 +77,7 @@ public sealed class RecordedDeviceTests
         byte[] store = [5, 15, 12, 0, 1, 7, 16, 2, 2, 0, 0, 0];
         byte[] whole = [.. Sample, .. languages, .. name, .. store, .. qualifier, .. other];
         Assert.True(RecordedDescriptors.TryRead(whole, [], out RecordedDescriptors? recorded, out string problem), problem);
-        UsbTestHost host = new(new RecordedDevice(recorded));
+        UsbTestHost host = new(new DescribedDevice(recorded));
         Assert.Equal(qualifier, host.Descriptor(DescriptorType.DeviceQualifier));
         Assert.Equal(other, host.Descriptor(DescriptorType.OtherSpeedConfiguration));
         Assert.Equal(languages, host.Descriptor(DescriptorType.String));
@@ -91,7 +91,7 @@ public sealed class RecordedDeviceTests
     {
         Assert.True(RecordedDescriptors.TryRead(Sample, [], out RecordedDescriptors? recorded, out string problem), problem);
         Assert.Equal(UsbSpeed.Full, recorded.Speed);
-        UsbTestHost host = new(new RecordedDevice(recorded));
+        UsbTestHost host = new(new DescribedDevice(recorded));
         host.Configure();
         Assert.Equal(UsbPid.None, host.In(1, 64, 64).End);
         Assert.True(host.SetInterface(0, 1));
@@ -174,7 +174,7 @@ public sealed class RecordedDeviceTests
                 return;
             }
 
-            UsbTestHost host = new(new RecordedDevice(recorded), recorded.Descriptors.MaxPacketSize0);
+            UsbTestHost host = new(new DescribedDevice(recorded), recorded.Descriptors.MaxPacketSize0);
             _ = Assert.IsType<byte[]>(host.Descriptor(DescriptorType.Device));
             Assert.NotNull(host.Control(new() { Request = (byte)StandardRequest.SetAddress, Value = 1 }));
             host.Address = 1;

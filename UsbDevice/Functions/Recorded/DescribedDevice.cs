@@ -9,7 +9,7 @@ namespace Dma.UsbDevice;
 /// </remarks>
 /// <param name="recorded">The recording.</param>
 /// <param name="speed">The speed; null for the one that fits the recording.</param>
-public sealed class RecordedDevice(RecordedDescriptors recorded, UsbSpeed? speed = null)
+public sealed class DescribedDevice(RecordedDescriptors recorded, UsbSpeed? speed = null)
     : StandardDevice(speed ?? recorded.Speed, recorded.Descriptors)
 {
     /// <inheritdoc/>
