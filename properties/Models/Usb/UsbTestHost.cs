@@ -15,9 +15,17 @@ internal sealed class UsbTestHost : IPortOwner
     /// <param name="device">The device.</param>
     /// <param name="packet0">Bytes in a full packet of endpoint 0, where they are not what the speed says.</param>
     public UsbTestHost(IUsbDevice device, int? packet0 = null)
+        : this(device, device.Speed, packet0)
+    {
+    }
+
+    /// <param name="device">The device.</param>
+    /// <param name="speed">Of the bus.</param>
+    /// <param name="packet0">Bytes in a full packet of endpoint 0, where they are not what the speed says.</param>
+    public UsbTestHost(IUsbDevice device, UsbSpeed speed, int? packet0 = null)
     {
         _packet0 = packet0 ?? (device.Speed == UsbSpeed.Super ? 512 : device.Speed == UsbSpeed.Low ? 8 : 64);
-        Bus = new(this, device.Speed, 1);
+        Bus = new(this, speed, 1);
         Bus.Ports[0].Plug(device);
         Bus.Ports[0].Passes = true;
         device.Reset();
@@ -25,7 +33,7 @@ internal sealed class UsbTestHost : IPortOwner
 
     public UsbBus Bus { get; }
 
-    public byte Address { get; private set; }
+    public byte Address { get; set; }
 
     /// <summary>Loses the host's acknowledgement of each IN packet, of so many bytes, for which it says so.</summary>
     public Func<int, bool> LosesAcknowledgement { get; set; } = static _ => false;
@@ -80,6 +88,16 @@ internal sealed class UsbTestHost : IPortOwner
         Assert.Equal((UsbPid.Data1, 0), (reply.Pid, reply.Length));
         Bus.EndIn(new(UsbPid.In, Address, 0), reply, default, acknowledged: true);
         return [];
+    }
+
+    /// <summary>Talks to another device on the same bus for a while.</summary>
+    public T At<T>(byte address, Func<T> talk)
+    {
+        byte mine = Address;
+        Address = address;
+        T result = talk();
+        Address = mine;
+        return result;
     }
 
     /// <summary>Gives the device an address and its first configuration.</summary>
@@ -177,6 +195,21 @@ internal sealed class UsbTestHost : IPortOwner
             Length = (ushort)(data?.Length ?? length),
         },
         data);
+
+    /// <summary>Sends a packet that nobody acknowledges.</summary>
+    public void IsochronousOut(int endpoint, ReadOnlySpan<byte> data) =>
+        Assert.Equal(UsbPid.None, Bus.Out(new(UsbPid.Out, Address, (byte)endpoint), UsbPid.Data0, data).Pid);
+
+    /// <summary>Fetches a packet and acknowledges nothing.</summary>
+    public (UsbPid Pid, byte[] Data) IsochronousIn(int endpoint)
+    {
+        UsbToken token = new(UsbPid.In, Address, (byte)endpoint);
+        UsbReply reply = Bus.In(token, _packet);
+        byte[] data = _packet[..reply.Length];
+        if (reply.IsData)
+            Bus.EndIn(token, reply, data, acknowledged: false);
+        return (reply.Pid, data);
+    }
 
     /// <summary>Clears the halt of an endpoint on both sides.</summary>
     public void ClearHalt(int endpoint, bool isIn)

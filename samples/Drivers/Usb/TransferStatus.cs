@@ -32,6 +32,9 @@ public enum TransferStatus
 
     /// <summary>The pipe was closed before it ended.</summary>
     Canceled,
+
+    /// <summary>The controller does not understand what it was given, or the bus had no time for it.</summary>
+    Rejected,
 }
 
 /// <summary>How a transfer ended and how far it came.</summary>
@@ -51,6 +54,7 @@ public readonly record struct TransferResult(TransferStatus Status, int Bytes)
         TransferStatus.TimedOut => DriverFailure.TransferTimeout,
         TransferStatus.ControllerStopped => DriverFailure.HostSystemError,
         TransferStatus.NotMapped => DriverFailure.DmaRefused,
+        TransferStatus.Rejected => DriverFailure.CommandRefused,
         _ => DriverFailure.NoAnswer,
     };
 }
