@@ -3,10 +3,12 @@ namespace Dma.UsbDevice.Spec;
 /// <summary>How much of the bus below a transaction translator is promised, by the microframe in which it is started (USB 2.0, transaction translator; best case budget).</summary>
 /// <remarks>
 /// Six microframes of a frame can be used whole, of the seventh 30 µs, and nothing of the eighth; what does not fit into
-/// one runs on into the next. What is longer than a microframe needs the microframes that it fills for itself.
+/// one runs on into the next, as long as each begins in its own. What is longer than a microframe needs the microframes
+/// that it fills for itself. So results are there by the fourth microframe behind a start, where complete-splits end.
 /// </remarks>
 /// <param name="frames">Frames in the list, a power of two.</param>
-public sealed class TranslatorBudget(int frames)
+/// <param name="thinkNs">What the translator needs between two transactions, in nanoseconds: 8 full-speed bit times for each unit of its think time and one more.</param>
+public sealed class TranslatorBudget(int frames, uint thinkNs = 667)
 {
     private const int Microframes = 8;
     private const int StartsMax = 16;
@@ -27,17 +29,17 @@ public sealed class TranslatorBudget(int frames)
     {
         for (int frame = turns.Frame; frame < frames; frame += turns.FramePeriod)
         {
-            if (!Fits(frame, turns, ns))
+            if (!Fits(frame, turns, ns + thinkNs))
                 return false;
         }
 
-        Change(turns, ns, isRemoval: false);
+        Change(turns, ns + thinkNs, isRemoval: false);
         return true;
     }
 
     /// <summary>Takes a promise back.</summary>
     /// <exception cref="InvalidOperationException">It was never made.</exception>
-    public void Remove(in PeriodicTurns turns, uint ns) => Change(turns, ns, isRemoval: true);
+    public void Remove(in PeriodicTurns turns, uint ns) => Change(turns, ns + thinkNs, isRemoval: true);
 
     private bool Fits(int frame, in PeriodicTurns turns, uint ns)
     {
@@ -52,8 +54,14 @@ public sealed class TranslatorBudget(int frames)
         uint carried = 0;
         for (int microframe = 0; microframe < Microframes; microframe++)
         {
-            uint all = carried + loads[microframe] + (microframe == first ? ns : 0);
             uint limit = microframe < 6 ? MicroframeNs : microframe == 6 ? SeventhNs : 0;
+
+            // What begins here must find time here: the new one behind all others, the others behind what runs on.
+            uint before = carried + (microframe == first ? loads[microframe] : 0);
+            bool begins = microframe == first || loads[microframe] != 0;
+            if (begins && before >= limit)
+                return false;
+            uint all = carried + loads[microframe] + (microframe == first ? ns : 0);
             carried = all - Math.Min(all, limit);
             if ((turns.StartMask >> microframe & 1) != 0 && _starts[(frame * Microframes) + microframe] >= StartsMax)
                 return false;

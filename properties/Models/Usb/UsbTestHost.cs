@@ -31,6 +31,9 @@ internal sealed class UsbTestHost : IPortOwner
         device.Reset();
     }
 
+    /// <summary>Talks over a bus that a controller has too; the device answers at address 0.</summary>
+    public UsbTestHost(UsbBus bus) => Bus = bus;
+
     public UsbBus Bus { get; }
 
     public byte Address { get; set; }
