@@ -191,6 +191,7 @@ public sealed class Host : IDisposable
                 throw new InvalidOperationException($"{device.Source} cannot be taken back from {machine.Name}: {result.Reason}.");
         }
 
+        machine.StopPosting();
         machine.Memory.Release();
         Add(machine.Cpu.Processor.Meter, _past);
         _machines.Remove(machine.Number);

@@ -65,6 +65,12 @@ public sealed class Assignment
     /// <summary>How many interrupts were passed on to the guest since it was assigned.</summary>
     public ulong InterruptsForwarded => _forwarder?.Forwarded ?? 0;
 
+    /// <summary>Whether interrupts are posted now; else they are passed on.</summary>
+    public bool IsPosted => _interrupt?.IsPosted ?? false;
+
+    /// <summary>Whether posted interrupts wake a guest that was preempted; to be chosen before the device is exposed.</summary>
+    public bool IsUrgent { get; set; }
+
     /// <summary>The BARs whose registers the guest reaches without an exit.</summary>
     public IReadOnlyList<int> MappedBars => _function is { } function ? [.. function.MappedBars] : [];
 
@@ -204,6 +210,8 @@ public sealed class Assignment
     /// <param name="guestAddress">Where: bus 0, function 0, a free device number.</param>
     public ValueTask<AssignmentResult> Expose(SourceId guestAddress) => Step(AssignmentState.Isolated, async () =>
     {
+        if (TryPreparePosting(Machine!) is { IsDone: false } refused)
+            return refused;
         if (_real!.HasMessages)
         {
             _interrupt = await DeviceInterrupt.TryTake(_host, Source);
@@ -366,8 +374,10 @@ public sealed class Assignment
         _function = new(_real!, machine.Memory);
         if (_interrupt is { } interrupt)
         {
-            _forwarder = new(_function, machine.Cpu.Processor, interrupt.Signal);
+            _forwarder = new(_function, machine, interrupt.Signal);
             _forwarder.Run();
+            if (machine.Schedule.Posting is { } posting)
+                _function.MessageMoved = message => interrupt.Follow(posting.TargetOf(message, IsUrgent), _real!);
             _real!.SendTo(interrupt.Message);
         }
 
@@ -378,6 +388,20 @@ public sealed class Assignment
 
         machine.Add(this);
         return Move(AssignmentState.Assigned);
+    }
+
+    private AssignmentResult TryPreparePosting(VirtualMachine machine)
+    {
+        if (machine.Delivery != InterruptDelivery.Posted || machine.Schedule.Posting is not null || !machine.IsRunning)
+            return AssignmentResult.Done;
+        if (_host.Remapping.Interrupts is not { } remapping)
+            return Refuse(AssignmentRefusal.NotPosted, $"{machine.Name} wants its interrupts posted, and the host does not remap any");
+        if (!remapping.CanPost)
+            return Refuse(AssignmentRefusal.NotPosted, $"{machine.Name} wants its interrupts posted, and the remapping unit cannot (CAP.PI is 0)");
+        machine.Schedule.Posting = PostedInterrupts.TryCreate(machine, remapping);
+        return machine.Schedule.Posting is not null
+            ? AssignmentResult.Done
+            : Refuse(AssignmentRefusal.NotPosted, $"{machine.Name} wants its interrupts posted, and no processor or descriptor is left for it");
     }
 
     // As firmware would: places where the guest finds the registers, until it moves them.

@@ -138,6 +138,14 @@ internal sealed class RealFunction
         Space.Write16(_msi + 2, (ushort)(control | MsiEnable));
     }
 
+    /// <summary>Holds its interrupt back, or lets it go: what came meanwhile is sent then. Nothing happens where it cannot be masked.</summary>
+    public void MaskMessages(bool on)
+    {
+        ushort control = _msi == 0 ? (ushort)0 : Space.Read16(_msi + 2);
+        if ((control & MsiHasMask) != 0)
+            Space.Write32(_msi + ((control & MsiIs64Bit) != 0 ? 16 : 12), on ? 1u : 0);
+    }
+
     private bool TryFindBar(int index, out PciBarInfo found)
     {
         foreach (PciBarInfo bar in Bars)
