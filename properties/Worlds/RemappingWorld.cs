@@ -16,8 +16,13 @@ internal sealed class RemappingWorld : IDisposable, IInterruptSink, IRemappingOb
     private uint _ticket;
 
     public RemappingWorld(HardwareProfile profile, ulong memoryBytes = 64 << 20)
+        : this(profile, new PhysicalMemory(memoryBytes))
     {
-        Memory = new(memoryBytes);
+    }
+
+    public RemappingWorld(HardwareProfile profile, PhysicalMemory memory)
+    {
+        Memory = memory;
         Unit = new(Memory, this, profile) { Observer = this };
     }
 
