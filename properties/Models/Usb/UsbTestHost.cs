@@ -15,13 +15,24 @@ internal sealed class UsbTestHost : IPortOwner
     /// <param name="device">The device.</param>
     /// <param name="packet0">Bytes in a full packet of endpoint 0, where they are not what the speed says.</param>
     public UsbTestHost(IUsbDevice device, int? packet0 = null)
+        : this(device, device.Speed, packet0)
+    {
+    }
+
+    /// <param name="device">The device.</param>
+    /// <param name="speed">Of the bus.</param>
+    /// <param name="packet0">Bytes in a full packet of endpoint 0, where they are not what the speed says.</param>
+    public UsbTestHost(IUsbDevice device, UsbSpeed speed, int? packet0 = null)
     {
         _packet0 = packet0 ?? (device.Speed == UsbSpeed.Super ? 512 : device.Speed == UsbSpeed.Low ? 8 : 64);
-        Bus = new(this, device.Speed, 1);
+        Bus = new(this, speed, 1);
         Bus.Ports[0].Plug(device);
         Bus.Ports[0].Passes = true;
         device.Reset();
     }
+
+    /// <summary>Talks over a bus that a controller has too; the device answers at address 0.</summary>
+    public UsbTestHost(UsbBus bus) => Bus = bus;
 
     public UsbBus Bus { get; }
 
@@ -80,6 +91,16 @@ internal sealed class UsbTestHost : IPortOwner
         Assert.Equal((UsbPid.Data1, 0), (reply.Pid, reply.Length));
         Bus.EndIn(new(UsbPid.In, Address, 0), reply, default, acknowledged: true);
         return [];
+    }
+
+    /// <summary>Talks to another device on the same bus for a while.</summary>
+    public T At<T>(byte address, Func<T> talk)
+    {
+        byte mine = Address;
+        Address = address;
+        T result = talk();
+        Address = mine;
+        return result;
     }
 
     /// <summary>Gives the device an address and its first configuration.</summary>
