@@ -17,7 +17,7 @@ public sealed class VfioUserCommandLineTests : IDisposable
 
     [Theory]
     [InlineData("--socket", "serve")]
-    [InlineData("'floppy=x' is no device. There is: disk=FILE.", "serve", "--socket", "{path}", "--device", "floppy=x")]
+    [InlineData("'floppy' is no USB device.", "serve", "--socket", "{path}", "--device", "floppy=x")]
     [InlineData("does not exist", "serve", "--socket", "{path}", "--device", "disk=/nowhere/at/all")]
     [InlineData("No profile is called 'nobody'", "serve", "--socket", "{path}", "--profile", "nobody")]
     [InlineData("uhci", "serve", "--socket", "{path}", "--usb", "uhci")]
