@@ -15,17 +15,25 @@ public sealed class RemappedPort : IDmaPort
     private readonly InterruptRemapper _interrupts;
     private readonly DeviceTlbs _deviceTlbs;
     private readonly HardwareProfile _profile;
+    private readonly PageRequestReceiver? _pageRequests;
     private readonly RequestStream _stream;
     private readonly FrontTable _front;
 
     internal RemappedPort(
-        SourceId source, PhysicalMemory memory, Translator translator, InterruptRemapper interrupts, DeviceTlbs deviceTlbs, HardwareProfile profile)
+        SourceId source,
+        PhysicalMemory memory,
+        Translator translator,
+        InterruptRemapper interrupts,
+        DeviceTlbs deviceTlbs,
+        PageRequestReceiver? pageRequests,
+        HardwareProfile profile)
     {
         Source = source;
         _memory = memory;
         _translator = translator;
         _interrupts = interrupts;
         _deviceTlbs = deviceTlbs;
+        _pageRequests = pageRequests;
         _profile = profile;
         _stream = new(this);
         _front = _stream.Front;
@@ -77,6 +85,10 @@ public sealed class RemappedPort : IDmaPort
     /// <inheritdoc/>
     public TranslationCompletion RequestTranslation(Iova address, bool wantsWrite, DmaAttributes attributes = default) =>
         _translator.RequestTranslation(_stream, address.Value, wantsWrite, attributes with { AddressType = AddressType.Translation });
+
+    /// <inheritdoc/>
+    /// <remarks>A unit without ECAP.PRS drops the message.</remarks>
+    public void RequestPage(in PageRequest request) => _pageRequests?.Receive(_stream, request);
 
     /// <inheritdoc/>
     public void CompleteInvalidation(int tag) => _deviceTlbs.Complete(Source, tag);

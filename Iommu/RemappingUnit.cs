@@ -22,6 +22,8 @@ public sealed class RemappingUnit : IDmaFabric, IMmioDevice, IRegisterEffects
     private readonly Translator _translator;
     private readonly InvalidationQueue _queue;
     private readonly DeviceTlbs _deviceTlbs;
+    private readonly PageRequestQueue _pageRequestQueue;
+    private readonly PageRequestReceiver? _pageRequests;
     private readonly Dictionary<SourceId, RemappedPort> _ports = [];
     private readonly int _invalidateAddress;
     private readonly int _iotlbInvalidate;
@@ -51,6 +53,9 @@ public sealed class RemappingUnit : IDmaFabric, IMmioDevice, IRegisterEffects
         {
             Disabled = () => Status = Status with { QueuedInvalidationEnabled = false },
         };
+        _pageRequestQueue = new(_registers, memory, new(_registers, RegisterOffsets.PageRequestEventControl, memory, interrupts));
+        if (profile.ExtendedCapabilities.PageRequests)
+            _pageRequests = new(new(_translator, _faults), _pageRequestQueue, _deviceTlbs);
         bool byRegister = RegisterMap.HasRegisterInvalidation(profile);
         _invalidateAddress = byRegister ? RegisterOffsets.InvalidateAddress(profile.ExtendedCapabilities) : -1;
         _iotlbInvalidate = byRegister ? RegisterOffsets.IotlbInvalidate(profile.ExtendedCapabilities) : -1;
@@ -118,7 +123,7 @@ public sealed class RemappingUnit : IDmaFabric, IMmioDevice, IRegisterEffects
     public RemappedPort Open(SourceId source)
     {
         if (!_ports.TryGetValue(source, out RemappedPort? port))
-            _ports[source] = port = new(source, _memory, _translator, _interrupts, _deviceTlbs, Profile);
+            _ports[source] = port = new(source, _memory, _translator, _interrupts, _deviceTlbs, _pageRequests, Profile);
         return port;
     }
 
@@ -214,6 +219,12 @@ public sealed class RemappingUnit : IDmaFabric, IMmioDevice, IRegisterEffects
                 break;
             case RegisterOffsets.InvalidationQueueTail:
                 _queue.Run();
+                break;
+            case RegisterOffsets.PageRequestStatus:
+                _pageRequestQueue.StatusWritten();
+                break;
+            case RegisterOffsets.PageRequestEventControl:
+                _pageRequestQueue.EventControlWritten();
                 break;
             case RegisterOffsets.EnhancedCommand when (write.EnabledBytes & 0xFF) != 0:
                 // The byte that names the command starts it. ECCAP advertises none: any one is refused at once.

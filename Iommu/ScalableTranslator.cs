@@ -131,6 +131,39 @@ internal sealed class ScalableTranslator(
         return TranslationCompletion.Refused(TranslationStatus.CompleterAbort);
     }
 
+    /// <summary>What root and context entry say about a requester, from the cache where it knows.</summary>
+    /// <param name="root">The root table.</param>
+    /// <param name="stream">The requester.</param>
+    public ScalableContext ContextOf(PhysicalAddress root, RequestStream stream)
+    {
+        if (stream.IsScalableContextCached)
+        {
+            _tracking?.ContextUsed(stream);
+            return stream.ScalableContext;
+        }
+
+        ContextReads++;
+        ScalableContext context = _mode.ReadContext(root, stream.Port.Source, default(NoObserver));
+        if (context.Fault == FaultReason.None || _cachesFaults)
+            caches.Contexts.Insert(stream, context);
+        if (stream.IsScalableContextCached)
+            _tracking?.ContextCached(stream, context);
+        return context;
+    }
+
+    /// <summary>Forgets what is cached for a page that a device asks for: the answer shall not be what made it ask.</summary>
+    /// <param name="stream">Who asks.</param>
+    /// <param name="context">Its context, without fault.</param>
+    /// <param name="pasid">The PASID, within the directory.</param>
+    /// <param name="page">The address of the page.</param>
+    public void Forget(RequestStream stream, in ScalableContext context, Pasid pasid, ulong page)
+    {
+        if (!caches.Pasids.TryFind(stream, pasid, out PasidInfo info))
+            info = _mode.ReadPasid(context, pasid, default(NoObserver));
+        if (info.Fault == FaultReason.None)
+            caches.ForgetPage(info, page);
+    }
+
     /// <summary>Tells the story of one address from memory alone.</summary>
     /// <param name="root">The root table.</param>
     /// <param name="source">The requester.</param>
@@ -175,23 +208,6 @@ internal sealed class ScalableTranslator(
             !info.FaultProcessingDisable,
             new(passes ? target : 0),
             passes ? pageBytes : 0);
-    }
-
-    private ScalableContext ContextOf(PhysicalAddress root, RequestStream stream)
-    {
-        if (stream.IsScalableContextCached)
-        {
-            _tracking?.ContextUsed(stream);
-            return stream.ScalableContext;
-        }
-
-        ContextReads++;
-        ScalableContext context = _mode.ReadContext(root, stream.Port.Source, default(NoObserver));
-        if (context.Fault == FaultReason.None || _cachesFaults)
-            caches.Contexts.Insert(stream, context);
-        if (stream.IsScalableContextCached)
-            _tracking?.ContextCached(stream, context);
-        return context;
     }
 
     private PasidInfo PasidOf(RequestStream stream, in ScalableContext context, Pasid pasid)

@@ -47,6 +47,12 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
         set => _mode = TranslationMode.Of(value, profile);
     }
 
+    /// <summary>The mode of translation, as SRTP took it.</summary>
+    public TranslationMode Mode => _mode;
+
+    /// <summary>The way of requests in scalable mode.</summary>
+    public ScalableTranslator Scalable => _scalable;
+
     /// <summary>Pages that the IOTLB answered here; those that front tables answer are counted there.</summary>
     public ulong IotlbHits => _iotlbHits + _scalable.IotlbHits;
 

@@ -16,6 +16,7 @@ public sealed class Host : IDisposable
     private const ulong FirmwareBytes = 1 << 20;
     private const byte ApicId = 0;
     private const byte FaultVector = 0x30;
+    private const byte PageRequestVector = 0x31;
 
     private readonly SortedDictionary<int, VirtualMachine> _machines = [];
     private readonly Dictionary<SourceId, Assignment> _assignments = [];
@@ -114,6 +115,8 @@ public sealed class Host : IDisposable
             HostAddressWidth = Options.Profile.HostAddressWidth,
             WindowLength = (ulong)Unit.WindowLength,
             InterruptEntries = Options.RemapInterrupts ? InterruptEntries(Options) : 0,
+            Scalable = Options.Scalable,
+            PageRequestVector = PageRequestVector,
         };
         _remapping = await RemappingDriver.Start(Cpu, new(MemoryLayout.RemappingUnit), frames, options);
         Faults.Run();
@@ -151,15 +154,21 @@ public sealed class Host : IDisposable
     /// <param name="name">What people shall call it.</param>
     /// <param name="bytes">Bytes of memory, a multiple of 4096.</param>
     /// <returns><c>null</c>, and nothing changed, where the host has no memory for it.</returns>
-    public VirtualMachine? TryCreateMachine(string name, ulong bytes)
+    public VirtualMachine? TryCreateMachine(string name, ulong bytes) =>
+        Add(name, number => GuestMemory.TryCreate(Frames, FrameOwner.Guest(number), bytes));
+
+    /// <summary>A new VM whose pages get frames when they are touched, and lose them when others need them.</summary>
+    /// <param name="name">What people shall call it.</param>
+    /// <param name="bytes">Bytes of memory as the guest sees it, a multiple of 4096.</param>
+    /// <param name="framesMax">How many frames of 4 KiB it may have at a time, <see cref="LazyMemory.FramesMin"/> at least.</param>
+    /// <returns><c>null</c>, and nothing changed, where the host has no memory for it.</returns>
+    public VirtualMachine? TryCreateLazyMachine(string name, ulong bytes, int framesMax)
     {
-        int number = 0;
-        while (_machines.ContainsKey(number))
-            number++;
-        if (GuestMemory.TryCreate(Frames, FrameOwner.Guest(number), bytes) is not { } memory)
-            return null;
-        VirtualMachine machine = new(this, number, name, memory);
-        _machines.Add(number, machine);
+        VirtualMachine? machine = Add(name, number => GuestMemory.TryCreateLazy(Frames, FrameOwner.Guest(number), bytes, framesMax));
+
+        // A page that is pinned keeps its frame: most frames must be free to move.
+        if (machine is not null)
+            machine.PinnedPagesMax = (ulong)framesMax / 4;
         return machine;
     }
 
@@ -182,6 +191,7 @@ public sealed class Host : IDisposable
                 throw new InvalidOperationException($"{device.Source} cannot be taken back from {machine.Name}: {result.Reason}.");
         }
 
+        machine.StopPosting();
         machine.Memory.Release();
         Add(machine.Cpu.Processor.Meter, _past);
         _machines.Remove(machine.Number);
@@ -211,6 +221,18 @@ public sealed class Host : IDisposable
 
     /// <summary>Gives the memory back to the machine below.</summary>
     public void Dispose() => Memory.Dispose();
+
+    private VirtualMachine? Add(string name, Func<int, GuestMemory?> create)
+    {
+        int number = 0;
+        while (_machines.ContainsKey(number))
+            number++;
+        if (create(number) is not { } memory)
+            return null;
+        VirtualMachine machine = new(this, number, name, memory);
+        _machines.Add(number, machine);
+        return machine;
+    }
 
     private static InvalidOperationException NotBooted() => new("The host was not booted.");
 

@@ -5,28 +5,32 @@ namespace Dma.Hal;
 
 /// <summary>Invalidates through the queue in memory (VT-d, queued invalidation interface).</summary>
 /// <remarks>
-/// One request is under way at a time: its descriptors, then one that waits for them and writes a number into memory.
+/// One request is under way at a time: its descriptors, then one that waits for them and writes a number into memory. For
+/// scalable mode the descriptors have 256 bits, of which the upper half is always zero.
 /// When the queue stops at an error, the descriptor there is replaced by one that does nothing, the error is cleared,
-/// and once the queue has run dry everything is invalidated instead of what was asked for. Devices with TLBs of their own
-/// are told behind a fence, when the unit has nothing left that they could ask it for again. One that does not answer is
-/// left out, and the rest is asked again: the unit has aborted the wait for all of them.
+/// and once the queue has run dry everything is invalidated instead of what was asked for. A device that does not
+/// complete an invalidation in time is told on, everything is invalidated, and the others are asked again: the unit has
+/// aborted the wait for all of them.
 /// </remarks>
 internal sealed class InvalidationQueue : IInvalidator
 {
-    // One page of descriptors of 128 bits, many more than one request needs.
-    private const int SlotBytes = 16;
-    private const int Slots = FrameAllocator.FrameSize / SlotBytes;
     private const int StopsMax = 8;
+    private const int NoSlot = -1;
+    private const int DevicesAtATime = 32;
 
-    // A request for more devices goes in pieces, so that it never fills the ring.
-    private const int DevicesMax = 200;
-
-    private const ulong EverythingAddress = 0x7FFF_FFFF_FFFF_F000;
+    // Every device takes one invalidation, however few it takes.
+    private const int OneAtATime = 1;
 
     private static readonly GlobalCommand _enable = new() { QueuedInvalidationEnable = true };
 
     private readonly UnitRegisters _registers;
     private readonly TableMemory _memory;
+    private readonly UnitCapabilities _unit;
+
+    // One page of descriptors, many more than one request needs.
+    private readonly bool _isScalable;
+    private readonly int _slotBytes;
+    private readonly int _slots;
     private readonly GuestPhysicalAddress _ring;
     private readonly GuestPhysicalAddress _status;
     private readonly IotlbDescriptor _iotlb;
@@ -34,14 +38,21 @@ internal sealed class InvalidationQueue : IInvalidator
     private readonly ulong _deviceTimeoutNs;
     private readonly Gate _gate = new();
     private int _tail;
+    private int _replaced = NoSlot;
     private uint _number;
+    private SourceId? _silent;
 
     private InvalidationQueue(
-        UnitRegisters registers, UnitCapabilities unit, TableMemory memory, ulong deviceTimeoutNs, GuestPhysicalAddress ring, GuestPhysicalAddress status)
+        UnitRegisters registers, UnitCapabilities unit, TableMemory memory, RemappingOptions options, GuestPhysicalAddress ring, GuestPhysicalAddress status)
     {
-        _deviceTimeoutNs = deviceTimeoutNs;
+        bool isScalable = options.Scalable;
+        _deviceTimeoutNs = options.DeviceTlbTimeoutNs;
         _registers = registers;
         _memory = memory;
+        _unit = unit;
+        _isScalable = isScalable;
+        _slotBytes = isScalable ? 32 : 16;
+        _slots = FrameAllocator.FrameSize / _slotBytes;
         _ring = ring;
         _status = status;
         _iotlb = new()
@@ -61,19 +72,19 @@ internal sealed class InvalidationQueue : IInvalidator
     /// <summary>Why it stopped last.</summary>
     public InvalidationQueueError LastError { get; private set; }
 
-    private int Head => new InvalidationQueueHead(new(_registers.Window.Read64(RegisterOffsets.InvalidationQueueHead))).Offset % Slots;
+    /// <summary>What is done, before anything is invalidated again, about a device that did not complete an invalidation in time.</summary>
+    public Action<SourceId>? DeviceSilent { get; set; }
+
+    // Head and tail registers count in units of 16 bytes.
+    private int Head => new InvalidationQueueHead(new(_registers.Window.Read64(RegisterOffsets.InvalidationQueueHead))).Offset * 16 / _slotBytes % _slots;
 
     /// <summary>A queue that is not turned on yet; null when no frames are left for it.</summary>
-    /// <param name="registers">The unit.</param>
-    /// <param name="unit">What it can do.</param>
-    /// <param name="memory">Where ring and status come from.</param>
-    /// <param name="deviceTimeoutNs">How long the unit may wait for devices, in nanoseconds.</param>
-    public static InvalidationQueue? TryCreate(UnitRegisters registers, UnitCapabilities unit, TableMemory memory, ulong deviceTimeoutNs)
+    public static InvalidationQueue? TryCreate(UnitRegisters registers, UnitCapabilities unit, TableMemory memory, RemappingOptions options)
     {
         if (!memory.TryAllocate(out GuestPhysicalAddress ring))
             return null;
         if (memory.TryAllocate(out GuestPhysicalAddress status))
-            return new(registers, unit, memory, deviceTimeoutNs, ring, status);
+            return new(registers, unit, memory, options, ring, status);
         memory.Free(ring);
         return null;
     }
@@ -82,7 +93,7 @@ internal sealed class InvalidationQueue : IInvalidator
     {
         // The tail must be zero before the queue is turned on: it begins at its first slot.
         _registers.Window.Write64(RegisterOffsets.InvalidationQueueTail, 0);
-        _registers.Window.Write64(RegisterOffsets.InvalidationQueueAddress, new InvalidationQueueAddress { Table = TableMemory.ForUnit(_ring) }.Raw.Value);
+        _registers.Window.Write64(RegisterOffsets.InvalidationQueueAddress, new InvalidationQueueAddress { Table = TableMemory.ForUnit(_ring), WideDescriptors = _isScalable }.Raw.Value);
         await _registers.Command(_enable);
     }
 
@@ -107,24 +118,24 @@ internal sealed class InvalidationQueue : IInvalidator
         _memory.Free(_status);
     }
 
-    public async ValueTask<IReadOnlyList<SourceId>?> Invalidate(InvalidationRequest request, IReadOnlyList<DeviceTlbTarget>? devices = null)
+    public async ValueTask Invalidate(InvalidationRequest request)
     {
         await _gate.Enter();
         try
         {
             Requests++;
             _registers.Cpu.Processor.Charge(Cost.Invalidation);
-            if (devices is not { Count: > 0 })
-            {
-                await Submit(request, default);
-                return null;
-            }
 
-            DeviceTlbTarget[] all = [.. devices];
-            List<SourceId>? silent = null;
-            for (int first = 0; first < all.Length; first += DevicesMax)
-                silent = await InvalidateDevices(request, all[first..Math.Min(all.Length, first + DevicesMax)], silent);
-            return silent;
+            // Each turn is the last one, or there is a device less to ask.
+            while (!await TrySubmitAll(request) && !(_silent is null && await TrySubmitAll(request.Widest)))
+            {
+                if (_silent is not { } source)
+                    throw _registers.Broken($"its invalidation queue stopped twice, the last time with {LastError}");
+                if (!request.Asks(source))
+                    throw _registers.Broken($"it says that {source} did not answer, which was not asked");
+                DeviceSilent?.Invoke(source);
+                request = request.Widest.Without(source);
+            }
         }
         finally
         {
@@ -132,44 +143,107 @@ internal sealed class InvalidationQueue : IInvalidator
         }
     }
 
-    // Each turn either succeeds or finds one device less to ask.
-    private async ValueTask<List<SourceId>?> InvalidateDevices(InvalidationRequest request, DeviceTlbTarget[] devices, List<SourceId>? silent)
+    /// <summary>Sends a device the answer to a group of page requests; when it completes, the answer is on its way.</summary>
+    /// <exception cref="DeviceException">The unit did not take it.</exception>
+    public async ValueTask Respond(PageGroupResponseDescriptor response)
     {
-        while (await Submit(request, devices) is { } missing)
+        await _gate.Enter();
+        try
         {
-            (silent ??= []).Add(missing);
-            DeviceTlbTarget[] others = Array.FindAll(devices, device => device.Source != missing);
-            if (others.Length == devices.Length)
-                throw _registers.Broken($"it names {missing} as a device that does not answer, which was not asked");
-            devices = others;
+            Requests++;
+            _registers.Cpu.Processor.Charge(Cost.Invalidation);
+            for (int attempt = 0; attempt < StopsMax; attempt++)
+            {
+                int slot = _tail;
+                Put(response.Raw);
+
+                // What else the queue lost at a stop is not known; the answer itself is sent again only where it was lost.
+                if (await TryFinish(default) || (await TrySubmit(InvalidationRequest.Everything) && _replaced != slot))
+                    return;
+            }
+
+            throw _registers.Broken($"its invalidation queue takes no response, the last time with {LastError}");
+        }
+        finally
+        {
+            _gate.Leave();
+        }
+    }
+
+    // What the unit has cached first, then what devices have: they would fill themselves again from it.
+    private async ValueTask<bool> TrySubmitAll(InvalidationRequest request)
+    {
+        _silent = null;
+        if (!await TrySubmit(request))
+            return false;
+        int devices = request.DeviceTlbs?.Count ?? 0;
+        for (int first = 0; first < devices; first += DevicesAtATime)
+        {
+            for (int at = first; at < Math.Min(devices, first + DevicesAtATime); at++)
+                EnqueueDevice(request, request.DeviceTlbs![at]);
+            if (!await TryFinish(request))
+                return false;
         }
 
-        return silent;
+        return true;
     }
 
-    // The device that did not answer, if there is one.
-    private async ValueTask<SourceId?> Submit(InvalidationRequest request, ReadOnlyMemory<DeviceTlbTarget> devices)
+    private void EnqueueDevice(InvalidationRequest request, SourceId device)
     {
-        (bool done, SourceId? missing) = await TrySubmit(request, devices);
-        if (!done && missing is null)
-            (done, missing) = await TrySubmit(request.Widest, devices);
-        return done || missing is not null
-            ? missing
-            : throw _registers.Broken($"its invalidation queue stopped twice, the last time with {LastError}");
+        // Pages are named where the IOTLB was told of pages; else all of the address space is meant.
+        int mask = request.Iotlb == IotlbGranularity.Page ? request.AddressMask : InvalidationRequest.WholeMask;
+        Put(new DeviceTlbDescriptor
+        {
+            Type = InvalidationDescriptorType.DeviceTlb,
+            Source = device,
+            PhysicalFunction = device,
+            MaximumPending = OneAtATime,
+            Size = mask != 0,
+            Address = RangeOf(request.Address, mask),
+        }.Raw);
+        if (!request.AllPasids)
+            return;
+        Put(new PasidDeviceTlbDescriptor
+        {
+            Type = InvalidationDescriptorType.PasidDeviceTlb,
+            Source = device,
+            PhysicalFunction = device,
+            MaximumPending = OneAtATime,
+            Global = true,
+            Size = true,
+            Address = RangeOf(default, InvalidationRequest.WholeMask),
+        }.Raw);
     }
 
-    // Not done when the queue stopped on the way, so that not all of the request may have been done, or a device was silent.
-    private async ValueTask<(bool Done, SourceId? Missing)> TrySubmit(InvalidationRequest request, ReadOnlyMemory<DeviceTlbTarget> devices)
+    // The size stands in the low ones of the address: all ones below bit 63 are everything.
+    private static Iova RangeOf(Iova address, int mask) =>
+        mask >= InvalidationRequest.WholeMask ? new(long.MaxValue & ~0xFFFul)
+        : mask == 0 ? address
+        : new(address.Value | ((2048ul << mask) - 4096));
+
+    private ValueTask<bool> TrySubmit(InvalidationRequest request)
+    {
+        Enqueue(request);
+        return TryFinish(request);
+    }
+
+    // False when the queue stopped on the way, so that not all of the request may have been done, or a device was silent.
+    private async ValueTask<bool> TryFinish(InvalidationRequest request)
     {
         uint number = ++_number;
-        Enqueue(request, devices.Span, number);
+        Put((_wait with { StatusData = number, PageRequestDrain = request.DrainsPageRequests && _unit.Extended.PageRequestDrain }).Raw);
+        _registers.Window.Write64(RegisterOffsets.InvalidationQueueTail, new InvalidationQueueTail { Offset = _tail * _slotBytes / 16 }.Raw.Value);
         ulong stopsBefore = Stops;
-        Backoff backoff = new(devices.IsEmpty ? _registers.TimeoutNs : _deviceTimeoutNs);
+        Backoff backoff = new(request.AsksDevices ? _deviceTimeoutNs : _registers.TimeoutNs);
         while (_memory.Read32(_status) != number)
         {
             FaultStatus status = new(new(_registers.Window.Read32(RegisterOffsets.FaultStatus)));
             if (status.InvalidationTimeout)
-                return (false, TakeTimeout());
+            {
+                _silent = TakeTimeout();
+                return false;
+            }
+
             if (status.InvalidationQueueError)
             {
                 if (Stops - stopsBefore == StopsMax)
@@ -179,7 +253,7 @@ internal sealed class InvalidationQueue : IInvalidator
             else if (Stops != stopsBefore && Head == _tail)
             {
                 // It ran dry without a number: the descriptor that was replaced was the one that would have written it.
-                return (false, null);
+                return false;
             }
             else if (backoff.TryNext(out ulong delayNs))
             {
@@ -191,7 +265,7 @@ internal sealed class InvalidationQueue : IInvalidator
             }
         }
 
-        return (Stops == stopsBefore, null);
+        return Stops == stopsBefore;
     }
 
     // The waits are gone; the queue goes on behind them as soon as software says that it knows.
@@ -202,8 +276,12 @@ internal sealed class InvalidationQueue : IInvalidator
         return source;
     }
 
-    private void Enqueue(InvalidationRequest request, ReadOnlySpan<DeviceTlbTarget> devices, uint number)
+    // First what tells how translations come about, from the top down, then the translations, last those in devices:
+    // whatever is refilled meanwhile is refilled from what is new.
+    private void Enqueue(InvalidationRequest request)
     {
+        if (request.DrainsPageRequests)
+            Put(new WaitDescriptor { Type = InvalidationDescriptorType.Wait, Fence = true }.Raw);
         if (request.Context != ContextGranularity.Reserved)
         {
             Put(new ContextCacheDescriptor
@@ -215,6 +293,7 @@ internal sealed class InvalidationQueue : IInvalidator
             }.Raw);
         }
 
+        EnqueuePasidEntries(request);
         if (request.Iotlb != IotlbGranularity.Reserved)
         {
             Put((_iotlb with
@@ -227,6 +306,7 @@ internal sealed class InvalidationQueue : IInvalidator
             }).Raw);
         }
 
+        EnqueuePasidTranslations(request);
         if (request.Interrupts != InterruptScope.None)
         {
             Put(new InterruptEntryCacheDescriptor
@@ -238,39 +318,64 @@ internal sealed class InvalidationQueue : IInvalidator
             }.Raw);
         }
 
-        Enqueue(request, devices);
-        Put((_wait with { StatusData = number }).Raw);
-        _registers.Window.Write64(RegisterOffsets.InvalidationQueueTail, new InvalidationQueueTail { Offset = _tail }.Raw.Value);
     }
 
-    // Behind a fence: what a device asks for after it has forgotten, the unit must have forgotten before.
-    private void Enqueue(InvalidationRequest request, ReadOnlySpan<DeviceTlbTarget> devices)
+    // In scalable mode a context entry leads to PASID entries: what is cached of those goes with it.
+    private void EnqueuePasidEntries(InvalidationRequest request)
     {
-        if (devices.IsEmpty)
-            return;
-        Put(new WaitDescriptor { Type = InvalidationDescriptorType.Wait, Fence = true }.Raw);
-        bool isPages = request.Iotlb == IotlbGranularity.Page;
-        ulong size = 4096ul << request.AddressMask;
-        foreach (DeviceTlbTarget device in devices)
+        PasidCacheDescriptor pasids = new() { Type = InvalidationDescriptorType.PasidCache, DomainId = request.Domain, Pasid = request.Pasid };
+        if (request.PasidEntry)
         {
-            Put(new DeviceTlbDescriptor
-            {
-                Type = InvalidationDescriptorType.DeviceTlb,
-                Source = device.Source,
-                PhysicalFunction = device.Source,
-                MaximumPending = device.Control.QueueDepth % AtsCapability.QueueDepthMax,
+            Put((pasids with { Granularity = PasidCacheGranularity.Pasid }).Raw);
 
-                // With S, the length is one more one from bit 12 up for each doubling; all ones below bit 63 are everything.
-                Size = !isPages || request.AddressMask != 0,
-                Address = new(!isPages ? EverythingAddress : size == 4096 ? request.Address.Value : request.Address.Value | ((size >> 1) - 4096)),
+            // One that was not present is cached as one of domain 0, if at all.
+            if (_unit.Capability.CachingMode)
+                Put((pasids with { Granularity = PasidCacheGranularity.Pasid, DomainId = default }).Raw);
+        }
+        else if (_isScalable && request.Context == ContextGranularity.Global)
+        {
+            Put(new PasidCacheDescriptor { Type = InvalidationDescriptorType.PasidCache, Granularity = PasidCacheGranularity.Global }.Raw);
+        }
+        else if (_isScalable && request.Context != ContextGranularity.Reserved)
+        {
+            Put(new PasidCacheDescriptor { Type = InvalidationDescriptorType.PasidCache, DomainId = request.ContextDomain }.Raw);
+        }
+    }
+
+    private void EnqueuePasidTranslations(InvalidationRequest request)
+    {
+        if (request.PasidIotlb != 0)
+        {
+            bool isPages = request.PasidIotlb == PasidIotlbGranularity.Page;
+            Put(new PasidIotlbDescriptor
+            {
+                Type = InvalidationDescriptorType.PasidIotlb,
+                Granularity = request.PasidIotlb,
+                DomainId = request.Domain,
+                Pasid = request.Pasid,
+                Address = isPages ? request.Address : default,
+                AddressMask = isPages ? request.AddressMask : 0,
             }.Raw);
         }
+
+        if (request.PasidDevice is not { } device)
+            return;
+        Put(new PasidDeviceTlbDescriptor
+        {
+            Type = InvalidationDescriptorType.PasidDeviceTlb,
+            Source = device,
+            PhysicalFunction = device,
+            MaximumPending = OneAtATime,
+            Pasid = request.Pasid,
+            Size = request.AddressMask != 0,
+            Address = RangeOf(request.Address, request.AddressMask),
+        }.Raw);
     }
 
     private void Put(Bits128 descriptor)
     {
-        _memory.Write128(_ring + (ulong)(_tail * SlotBytes), descriptor);
-        _tail = (_tail + 1) % Slots;
+        _memory.Write128(_ring + (ulong)(_tail * _slotBytes), descriptor);
+        _tail = (_tail + 1) % _slots;
     }
 
     // The queue stands at the offending slot and fetches it again as soon as the error is cleared.
@@ -278,7 +383,8 @@ internal sealed class InvalidationQueue : IInvalidator
     {
         Stops++;
         LastError = new InvalidationQueueErrorRecord(new(_registers.Window.Read64(RegisterOffsets.InvalidationQueueErrorRecord))).Error;
-        _memory.Write128(_ring + (ulong)(Head * SlotBytes), new WaitDescriptor { Type = InvalidationDescriptorType.Wait }.Raw);
+        _replaced = Head;
+        _memory.Write128(_ring + (ulong)(_replaced * _slotBytes), new WaitDescriptor { Type = InvalidationDescriptorType.Wait }.Raw);
         _registers.Window.Write32(RegisterOffsets.FaultStatus, (uint)new FaultStatus { InvalidationQueueError = true }.Raw.Value);
     }
 }

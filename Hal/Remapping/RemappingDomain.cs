@@ -18,9 +18,11 @@ public sealed class RemappingDomain
     // What the unit must still be told, and what the map under way adds.
     private readonly TableChange _change = new();
     private readonly TableChange _added = new();
-    private readonly List<DeviceTlbTarget> _deviceTlbs = [];
     private readonly Gate _gate = new();
     private bool _isReleased;
+
+    /// <summary>The requesters that may keep translations of it.</summary>
+    internal List<SourceId> DeviceTlbs { get; } = [];
 
     internal RemappingDomain(RemappingDriver driver, DomainTables tables, DomainId id, AddressWidth width)
     {
@@ -136,12 +138,6 @@ public sealed class RemappingDomain
         return true;
     }
 
-    /// <summary>A device may keep translations of its own from now on.</summary>
-    internal void Add(DeviceTlbTarget device) => _deviceTlbs.Add(device);
-
-    /// <summary>A device keeps none any more.</summary>
-    internal void Remove(SourceId source) => _deviceTlbs.RemoveAll(device => device.Source == source);
-
     /// <summary>Gives its memory back. Its last requester is gone, and with it all that the unit had cached of it.</summary>
     internal async ValueTask Release()
     {
@@ -202,11 +198,10 @@ public sealed class RemappingDomain
         InvalidationRequest request = unit.PageSelectiveInvalidation && mask <= unit.MaximumAddressMask
             ? InvalidationRequest.OfPages(Id, new(firstPage >> mask << mask << 12), mask, _change.LeafOnly)
             : InvalidationRequest.OfDomain(Id);
-        IReadOnlyList<SourceId>? silent = await _driver.Invalidator.Invalidate(request, _deviceTlbs);
 
-        // Nothing may be done with the memory while a device could use it: one that does not answer loses everything.
-        foreach (SourceId source in silent ?? [])
-            await _driver.Quarantine(source);
+        // Nested, a change of this stage may be anywhere in what a device knows of its processes.
+        bool isNested = DeviceTlbs.Count != 0 && _driver.Processes?.AnyNestedOn(this) == true;
+        await _driver.Invalidator.Invalidate(DeviceTlbs.Count == 0 ? request : request with { DeviceTlbs = DeviceTlbs, AllPasids = isNested });
         _change.Clear();
         _tables.ReleaseRetired();
     }

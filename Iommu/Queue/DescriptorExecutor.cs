@@ -133,6 +133,7 @@ internal sealed class DescriptorExecutor(
 
     private InvalidationQueueError Execute(WaitDescriptor descriptor)
     {
+        // PD asks for nothing more: a page request is in the queue, or answered, before the device's call returns.
         // With a fence, nothing that follows is begun before it completes: so a fence is the last one that waits.
         if (!devices.AnyOutstanding)
         {

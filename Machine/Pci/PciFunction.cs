@@ -101,7 +101,7 @@ public abstract class PciFunction
     /// <summary>The function was reset: the device stops what it does, forgets everything and lets its interrupt fall.</summary>
     protected abstract void OnReset();
 
-    /// <summary>The command register, a BAR or the function's place may have changed, and what follows from them.</summary>
+    /// <summary>The command register, a BAR, where messages go, or the function's place may have changed, and what follows from them.</summary>
     protected virtual void OnRefresh()
     {
     }
@@ -318,6 +318,8 @@ public abstract class PciFunction
             if ((uint)(write.Offset - capability.Offset) < (uint)capability.Length)
             {
                 capability.Written(write with { Offset = write.Offset - capability.Offset });
+                if (capability == _msi)
+                    OnRefresh();
                 return;
             }
         }

@@ -12,6 +12,7 @@ public sealed class Assignment
 {
     private const int MultiFunctionBit = 0x80;
     private const int StepsMax = 16;
+    private const uint PageRequestsMax = 32;
 
     private readonly Host _host;
     private readonly Gate _journeys = new();
@@ -36,7 +37,7 @@ public sealed class Assignment
 
     /// <summary>
     /// Whether the device is trusted to translate for itself (ATS) while a VM has it; it counts from the next assignment on. A
-    /// trusted device that lies reaches all memory, so the default is that none is.
+    /// trusted device that lies reaches all memory, so the default is that none is. A VM with lazy memory trusts its devices.
     /// </summary>
     public bool TrustsDeviceTlb { get; set; }
 
@@ -55,11 +56,20 @@ public sealed class Assignment
     /// <summary>What the VM has mapped for it; null while nothing can be.</summary>
     public DmaMappings? Mappings { get; private set; }
 
+    /// <summary>How it reaches memory that comes when it is touched; null where its VM has none such, or the device cannot ask for pages.</summary>
+    public LazyDevice? Lazy { get; private set; }
+
     /// <summary>The number of its domain in the remapping unit; null while it has none.</summary>
     public int? DomainId => _domain?.Id.Value;
 
     /// <summary>How many interrupts were passed on to the guest since it was assigned.</summary>
     public ulong InterruptsForwarded => _forwarder?.Forwarded ?? 0;
+
+    /// <summary>Whether interrupts are posted now; else they are passed on.</summary>
+    public bool IsPosted => _interrupt?.IsPosted ?? false;
+
+    /// <summary>Whether posted interrupts wake a guest that was preempted; to be chosen before the device is exposed.</summary>
+    public bool IsUrgent { get; set; }
 
     /// <summary>The BARs whose registers the guest reaches without an exit.</summary>
     public IReadOnlyList<int> MappedBars => _function is { } function ? [.. function.MappedBars] : [];
@@ -172,10 +182,14 @@ public sealed class Assignment
             return Refuse(AssignmentRefusal.NoDomain, exception.Message);
         }
 
-        DeviceTlbControl? trusted = TrustsDeviceTlb ? _real!.DeviceTlb : null;
-        if (trusted is not null)
+        bool isLazy = machine.Memory.Lazy is not null && _host.Remapping.PageRequests is not null && _real!.Translation.CanAskForPages;
+        DeviceTlbControl? trusted = TrustsDeviceTlb && _host.Remapping.CanUseDeviceTlbs ? _real!.DeviceTlb : null;
+        if (isLazy || trusted is not null)
             _host.AccessControl.Trust(Source);
-        if (await _host.Remapping.Attach(Source, domain, trusted) != DmaRefusal.None)
+        DmaRefusal refusal = isLazy
+            ? await _host.Remapping.Attach(Source, domain, hasDeviceTlb: true)
+            : await _host.Remapping.Attach(Source, domain, trusted);
+        if (refusal != DmaRefusal.None)
         {
             _host.AccessControl.Distrust(Source);
             await _host.Remapping.Release(domain);
@@ -183,6 +197,13 @@ public sealed class Assignment
         }
 
         (_domain, Machine, Mappings) = (domain, machine, new(machine, domain));
+        if (isLazy)
+        {
+            Lazy = new(machine, Source, domain);
+            await Lazy.Start();
+            _real!.Translation.Enable(_real.PageRequests = PageRequestsMax);
+        }
+
         return Move(AssignmentState.Isolated);
     });
 
@@ -190,6 +211,8 @@ public sealed class Assignment
     /// <param name="guestAddress">Where: bus 0, function 0, a free device number.</param>
     public ValueTask<AssignmentResult> Expose(SourceId guestAddress) => Step(AssignmentState.Isolated, async () =>
     {
+        if (TryPreparePosting(Machine!) is { IsDone: false } refused)
+            return refused;
         if (_real!.HasMessages)
         {
             _interrupt = await DeviceInterrupt.TryTake(_host, Source);
@@ -221,6 +244,7 @@ public sealed class Assignment
         async Task<AssignmentResult> Stop()
         {
             _real!.SetBusMaster(false);
+            _real.PageRequests = 0;
             _real.SendTo(null);
             _forwarder?.Stop();
             _forwarder = null;
@@ -330,6 +354,14 @@ public sealed class Assignment
     {
         if (_domain is not { } domain)
             return;
+        if (Lazy is { } lazy)
+        {
+            // It was reset, or is gone: it answers nothing any more.
+            await _host.Remapping.RevokeTranslation(Source);
+            await lazy.Close();
+        }
+
+        Lazy = null;
         await Mappings!.Close();
         await _host.Remapping.Detach(Source);
         _host.AccessControl.Distrust(Source);
@@ -348,8 +380,10 @@ public sealed class Assignment
         _function = new(_real!, machine.Memory);
         if (_interrupt is { } interrupt)
         {
-            _forwarder = new(_function, machine.Cpu.Processor, interrupt.Signal);
+            _forwarder = new(_function, machine, interrupt.Signal);
             _forwarder.Run();
+            if (machine.Schedule.Posting is { } posting)
+                _function.MessageMoved = message => interrupt.Follow(posting.TargetOf(message, IsUrgent), _real!);
             _real!.SendTo(interrupt.Message);
         }
 
@@ -360,6 +394,20 @@ public sealed class Assignment
 
         machine.Add(this);
         return Move(AssignmentState.Assigned);
+    }
+
+    private AssignmentResult TryPreparePosting(VirtualMachine machine)
+    {
+        if (machine.Delivery != InterruptDelivery.Posted || machine.Schedule.Posting is not null || !machine.IsRunning)
+            return AssignmentResult.Done;
+        if (_host.Remapping.Interrupts is not { } remapping)
+            return Refuse(AssignmentRefusal.NotPosted, $"{machine.Name} wants its interrupts posted, and the host does not remap any");
+        if (!remapping.CanPost)
+            return Refuse(AssignmentRefusal.NotPosted, $"{machine.Name} wants its interrupts posted, and the remapping unit cannot (CAP.PI is 0)");
+        machine.Schedule.Posting = PostedInterrupts.TryCreate(machine, remapping);
+        return machine.Schedule.Posting is not null
+            ? AssignmentResult.Done
+            : Refuse(AssignmentRefusal.NotPosted, $"{machine.Name} wants its interrupts posted, and no processor or descriptor is left for it");
     }
 
     // As firmware would: places where the guest finds the registers, until it moves them.

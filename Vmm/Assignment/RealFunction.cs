@@ -32,6 +32,7 @@ internal sealed class RealFunction
         Capabilities = PciCapabilityList.Read(Space, source);
         Reset = DeviceReset.TryFind(host, source) ?? throw new DeviceException($"{source} cannot be reset.");
         DeviceTlb = DeviceTlbControl.TryFind(Space, source);
+        Translation = new(host.Cpu, Space, source);
         _msi = Capabilities.FirstOrDefault(capability => capability.Id == PciCapabilityId.Msi).Offset;
     }
 
@@ -52,6 +53,12 @@ internal sealed class RealFunction
 
     /// <summary>Its ATS capability, which the host alone turns on; null where it has none.</summary>
     public DeviceTlbControl? DeviceTlb { get; }
+
+    /// <summary>Its bits for translation and page requests.</summary>
+    public PciAddressTranslation Translation { get; }
+
+    /// <summary>How many page requests it may have under way; 0 while it may not even ask for translations.</summary>
+    public uint PageRequests { get; set; }
 
     /// <summary>Whether it can send interrupt messages of the kind that is passed on to guests.</summary>
     public bool HasMessages => _msi != 0;
@@ -74,7 +81,7 @@ internal sealed class RealFunction
         Space.Write16(PciOffset.Command, (ushort)(on ? command | PciCommand.BusMaster : command & ~PciCommand.BusMaster));
     }
 
-    /// <summary>Puts back what a reset took: BARs where firmware had them, its message to the host, ATS if the host had it on, memory space on, not bus master.</summary>
+    /// <summary>Puts back what a reset took: BARs where firmware had them, its message to the host, memory space on, translation, not bus master.</summary>
     public void Restore()
     {
         foreach (PciBarInfo bar in Bars)
@@ -88,6 +95,8 @@ internal sealed class RealFunction
         Space.Write16(PciOffset.Command, (ushort)(PciCommand.MemorySpace | PciCommand.InterruptDisable));
         SendTo(_message);
         DeviceTlb?.Restore();
+        if (PageRequests != 0)
+            Translation.Enable(PageRequests);
     }
 
     /// <summary>The guest resets its device, and waits for it.</summary>
@@ -119,6 +128,14 @@ internal sealed class RealFunction
         if ((control & MsiHasMask) != 0)
             Space.Write32(data + 4, 0);
         Space.Write16(_msi + 2, (ushort)(control | MsiEnable));
+    }
+
+    /// <summary>Holds its interrupt back, or lets it go: what came meanwhile is sent then. Nothing happens where it cannot be masked.</summary>
+    public void MaskMessages(bool on)
+    {
+        ushort control = _msi == 0 ? (ushort)0 : Space.Read16(_msi + 2);
+        if ((control & MsiHasMask) != 0)
+            Space.Write32(_msi + ((control & MsiIs64Bit) != 0 ? 16 : 12), on ? 1u : 0);
     }
 
     private bool TryFindBar(int index, out PciBarInfo found)
