@@ -165,6 +165,14 @@ public sealed class GuestCpu : ICpu, IHypercallGate
     private EptWalkResult Walk(GuestPhysicalAddress address, EptRights access)
     {
         EptWalkResult found = _tables.Walk(address, access);
+
+        // Memory that has no frame yet, or no longer: the VMM puts one there, and the access goes on.
+        if (found.Outcome == EptOutcome.Violation && _machine.Memory.Lazy is { } lazy && !lazy.IsResident(address) && lazy.TryPageIn(address, out _))
+        {
+            Processor.Charge(Cost.PageFault);
+            found = _tables.Walk(address, access);
+        }
+
         return found.Outcome != EptOutcome.Misconfiguration
             ? found
             : throw new InvalidOperationException($"EPT of {_machine.Name} is misconfigured at {address}, level {found.Level}: {found.Entry}.");

@@ -89,6 +89,12 @@ public sealed class VirtualMachine
 
     internal SystemBus Bus { get; }
 
+    /// <summary>The devices that reach its memory although not all of it is there.</summary>
+    internal List<LazyDevice> LazyDevices { get; } = [];
+
+    /// <summary>Lets one of them at a time change what it reaches.</summary>
+    internal Gate LazyGate { get; } = new();
+
     internal BarAllocator BarPlaces { get; } = new(MemoryLayout.BarStart, MemoryLayout.BarEnd);
 
     internal HypercallDispatcher Hypercalls { get; }

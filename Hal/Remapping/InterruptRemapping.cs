@@ -80,8 +80,28 @@ public sealed class InterruptRemapping
     public uint NotificationDestination(byte apicId) => IsExtended ? apicId : (uint)apicId << 8;
 
     /// <summary>Table memory for a driver with such options; <c>false</c> where not enough frames lie side by side.</summary>
-    internal static bool TryAllocateTable(RemappingOptions options, TableMemory memory, out GuestPhysicalAddress table) =>
-        memory.TryAllocate(Frames(options), out table);
+    /// <param name="options">What was decided.</param>
+    /// <param name="unit">What the unit can do.</param>
+    /// <param name="invalidator">How it is told of changes: by a queue, or interrupts are not remapped.</param>
+    /// <param name="memory">Where tables come from.</param>
+    /// <param name="table">The table; null where interrupts are not remapped.</param>
+    internal static bool TryAllocateTable(
+        RemappingOptions options, UnitCapabilities unit, IInvalidator invalidator, TableMemory memory, out GuestPhysicalAddress? table)
+    {
+        table = null;
+        if (invalidator is not InvalidationQueue || !unit.Extended.InterruptRemapping || options.InterruptEntries == 0)
+            return true;
+        bool found = memory.TryAllocate(Frames(options), out GuestPhysicalAddress first);
+        table = first;
+        return found;
+    }
+
+    /// <summary>Gives table memory back that was not taken into use.</summary>
+    internal static void FreeTable(RemappingOptions options, TableMemory memory, GuestPhysicalAddress? table)
+    {
+        if (table is { } first)
+            memory.Free(first, Frames(options));
+    }
 
     /// <summary>Takes the table into use.</summary>
     internal async ValueTask Start()
@@ -126,7 +146,7 @@ public sealed class InterruptRemapping
     internal async ValueTask Free(RemappedMessages messages)
     {
         for (int vector = 0; vector < messages.Count; vector++)
-            _memory.WriteEntry(Place(messages.Index + vector), default);
+            _memory.WriteEntry(Place(messages.Index + vector), default(Bits128));
         await Forget(messages);
         _free.Release((ulong)messages.Index, BitOperations.RoundUpToPowerOf2((uint)messages.Count));
     }
@@ -168,10 +188,10 @@ public sealed class InterruptRemapping
     private ValueTask MadePresent(RemappedMessages messages) =>
         _driver.Unit.Capability.CachingMode ? Forget(messages) : _driver.FlushWriteBuffers();
 
-    private ValueTask Forget(RemappedMessages messages)
+    private async ValueTask Forget(RemappedMessages messages)
     {
         int mask = BitOperations.Log2(BitOperations.RoundUpToPowerOf2((uint)messages.Count));
-        return _driver.Invalidator.Invalidate(mask <= _driver.Unit.Extended.MaximumHandleMask
+        _ = await _driver.Invalidator.Invalidate(mask <= _driver.Unit.Extended.MaximumHandleMask
             ? InvalidationRequest.OfInterrupts(messages.Index, mask)
             : InvalidationRequest.AllInterrupts);
     }

@@ -8,4 +8,9 @@ public interface IPortOwner
 
     /// <summary>A suspended device signals that it wants to wake the host.</summary>
     void WakeSignalled(UsbPort port);
+
+    /// <summary>The device talked on when the microframe or frame was over; an owner that notices shuts the port.</summary>
+    void Babbled(UsbPort port)
+    {
+    }
 }

@@ -15,7 +15,7 @@ public interface IUsbDevice
     /// <summary>The address that it answers to, 0 to 127; 0 after each bus reset.</summary>
     byte Address { get; }
 
-    /// <summary>The ports of a hub, on which the same packets are heard at the same speed; none for a function.</summary>
+    /// <summary>The ports of a hub; packets of a bus are heard at those whose <see cref="UsbPort.Bus"/> it is. None for a function.</summary>
     IReadOnlyList<UsbPort> Downstream { get; }
 
     /// <summary>It was plugged in, or pulled out.</summary>

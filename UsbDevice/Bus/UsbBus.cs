@@ -16,24 +16,39 @@ public sealed class UsbBus
     public const int PacketMax = 1024;
 
     private readonly UsbPort[] _ports;
-    private readonly IUsbDevice?[] _routes = new IUsbDevice?[AddressCount];
+    private readonly UsbPort?[] _routes = new UsbPort?[AddressCount];
     private bool _routesValid;
 
     /// <summary>A bus with empty ports.</summary>
     /// <param name="owner">Whom the ports belong to.</param>
     /// <param name="speed">The speed of its packets.</param>
     /// <param name="portCount">How many ports, at least 1.</param>
-    public UsbBus(IPortOwner owner, UsbSpeed speed, int portCount)
+    /// <param name="frames">Its frames, where it shares them with another bus of the same controller.</param>
+    public UsbBus(IPortOwner owner, UsbSpeed speed, int portCount, FrameClock? frames = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(portCount, 1);
         Speed = speed;
+        Frames = frames ?? new();
         _ports = new UsbPort[portCount];
         for (int index = 0; index < portCount; index++)
             _ports[index] = new(owner, index + 1) { Bus = this };
     }
 
-    /// <summary>The speed of its packets.</summary>
+    /// <summary>A bus behind a transaction translator: those of a hub's ports are on it whose <see cref="UsbPort.Bus"/> the hub makes it.</summary>
+    /// <param name="speed">The speed of its packets.</param>
+    /// <param name="ports">The ports of the hub.</param>
+    internal UsbBus(UsbSpeed speed, UsbPort[] ports)
+    {
+        Speed = speed;
+        Frames = new();
+        _ports = ports;
+    }
+
+    /// <summary>The speed of its packets; on a bus of full speed there may be low-speed devices too.</summary>
     public UsbSpeed Speed { get; }
+
+    /// <summary>Its frames and microframes.</summary>
+    public FrameClock Frames { get; internal set; }
 
     /// <summary>The ports at its root.</summary>
     public IReadOnlyList<UsbPort> Ports => _ports;
@@ -42,34 +57,37 @@ public sealed class UsbBus
     public IPacketObserver? Observer { get; set; }
 
     /// <summary>The device that would answer at an address; null where none or more than one would.</summary>
-    public IUsbDevice? Find(byte address)
+    public IUsbDevice? Find(byte address) => PortOf(address)?.Device;
+
+    /// <summary>The port, of the root or of a hub, in which the device is plugged that would answer at an address; null where none or more than one would.</summary>
+    public UsbPort? PortOf(byte address)
     {
         if (!_routesValid)
             BuildRoutes();
         return _routes[address & (AddressCount - 1)];
     }
 
-    /// <summary>The port at the root through which an address is reached; null where nobody answers.</summary>
-    public UsbPort? RootPortOf(byte address) =>
-        Find(address) is { } device ? Array.Find(_ports, port => Reaches(port, device)) : null;
-
-    /// <summary>Sends a SETUP or OUT token and its data.</summary>
-    /// <param name="token">The token.</param>
+    /// <summary>Sends a SETUP or OUT token and its data, or any start-split.</summary>
+    /// <param name="token">The token; where it is split, a start-split. That of an IN has no data.</param>
     /// <param name="dataPid">Which data packet.</param>
     /// <param name="data">At most <see cref="PacketMax"/> bytes.</param>
     public UsbReply Out(in UsbToken token, UsbPid dataPid, ReadOnlySpan<byte> data)
     {
-        UsbReply reply = Find(token.Address)?.Receive(token, dataPid, data) ?? UsbReply.Silence;
+        UsbReply reply = (token.IsSplit
+            ? TranslatorOf(token)?.StartSplit(token, dataPid, data)
+            : Find(token.Address)?.Receive(token, dataPid, data)) ?? UsbReply.Silence;
         Observer?.Transaction(token, dataPid, data, reply.Pid);
         return reply;
     }
 
-    /// <summary>Sends an IN token and takes what comes. Data is received well only if <see cref="EndIn"/> follows with an acknowledgement.</summary>
-    /// <param name="token">The token.</param>
+    /// <summary>Sends an IN token, or any complete-split, and takes what comes. Data is received well only if <see cref="EndIn"/> follows with an acknowledgement.</summary>
+    /// <param name="token">The token; where it is split, a complete-split, and that of an OUT brings a handshake alone.</param>
     /// <param name="packet">Room for <see cref="PacketMax"/> bytes.</param>
     public UsbReply In(in UsbToken token, Span<byte> packet)
     {
-        UsbReply reply = Find(token.Address)?.Send(token, packet) ?? UsbReply.Silence;
+        UsbReply reply = (token.IsSplit
+            ? TranslatorOf(token)?.CompleteSplit(token, packet)
+            : Find(token.Address)?.Send(token, packet)) ?? UsbReply.Silence;
         if (Observer is { } observer && !reply.IsData)
             observer.Transaction(token, UsbPid.None, default, reply.Pid);
         return reply;
@@ -79,10 +97,10 @@ public sealed class UsbBus
     /// <param name="token">The token.</param>
     /// <param name="reply">What came.</param>
     /// <param name="packet">The data that came.</param>
-    /// <param name="acknowledged">Whether the host answers ACK; a host that could not take the data stays silent.</param>
+    /// <param name="acknowledged">Whether the host answers ACK; a host that could not take the data stays silent, as it does to isochronous data and to a translator.</param>
     public void EndIn(in UsbToken token, UsbReply reply, ReadOnlySpan<byte> packet, bool acknowledged)
     {
-        if (acknowledged)
+        if (acknowledged && !token.IsSplit)
             Find(token.Address)?.Acknowledge(token);
         Observer?.Transaction(token, reply.Pid, packet, acknowledged ? UsbPid.Ack : UsbPid.None);
     }
@@ -95,11 +113,16 @@ public sealed class UsbBus
         return reply;
     }
 
+    /// <summary>Says where a transfer ends, to whoever watches: packets alone do not show it.</summary>
+    /// <param name="token">The token of its last transaction.</param>
+    /// <param name="type">Which kind of transfer.</param>
+    /// <param name="outcome">How it ended.</param>
+    public void EndTransfer(in UsbToken token, TransferType type, TransferOutcome outcome) => Observer?.TransferEnded(token, type, outcome);
+
     /// <summary>Something changed in who hears what: a plug, a port, an address.</summary>
     internal void RoutesChanged() => _routesValid = false;
 
-    private static bool Reaches(UsbPort port, IUsbDevice device) =>
-        port.Device is { } here && (here == device || here.Downstream.Any(below => Reaches(below, device)));
+    private ITransactionTranslator? TranslatorOf(in UsbToken token) => Find(token.Split.HubAddress) as ITransactionTranslator;
 
     private void BuildRoutes()
     {
@@ -113,10 +136,11 @@ public sealed class UsbBus
     {
         for (int index = 0; index < ports.Count; index++)
         {
-            if (!ports[index].Passes || ports[index].Device is not { } device)
+            UsbPort port = ports[index];
+            if (!port.Passes || port.Bus != this || port.Device is not { } device)
                 continue;
             int address = device.Address & (AddressCount - 1);
-            _routes[address] = taken[address] ? null : device;
+            _routes[address] = taken[address] ? null : port;
             taken[address] = true;
             AddRoutes(device.Downstream, taken);
         }

@@ -7,12 +7,21 @@ public sealed class UsbPort(IPortOwner owner, int number)
 {
     private bool _passes;
     private UsbBus? _bus;
+    private UsbSpeed? _speed;
 
     /// <summary>Its number as the owner counts, from 1.</summary>
     public int Number => number;
 
     /// <summary>The device in it, or null.</summary>
     public IUsbDevice? Device { get; private set; }
+
+    /// <summary>The speed at which the device talks since the owner last reset it; until then, and where nothing is plugged in, the fastest it can.</summary>
+    /// <remarks>A high-speed device behind a full-speed hub, or at a full-speed port, talks at full speed.</remarks>
+    public UsbSpeed Speed
+    {
+        get => _speed ?? Device?.Speed ?? UsbSpeed.Full;
+        set => _speed = value;
+    }
 
     /// <summary>The bus whose packets it repeats; null for the port of a hub that is not plugged in.</summary>
     public UsbBus? Bus
@@ -58,7 +67,7 @@ public sealed class UsbPort(IPortOwner owner, int number)
         IUsbDevice? device = Device;
         if (device is null)
             return null;
-        Device = null;
+        (Device, _speed) = (null, null);
         device.Connected(null);
         RoutesChanged();
         owner.PortChanged(this);
@@ -67,6 +76,9 @@ public sealed class UsbPort(IPortOwner owner, int number)
 
     /// <summary>Called by the device: resume signalling toward the host.</summary>
     public void SignalWake() => owner.WakeSignalled(this);
+
+    /// <summary>Called by the host side of the bus: the device did not stop talking in time.</summary>
+    public void ReportBabble() => owner.Babbled(this);
 
     /// <summary>Called by the device when its address changed.</summary>
     public void RoutesChanged() => _bus?.RoutesChanged();

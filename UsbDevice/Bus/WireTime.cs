@@ -1,8 +1,10 @@
+using Dma.UsbDevice.Spec;
+
 namespace Dma.UsbDevice;
 
 /// <summary>How long transactions occupy the wire, in nanoseconds, with the bits that are really sent.</summary>
 /// <remarks>
-/// The formulas are those that hosts admit bandwidth with (USB 2.0, bus transaction times), without the worst-case
+/// The formulas are those that hosts admit bandwidth with (<see cref="TransactionTime"/>), without the worst-case
 /// bit stuffing of 7/6: what is executed never takes longer than what was admitted.
 /// </remarks>
 public static class WireTime
@@ -13,25 +15,48 @@ public static class WireTime
     /// <summary>A frame.</summary>
     public const uint FrameNs = 1_000_000;
 
-    // Overheads in bytes: synchronization, tokens, turn-around, handshake.
-    private const uint WithHandshake = 55;
-    private const uint WithoutHandshake = 38;
-    private const uint BitPs = 2083;
-
-    // How long a host waits for an answer at high speed: 816 bit times.
-    private const uint TimeoutNs = 816 * BitPs / 1000;
+    // How long a host waits for an answer: 816 bit times at high speed, 18 below.
+    private const uint HighTimeoutNs = 816 * TransactionTime.HighSpeedBitPs / 1000;
+    private const uint FullTimeoutNs = 18 * 1000 / 12;
+    private const uint LowTimeoutNs = 18 * 1000 * 2 / 3;
 
     /// <summary>A high-speed control, bulk or interrupt transaction.</summary>
     /// <param name="bytes">Bytes of data that crossed the wire; 0 for NAK to an IN, and for PING.</param>
-    public static uint HighSpeed(int bytes) => HighSpeed(WithHandshake, bytes);
+    public static uint HighSpeed(int bytes) => TransactionTime.OfHighSpeed(Bits(bytes));
 
     /// <summary>A high-speed isochronous transaction.</summary>
     /// <param name="bytes">Bytes of data that crossed the wire.</param>
-    public static uint HighSpeedIsochronous(int bytes) => HighSpeed(WithoutHandshake, bytes);
+    public static uint HighSpeedIsochronous(int bytes) => TransactionTime.OfHighSpeedIsochronous(Bits(bytes));
+
+    /// <summary>A high-speed isochronous IN that nobody answered.</summary>
+    public static uint HighSpeedIsochronousUnanswered() => HighSpeedIsochronous(0) + HighTimeoutNs;
 
     /// <summary>A high-speed transaction that nobody answered.</summary>
     /// <param name="bytes">Bytes of data that the host sent.</param>
-    public static uint HighSpeedUnanswered(int bytes) => HighSpeed(WithHandshake, bytes) + TimeoutNs;
+    public static uint HighSpeedUnanswered(int bytes) => HighSpeed(bytes) + HighTimeoutNs;
 
-    private static uint HighSpeed(uint overhead, int bytes) => BitPs * ((overhead * 8) + 3 + (8 * (uint)bytes)) / 1000 + 5;
+    /// <summary>A full-speed control, bulk or interrupt transaction.</summary>
+    /// <param name="bytes">Bytes of data that crossed the wire.</param>
+    public static uint FullSpeed(int bytes) => TransactionTime.OfFullSpeed(Bits(bytes));
+
+    /// <summary>A full-speed isochronous transaction.</summary>
+    /// <param name="bytes">Bytes of data that crossed the wire.</param>
+    /// <param name="isIn">Whether the device sends.</param>
+    public static uint FullSpeedIsochronous(int bytes, bool isIn) => TransactionTime.OfFullSpeedIsochronous(Bits(bytes), isIn);
+
+    /// <summary>A full-speed transaction that nobody answered.</summary>
+    /// <param name="bytes">Bytes of data that the host sent.</param>
+    public static uint FullSpeedUnanswered(int bytes) => FullSpeed(bytes) + FullTimeoutNs;
+
+    /// <summary>A low-speed transaction.</summary>
+    /// <param name="bytes">Bytes of data that crossed the wire.</param>
+    /// <param name="isIn">Whether the device sends.</param>
+    public static uint LowSpeed(int bytes, bool isIn) => TransactionTime.OfLowSpeed(Bits(bytes), isIn);
+
+    /// <summary>A low-speed transaction that nobody answered.</summary>
+    /// <param name="bytes">Bytes of data that the host sent.</param>
+    /// <param name="isIn">Whether the device should have sent.</param>
+    public static uint LowSpeedUnanswered(int bytes, bool isIn) => LowSpeed(bytes, isIn) + LowTimeoutNs;
+
+    private static uint Bits(int bytes) => 8 * (uint)bytes;
 }

@@ -12,6 +12,7 @@ public sealed class Assignment
 {
     private const int MultiFunctionBit = 0x80;
     private const int StepsMax = 16;
+    private const uint PageRequestsMax = 32;
 
     private readonly Host _host;
     private readonly Gate _journeys = new();
@@ -34,6 +35,18 @@ public sealed class Assignment
     /// <summary>The driver of the host that has it in <see cref="AssignmentState.Host"/>; null where none has.</summary>
     public IHostDriver? Driver { get; set; }
 
+    /// <summary>
+    /// Whether the device is trusted to translate for itself (ATS) while a VM has it; it counts from the next assignment on. A
+    /// trusted device that lies reaches all memory, so the default is that none is.
+    /// </summary>
+    public bool TrustsDeviceTlb { get; set; }
+
+    /// <summary>Whether it translates for itself now.</summary>
+    public bool UsesDeviceTlb => _domain is not null && _host.Remapping.UsesDeviceTlb(Source);
+
+    /// <summary>Whether it lost everything since it did not forget translations when it was told to; it can still be taken back.</summary>
+    public bool IsQuarantined => _domain is not null && _host.Remapping.Quarantined.Contains(Source);
+
     /// <summary>The VM that it is on the way to, with, or on the way back from.</summary>
     public VirtualMachine? Machine { get; private set; }
 
@@ -42,6 +55,9 @@ public sealed class Assignment
 
     /// <summary>What the VM has mapped for it; null while nothing can be.</summary>
     public DmaMappings? Mappings { get; private set; }
+
+    /// <summary>How it reaches memory that comes when it is touched; null where its VM has none such, or the device cannot ask for pages or is not trusted to translate.</summary>
+    public LazyDevice? Lazy { get; private set; }
 
     /// <summary>The number of its domain in the remapping unit; null while it has none.</summary>
     public int? DomainId => _domain?.Id.Value;
@@ -166,13 +182,27 @@ public sealed class Assignment
             return Refuse(AssignmentRefusal.NoDomain, exception.Message);
         }
 
-        if (await _host.Remapping.Attach(Source, domain) != DmaRefusal.None)
+        DeviceTlbControl? trusted = TrustsDeviceTlb ? _real!.DeviceTlb : null;
+        bool isLazy = trusted is not null && machine.Memory.Lazy is not null && _host.Remapping.PageRequests is not null && _real!.Requests.CanAsk;
+        if (trusted is not null)
+            _host.AccessControl.Trust(Source);
+        if (isLazy)
+            _real!.Requests.EnablePasids();
+        if (await _host.Remapping.Attach(Source, domain, trusted) != DmaRefusal.None)
         {
+            _host.AccessControl.Distrust(Source);
             await _host.Remapping.Release(domain);
             return Refuse(AssignmentRefusal.NoDomain, $"no frame is left for the context table of bus {Source.Bus:x2}");
         }
 
         (_domain, Machine, Mappings) = (domain, machine, new(machine, domain));
+        if (isLazy)
+        {
+            Lazy = new(machine, Source, domain);
+            await Lazy.Start();
+            _real!.AllowRequests(PageRequestsMax);
+        }
+
         return Move(AssignmentState.Isolated);
     });
 
@@ -213,6 +243,7 @@ public sealed class Assignment
         async Task<AssignmentResult> Stop()
         {
             _real!.SetBusMaster(false);
+            _real.AllowRequests(0);
             _real.SendTo(null);
             _forwarder?.Stop();
             _forwarder = null;
@@ -322,8 +353,12 @@ public sealed class Assignment
     {
         if (_domain is not { } domain)
             return;
+        if (Lazy is { } lazy)
+            await lazy.Close();
+        Lazy = null;
         await Mappings!.Close();
         await _host.Remapping.Detach(Source);
+        _host.AccessControl.Distrust(Source);
         await _host.Remapping.Release(domain);
         (_domain, Mappings, Machine) = (null, null, null);
     }

@@ -15,10 +15,10 @@ internal sealed class RemappingWorld : IDisposable, IInterruptSink, IRemappingOb
     private bool _wide;
     private uint _ticket;
 
-    public RemappingWorld(HardwareProfile profile, ulong memoryBytes = 64 << 20)
+    public RemappingWorld(HardwareProfile profile, ulong memoryBytes = 64 << 20, EventLoop? loop = null)
     {
         Memory = new(memoryBytes);
-        Unit = new(Memory, this, profile) { Observer = this };
+        Unit = new(Memory, this, profile, loop) { Observer = this };
     }
 
     public RemappingWorld(string profile)
