@@ -17,6 +17,7 @@ public sealed class DescriptorSet
     private DescriptorSet? _pair;
     private readonly byte[][] _configurations;
     private readonly byte[][] _otherSpeed = [];
+    private readonly byte[][] _capabilities = [];
     private readonly byte[]?[] _strings;
     private readonly byte[]? _objectStore;
 
@@ -65,7 +66,12 @@ public sealed class DescriptorSet
     /// <summary>The capabilities of the device (BOS), one after the other; empty for a device without any. The head is filled in.</summary>
     public IReadOnlyList<byte[]> Capabilities
     {
-        init => _objectStore = value.Count == 0 ? null : ObjectStoreOf(value);
+        get => _capabilities;
+        init
+        {
+            _capabilities = [.. value];
+            _objectStore = value.Count == 0 ? null : ObjectStoreOf(value);
+        }
     }
 
     /// <summary>Bytes in a full packet of endpoint 0. From version 3.00 on the descriptor holds a power of two.</summary>

@@ -1,6 +1,7 @@
 namespace Dma.UsbDevice.Spec;
 
 /// <summary>TASK ATTRIBUTE: when a command may run (USB attached SCSI, information units).</summary>
+#pragma warning disable CA1027 // The codes look like flags and are none.
 public enum TaskAttribute
 {
     /// <summary>In any order.</summary>
@@ -15,3 +16,4 @@ public enum TaskAttribute
     /// <summary>While the unit waits for somebody to deal with a failure.</summary>
     AutoContingentAllegiance = 4,
 }
+#pragma warning restore CA1027

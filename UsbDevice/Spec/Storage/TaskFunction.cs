@@ -1,6 +1,7 @@
 namespace Dma.UsbDevice.Spec;
 
 /// <summary>TASK MANAGEMENT FUNCTION (USB attached SCSI, information units).</summary>
+#pragma warning disable CA1027 // The codes look like flags and are none.
 public enum TaskFunction : byte
 {
     /// <summary>ABORT TASK: the one whose tag is given.</summary>
@@ -24,3 +25,4 @@ public enum TaskFunction : byte
     /// <summary>QUERY TASK SET: is any there?</summary>
     QueryTaskSet = 129,
 }
+#pragma warning restore CA1027
