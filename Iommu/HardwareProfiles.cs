@@ -1,4 +1,5 @@
 using Dma.Iommu.Spec;
+using Dma.Machine;
 
 namespace Dma.Iommu;
 
@@ -159,11 +160,13 @@ internal static class HardwareProfiles
     private static ExtendedCapabilityRegister Scalable(ExtendedCapabilityRegister legacy) => legacy with
     {
         Nested = true,
+        PageRequests = true,
         ExecuteRequests = true,
         SupervisorRequests = true,
         ExtendedAccessed = true,
         PasidSizeCode = 19,
         ProcessAddressSpaces = true,
+        PageRequestDrain = true,
         ScalableMode = true,
         SecondStageAccessedDirty = true,
         SecondStage = true,

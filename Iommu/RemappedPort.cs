@@ -13,16 +13,27 @@ public sealed class RemappedPort : IDmaPort
     private readonly PhysicalMemory _memory;
     private readonly Translator _translator;
     private readonly InterruptRemapper _interrupts;
+    private readonly DeviceTlbs _deviceTlbs;
     private readonly HardwareProfile _profile;
+    private readonly PageRequestReceiver? _pageRequests;
     private readonly RequestStream _stream;
     private readonly FrontTable _front;
 
-    internal RemappedPort(SourceId source, PhysicalMemory memory, Translator translator, InterruptRemapper interrupts, HardwareProfile profile)
+    internal RemappedPort(
+        SourceId source,
+        PhysicalMemory memory,
+        Translator translator,
+        InterruptRemapper interrupts,
+        DeviceTlbs deviceTlbs,
+        PageRequestReceiver? pageRequests,
+        HardwareProfile profile)
     {
         Source = source;
         _memory = memory;
         _translator = translator;
         _interrupts = interrupts;
+        _deviceTlbs = deviceTlbs;
+        _pageRequests = pageRequests;
         _profile = profile;
         _stream = new(this);
         _front = _stream.Front;
@@ -71,12 +82,16 @@ public sealed class RemappedPort : IDmaPort
     public bool TryTranslate(Iova address, bool write, DmaAttributes attributes, out PhysicalAddress target) =>
         TryTranslate(address, Access.Of(write, attributes), out target);
 
-    /// <summary>Asks for a translation, as a device with a TLB of its own does.</summary>
-    /// <param name="address">The address on the bus.</param>
-    /// <param name="wantsWrite">Whether it asks for the right to write.</param>
-    /// <param name="attributes">What else the request carries; its address type is known.</param>
+    /// <inheritdoc/>
     public TranslationCompletion RequestTranslation(Iova address, bool wantsWrite, DmaAttributes attributes = default) =>
         _translator.RequestTranslation(_stream, address.Value, wantsWrite, attributes with { AddressType = AddressType.Translation });
+
+    /// <inheritdoc/>
+    /// <remarks>A unit without ECAP.PRS drops the message.</remarks>
+    public void RequestPage(in PageRequest request) => _pageRequests?.Receive(_stream, request);
+
+    /// <inheritdoc/>
+    public void CompleteInvalidation(int tag) => _deviceTlbs.Complete(Source, tag);
 
     /// <inheritdoc/>
     public DmaStatus Read(Iova address, Span<byte> destination, DmaAttributes attributes = default)

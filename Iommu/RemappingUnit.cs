@@ -7,7 +7,7 @@ namespace Dma.Iommu;
 /// <remarks>
 /// Software reaches it through its window of registers and through tables and queues in memory, and in no other
 /// way. Devices reach memory through the ports that it opens. It is as fast as it answers: everything that a
-/// register write asks for is done when the write returns.
+/// register write asks for is done when the write returns, but for what a device with a TLB of its own takes its time over.
 /// </remarks>
 public sealed class RemappingUnit : IDmaFabric, IMmioDevice, IRegisterEffects
 {
@@ -22,6 +22,8 @@ public sealed class RemappingUnit : IDmaFabric, IMmioDevice, IRegisterEffects
     private readonly Translator _translator;
     private readonly InvalidationQueue _queue;
     private readonly DeviceTlbs _deviceTlbs;
+    private readonly PageRequestQueue _pageRequestQueue;
+    private readonly PageRequestReceiver? _pageRequests;
     private readonly Dictionary<SourceId, RemappedPort> _ports = [];
     private readonly int _invalidateAddress;
     private readonly int _iotlbInvalidate;
@@ -32,7 +34,8 @@ public sealed class RemappingUnit : IDmaFabric, IMmioDevice, IRegisterEffects
     /// <param name="memory">What it guards, and where its tables are.</param>
     /// <param name="interrupts">Where interrupts of devices and of the unit go.</param>
     /// <param name="profile">Which implementation it is.</param>
-    public RemappingUnit(PhysicalMemory memory, IInterruptSink interrupts, HardwareProfile profile)
+    /// <param name="loop">The time in which devices may answer later than at once; null where they have none.</param>
+    public RemappingUnit(PhysicalMemory memory, IInterruptSink interrupts, HardwareProfile profile, EventLoop? loop = null)
     {
         Profile = profile;
         _memory = memory;
@@ -44,8 +47,15 @@ public sealed class RemappingUnit : IDmaFabric, IMmioDevice, IRegisterEffects
         _regions = new(_registers, profile);
         _translator = new(memory, profile, _caches, _faults, _regions);
         _interrupts = new(memory, profile, _caches.Interrupts, _faults, interrupts);
-        _deviceTlbs = new(_registers, _faults);
-        _queue = new(_registers, memory, profile, _faults, new(_registers, memory, profile, _caches, _deviceTlbs, _completionEvent));
+        _deviceTlbs = new(_registers, _faults, loop, profile.DeviceTlbTimeoutNs);
+        _queue = new(
+            _registers, memory, profile, _faults, _deviceTlbs, new(_registers, memory, profile, _caches, _deviceTlbs, _completionEvent))
+        {
+            Disabled = () => Status = Status with { QueuedInvalidationEnabled = false },
+        };
+        _pageRequestQueue = new(_registers, memory, new(_registers, RegisterOffsets.PageRequestEventControl, memory, interrupts));
+        if (profile.ExtendedCapabilities.PageRequests)
+            _pageRequests = new(new(_translator, _faults), _pageRequestQueue, _deviceTlbs);
         bool byRegister = RegisterMap.HasRegisterInvalidation(profile);
         _invalidateAddress = byRegister ? RegisterOffsets.InvalidateAddress(profile.ExtendedCapabilities) : -1;
         _iotlbInvalidate = byRegister ? RegisterOffsets.IotlbInvalidate(profile.ExtendedCapabilities) : -1;
@@ -113,16 +123,14 @@ public sealed class RemappingUnit : IDmaFabric, IMmioDevice, IRegisterEffects
     public RemappedPort Open(SourceId source)
     {
         if (!_ports.TryGetValue(source, out RemappedPort? port))
-            _ports[source] = port = new(source, _memory, _translator, _interrupts, Profile);
+            _ports[source] = port = new(source, _memory, _translator, _interrupts, _deviceTlbs, _pageRequests, Profile);
         return port;
     }
 
     /// <inheritdoc/>
     IDmaPort IDmaFabric.Open(SourceId source) => Open(source);
 
-    /// <summary>Connects the device TLB of a requester, which from now on gets the invalidations that software sends it.</summary>
-    /// <param name="source">The requester.</param>
-    /// <param name="deviceTlb">Its translations; null for a requester that keeps none, or is gone.</param>
+    /// <inheritdoc/>
     public void Connect(SourceId source, IDeviceTlb? deviceTlb) => _deviceTlbs.Connect(source, deviceTlb);
 
     /// <summary>Tells what would become of a request, entry by entry, from the tables as they are in memory now.</summary>
@@ -138,7 +146,7 @@ public sealed class RemappingUnit : IDmaFabric, IMmioDevice, IRegisterEffects
     {
         _registers.Reset();
         _caches.DropAll();
-        _queue.Disable();
+        _queue.Reset();
         _regions.Update();
         SetTranslation(false);
         _translator.Root = default;
@@ -212,6 +220,12 @@ public sealed class RemappingUnit : IDmaFabric, IMmioDevice, IRegisterEffects
             case RegisterOffsets.InvalidationQueueTail:
                 _queue.Run();
                 break;
+            case RegisterOffsets.PageRequestStatus:
+                _pageRequestQueue.StatusWritten();
+                break;
+            case RegisterOffsets.PageRequestEventControl:
+                _pageRequestQueue.EventControlWritten();
+                break;
             case RegisterOffsets.EnhancedCommand when (write.EnabledBytes & 0xFF) != 0:
                 // The byte that names the command starts it. ECCAP advertises none: any one is refused at once.
                 _registers[RegisterOffsets.EnhancedCommandResponse] = new EnhancedCommandResponse { Status = 1 }.Raw.Value;
@@ -273,11 +287,14 @@ public sealed class RemappingUnit : IDmaFabric, IMmioDevice, IRegisterEffects
 
     private void SetQueue(bool enable)
     {
-        Status = Status with { QueuedInvalidationEnabled = enable };
-        if (enable)
-            _queue.Enable();
-        else
+        if (!enable)
+        {
             _queue.Disable();
+            return;
+        }
+
+        Status = Status with { QueuedInvalidationEnabled = true };
+        _queue.Enable();
     }
 
     private void SetTranslation(bool enable)

@@ -122,13 +122,46 @@ internal sealed class ScalableTranslator(
         Translation translation = Find(caches.TenantOf(stream, info), info, address, demand);
         reason = ScalableMode.Judge(translation, address, demand, default(NoObserver));
         if (reason == FaultReason.None)
-            return Complete(translation, demand, access);
+            return Complete(translation, info, demand, access);
 
         // What the device can ask the system to repair is a success without rights, and is not recorded.
         if (IsRecoverable(reason))
             return new(TranslationStatus.Success, default, 4096, false, false, false);
         Report(stream, reason, address, access, info.FaultProcessingDisable);
         return TranslationCompletion.Refused(TranslationStatus.CompleterAbort);
+    }
+
+    /// <summary>What root and context entry say about a requester, from the cache where it knows.</summary>
+    /// <param name="root">The root table.</param>
+    /// <param name="stream">The requester.</param>
+    public ScalableContext ContextOf(PhysicalAddress root, RequestStream stream)
+    {
+        if (stream.IsScalableContextCached)
+        {
+            _tracking?.ContextUsed(stream);
+            return stream.ScalableContext;
+        }
+
+        ContextReads++;
+        ScalableContext context = _mode.ReadContext(root, stream.Port.Source, default(NoObserver));
+        if (context.Fault == FaultReason.None || _cachesFaults)
+            caches.Contexts.Insert(stream, context);
+        if (stream.IsScalableContextCached)
+            _tracking?.ContextCached(stream, context);
+        return context;
+    }
+
+    /// <summary>Forgets what is cached for a page that a device asks for: the answer shall not be what made it ask.</summary>
+    /// <param name="stream">Who asks.</param>
+    /// <param name="context">Its context, without fault.</param>
+    /// <param name="pasid">The PASID, within the directory.</param>
+    /// <param name="page">The address of the page.</param>
+    public void Forget(RequestStream stream, in ScalableContext context, Pasid pasid, ulong page)
+    {
+        if (!caches.Pasids.TryFind(stream, pasid, out PasidInfo info))
+            info = _mode.ReadPasid(context, pasid, default(NoObserver));
+        if (info.Fault == FaultReason.None)
+            caches.ForgetPage(info, page);
     }
 
     /// <summary>Tells the story of one address from memory alone.</summary>
@@ -175,23 +208,6 @@ internal sealed class ScalableTranslator(
             !info.FaultProcessingDisable,
             new(passes ? target : 0),
             passes ? pageBytes : 0);
-    }
-
-    private ScalableContext ContextOf(PhysicalAddress root, RequestStream stream)
-    {
-        if (stream.IsScalableContextCached)
-        {
-            _tracking?.ContextUsed(stream);
-            return stream.ScalableContext;
-        }
-
-        ContextReads++;
-        ScalableContext context = _mode.ReadContext(root, stream.Port.Source, default(NoObserver));
-        if (context.Fault == FaultReason.None || _cachesFaults)
-            caches.Contexts.Insert(stream, context);
-        if (stream.IsScalableContextCached)
-            _tracking?.ContextCached(stream, context);
-        return context;
     }
 
     private PasidInfo PasidOf(RequestStream stream, in ScalableContext context, Pasid pasid)
@@ -319,7 +335,7 @@ internal sealed class ScalableTranslator(
         stream.Front.Fill(address, place, translation.Shift, route.RightsOf(translation));
     }
 
-    private static TranslationCompletion Complete(Translation translation, in Demand demand, in Access access) => new(
+    private static TranslationCompletion Complete(Translation translation, in PasidInfo info, in Demand demand, in Access access) => new(
         TranslationStatus.Success,
         new(translation.Raw & Translation.FrameMask),
         1ul << translation.Shift,
@@ -330,6 +346,9 @@ internal sealed class ScalableTranslator(
         Execute = access.Attributes.Pasid is not null && access.Attributes.Execute && demand.MayExecute(translation),
         Privileged = access.Attributes.Pasid is not null && access.Attributes.Privileged,
         Global = translation.Grants(Translation.Global),
+
+        // What the processors' own tables map is always coherent; in this mode SNP of a second-stage entry has no say.
+        NonSnooped = info.Type == PasidTranslationType.FirstStage || info.Has(PasidFlags.PagesSnoop),
     };
 
     private void Report(RequestStream stream, FaultReason reason, ulong address, in Access access, bool suppressed) =>

@@ -47,6 +47,12 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
         set => _mode = TranslationMode.Of(value, profile);
     }
 
+    /// <summary>The mode of translation, as SRTP took it.</summary>
+    public TranslationMode Mode => _mode;
+
+    /// <summary>The way of requests in scalable mode.</summary>
+    public ScalableTranslator Scalable => _scalable;
+
     /// <summary>Pages that the IOTLB answered here; those that front tables answer are counted there.</summary>
     public ulong IotlbHits => _iotlbHits + _scalable.IotlbHits;
 
@@ -209,7 +215,10 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
             1ul << translation.Shift,
             translation.Grants(Translation.Read),
             wantsWrite && translation.Grants(Translation.Write),
-            false);
+            false)
+        {
+            NonSnooped = translation.Grants(Translation.Snooped),
+        };
     }
 
     /// <summary>Tells what would become of a request, from memory alone.</summary>

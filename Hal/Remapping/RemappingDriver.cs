@@ -6,8 +6,7 @@ namespace Dma.Hal;
 /// <summary>Drives one remapping unit, through its registers and memory alone (VT-d, software programming).</summary>
 /// <remarks>
 /// Its tables are where this software believes physical memory to be: the driver is the same on the host and in a guest
-/// that has a remapping unit of its own. It runs the unit in legacy mode. Once started, the unit blocks every requester
-/// that is not attached.
+/// that has a remapping unit of its own. Once started, the unit blocks every requester that is not attached.
 /// </remarks>
 public sealed class RemappingDriver
 {
@@ -20,7 +19,7 @@ public sealed class RemappingDriver
 
     private readonly UnitRegisters _registers;
     private readonly TableMemory _memory;
-    private readonly ContextTables _contexts;
+    private readonly IContextTables _contexts;
     private readonly FaultDrain _faults;
     private readonly Signal _faultEvent;
     private readonly FreeBitmap _domainIds;
@@ -30,7 +29,14 @@ public sealed class RemappingDriver
     private DomainId? _passThroughId;
 
     private RemappingDriver(
-        RemappingOptions options, UnitRegisters registers, UnitCapabilities unit, TableMemory memory, ContextTables contexts, IInvalidator invalidator, GuestPhysicalAddress? interruptTable)
+        RemappingOptions options,
+        UnitRegisters registers,
+        UnitCapabilities unit,
+        TableMemory memory,
+        IContextTables contexts,
+        IInvalidator invalidator,
+        GuestPhysicalAddress? interruptTable,
+        GuestPhysicalAddress? pageRequests)
     {
         Options = options;
         Unit = unit;
@@ -42,6 +48,12 @@ public sealed class RemappingDriver
         _faultEvent = registers.Cpu.Vector(options.FaultVector);
         _domainIds = new((ulong)unit.DomainCount);
         Interrupts = interruptTable is { } table ? new(this, registers, memory, table) : null;
+
+        if (contexts is ScalableContexts scalable)
+        {
+            Processes = new(this, scalable);
+            PageRequests = pageRequests is { } ring ? new(this, registers, memory, scalable, ring) : null;
+        }
 
         // With caching mode, entries that are not present may be cached under domain-id 0: no domain may have it.
         if (unit.Capability.CachingMode)
@@ -72,13 +84,28 @@ public sealed class RemappingDriver
     /// <summary>How often the unit lost faults because all its records were full.</summary>
     public ulong FaultOverflows => _faults.Overflows;
 
+    /// <summary>How often the unit said that a device completed an invalidation which nobody had asked it for.</summary>
+    public ulong UnexpectedCompletions => _faults.UnexpectedCompletions;
+
+    /// <summary>Whether devices may be allowed to translate for themselves: the unit answers them, and can tell them to forget.</summary>
+    public bool CanUseDeviceTlbs => Unit.Extended.DeviceTlb && UsesQueue;
+
+    /// <summary>The attached requesters that lost everything since they did not answer an invalidation in time.</summary>
+    public IEnumerable<SourceId> Quarantined => _attached.Where(attached => attached.Value.IsQuarantined).Select(attached => attached.Key);
+
     /// <summary>How many cache lines of tables were flushed for a unit that does not snoop.</summary>
     public ulong CacheLinesFlushed => _memory.LinesFlushed;
 
     /// <summary>The interrupts of devices; null while they pass as they are.</summary>
     public InterruptRemapping? Interrupts { get; }
 
-    /// <summary>How many frames hold tables and the queue.</summary>
+    /// <summary>The processes that share their address spaces with devices; null in legacy mode.</summary>
+    public ProcessSpaces? Processes { get; }
+
+    /// <summary>The pages that devices ask for; null where none can.</summary>
+    public PageRequestHandler? PageRequests { get; }
+
+    /// <summary>How many frames hold tables and the queues.</summary>
     public int FramesInUse => _memory.FramesInUse;
 
     internal RemappingOptions Options { get; }
@@ -100,10 +127,18 @@ public sealed class RemappingDriver
     {
         if (options.InterruptEntries is not 0 and (< 2 or > InterruptRemapping.EntriesMax) || (options.InterruptEntries & (options.InterruptEntries - 1)) != 0)
             throw new ArgumentException("A table has a power of two of interrupt entries, 2 to 65,536.", nameof(options));
+        if (options.PasidBits is < 13 or > 20 || options.PageRequestQueuePages is < 1 or > PageRequestHandler.QueuePagesMax
+            || (options.PageRequestQueuePages & (options.PageRequestQueuePages - 1)) != 0)
+        {
+            throw new ArgumentException("A PASID has 13 to 20 bits, and a page request queue a power of two of pages up to 128.", nameof(options));
+        }
+
         if ((frames.Start.Value + (frames.Length - 1)) >> options.HostAddressWidth != 0)
             throw new ArgumentException("Frames for tables lie beyond the host address width.", nameof(frames));
         RegisterWindow window = new(cpu, registers, options.WindowLength);
         UnitCapabilities unit = UnitCapabilities.Read(window);
+        if (options.Scalable && !unit.CanScale)
+            throw new DeviceException($"The remapping unit at {registers} has no scalable mode with a second stage and a queue.");
         RemappingDriver driver = Create(options, new(cpu, window, options.TimeoutNs), unit, new(cpu, frames, unit.Extended.CoherentWalks));
         await driver.TurnOff();
         await driver.TurnOn();
@@ -145,21 +180,35 @@ public sealed class RemappingDriver
     }
 
     /// <summary>Lets a requester reach what is mapped in a domain, and nothing else.</summary>
+    /// <param name="source">The requester.</param>
+    /// <param name="domain">The domain.</param>
+    /// <param name="trusted">
+    /// The ATS capability of a device that is trusted to translate for itself: it could reach all memory if it lied. Null for
+    /// one that is not; without effect unless <see cref="CanUseDeviceTlbs"/>.
+    /// </param>
     /// <returns><see cref="DmaRefusal.None"/>, or <see cref="DmaRefusal.Exhausted"/> when no frame is left for the context table of its bus.</returns>
     /// <exception cref="InvalidOperationException">It is attached already.</exception>
-    public ValueTask<DmaRefusal> Attach(SourceId source, RemappingDomain domain)
+    public async ValueTask<DmaRefusal> Attach(SourceId source, RemappingDomain domain, DeviceTlbControl? trusted = null)
     {
         if (!_domains.Contains(domain))
             throw new InvalidOperationException($"Domain {domain.Id} is none of this driver's.");
+        DeviceTlbControl? control = CanUseDeviceTlbs ? trusted : null;
         ContextEntry entry = new()
         {
             Present = true,
-            TranslationType = TranslationType.UntranslatedOnly,
+            TranslationType = control is null ? TranslationType.UntranslatedOnly : TranslationType.WithDeviceTlb,
             SecondStageTable = TableMemory.ForUnit(domain.Root),
             AddressWidth = domain.Width,
             DomainId = domain.Id,
         };
-        return Attach(source, entry, domain);
+        DmaRefusal refusal = await Attach(source, entry, domain, control);
+        if (refusal != DmaRefusal.None || control is null)
+            return refusal;
+
+        // The unit answers the device before the device asks, and the device is told of changes before it knows anything.
+        domain.Add(new(source, control));
+        control.Enable();
+        return DmaRefusal.None;
     }
 
     /// <summary>Lets a requester reach all memory, without translation.</summary>
@@ -186,27 +235,39 @@ public sealed class RemappingDriver
             AddressWidth = Unit.WidestTables,
             DomainId = _passThroughId.Value,
         };
-        return Attach(source, entry, domain: null);
+        return Attach(source, entry, domain: null, control: null);
     }
+
+    /// <summary>A device as one that must be told of what changes; null where it keeps no translations.</summary>
+    internal DeviceTlbTarget? DeviceTlbOf(SourceId source) =>
+        _attached.TryGetValue(source, out Attachment? attachment) && attachment is { Control: { IsEnabled: true } control, IsQuarantined: false }
+            ? new(source, control)
+            : null;
 
     /// <summary>Takes everything from a requester; when it completes, all its requests are blocked.</summary>
     /// <exception cref="InvalidOperationException">It is not attached.</exception>
     public async ValueTask Detach(SourceId source)
     {
-        if (!_attached.Remove(source, out Attachment attachment))
+        if (Processes?.IsBound(source) == true || PageRequests?.IsServed(source) == true)
+            throw new InvalidOperationException($"The requester {source} still shares address spaces, or is served with pages.");
+        if (!_attached.TryGetValue(source, out Attachment? attachment))
             throw new InvalidOperationException($"The requester {source} is not attached.");
-        await _gate.Enter();
-        try
-        {
-            _contexts.Clear(source);
-            await Invalidator.Invalidate(InvalidationRequest.OfDevice(source, attachment.DomainId, attachment.DomainId));
-        }
-        finally
-        {
-            _gate.Leave();
-        }
+        await TakeAll(source, attachment);
+        _contexts.Release(source);
+        if (_attached.Remove(source))
+            attachment.Domain?.Attached -= 1;
+    }
 
-        attachment.Domain?.Attached -= 1;
+    /// <summary>Whether a requester is attached, and translates for itself.</summary>
+    public bool UsesDeviceTlb(SourceId source) => _attached.TryGetValue(source, out Attachment? attachment) && attachment.Control is { IsEnabled: true };
+
+    /// <summary>Takes everything from a requester that did not answer; it stays attached by name until it is detached.</summary>
+    internal async ValueTask Quarantine(SourceId source)
+    {
+        if (!_attached.TryGetValue(source, out Attachment? attachment) || attachment.IsQuarantined)
+            return;
+        attachment.IsQuarantined = true;
+        await TakeAll(source, attachment);
     }
 
     /// <summary>Waits for a fault event; one that came since the last wait counts.</summary>
@@ -226,8 +287,11 @@ public sealed class RemappingDriver
     /// <summary>Turns translation off, so that all requests pass untranslated, and gives all memory back; domains must not be used afterwards.</summary>
     public async ValueTask Shutdown()
     {
+        foreach (Attachment attachment in _attached.Values)
+            attachment.Control?.Disable();
         await _registers.Command(_translation, turnOn: false);
         _faults.DisableEvent();
+        PageRequests?.Stop();
         await Invalidator.Invalidate(InvalidationRequest.Everything);
         if (Interrupts is { } interrupts)
             await interrupts.Stop();
@@ -239,22 +303,34 @@ public sealed class RemappingDriver
         _contexts.Free();
     }
 
+    /// <summary>Takes a domain-id that no domain has; <c>false</c> when none is left.</summary>
+    internal bool TryTakeDomainId(out DomainId id)
+    {
+        bool found = _domainIds.TryTake(1, 1, 0, out ulong number);
+        id = new((ushort)number);
+        return found;
+    }
+
+    /// <summary>Gives a domain-id back; the unit must have forgotten all that is tagged with it.</summary>
+    internal void ReleaseDomainId(DomainId id) => _domainIds.Release(id.Value, 1);
+
     /// <summary>Gets table changes out of write buffers, where the unit needs to be told and no invalidation does it anyway.</summary>
     internal ValueTask FlushWriteBuffers() =>
         Unit.Capability.RequiredWriteBufferFlush ? _registers.Command(_writeBufferFlush) : default;
 
     private static RemappingDriver Create(RemappingOptions options, UnitRegisters registers, UnitCapabilities unit, TableMemory memory)
     {
-        ContextTables? contexts = ContextTables.TryCreate(memory);
-        IInvalidator? invalidator = unit.MustUseQueue || (unit.Extended.QueuedInvalidation && options.UseQueue)
-            ? InvalidationQueue.TryCreate(registers, unit, memory)
+        IContextTables? contexts = options.Scalable ? ScalableContexts.TryCreate(memory, unit, options.PasidBits) : ContextTables.TryCreate(memory);
+        bool usesQueue = unit.MustUseQueue || options.Scalable || (unit.Extended.QueuedInvalidation && options.UseQueue);
+        IInvalidator? invalidator = usesQueue
+            ? InvalidationQueue.TryCreate(registers, unit, memory, options)
             : new RegisterInvalidator(registers, unit);
-        if (contexts is not null && invalidator is not null)
+        if (contexts is not null && invalidator is not null
+            && InterruptRemapping.TryAllocateTable(options, unit, invalidator, memory, out GuestPhysicalAddress? interruptTable))
         {
-            if (invalidator is not InvalidationQueue || !unit.Extended.InterruptRemapping || options.InterruptEntries == 0)
-                return new(options, registers, unit, memory, contexts, invalidator, interruptTable: null);
-            if (InterruptRemapping.TryAllocateTable(options, memory, out GuestPhysicalAddress table))
-                return new(options, registers, unit, memory, contexts, invalidator, table);
+            if (PageRequestHandler.TryAllocateQueue(options, unit, memory, out GuestPhysicalAddress? pageRequests))
+                return new(options, registers, unit, memory, contexts, invalidator, interruptTable, pageRequests);
+            InterruptRemapping.FreeTable(options, memory, interruptTable);
         }
 
         contexts?.Free();
@@ -284,8 +360,7 @@ public sealed class RemappingDriver
         await Invalidator.Start();
 
         // The root table, and what must be forgotten about an earlier one.
-        RootTableAddress root = new() { Mode = TranslationTableMode.Legacy, Table = TableMemory.ForUnit(_contexts.Root) };
-        _registers.Window.Write64(RegisterOffsets.RootTableAddress, root.Raw.Value);
+        _registers.Window.Write64(RegisterOffsets.RootTableAddress, _contexts.Root.Raw.Value);
         await _registers.Command(_rootPointer);
         if (!Unit.Capability.EnhancedSetRootPointer)
             await Invalidator.Invalidate(InvalidationRequest.Everything);
@@ -294,6 +369,7 @@ public sealed class RemappingDriver
         await _registers.Command(_translation);
         if (Interrupts is { } interrupts)
             await interrupts.Start();
+        PageRequests?.Start();
 
         // Regions that firmware protected while there was no translation.
         if (Unit.Capability.ProtectedLowMemory || Unit.Capability.ProtectedHighMemory)
@@ -303,9 +379,9 @@ public sealed class RemappingDriver
         }
     }
 
-    private async ValueTask<DmaRefusal> Attach(SourceId source, ContextEntry entry, RemappingDomain? domain)
+    private async ValueTask<DmaRefusal> Attach(SourceId source, ContextEntry entry, RemappingDomain? domain, DeviceTlbControl? control)
     {
-        if (!_attached.TryAdd(source, new(entry.DomainId, domain)))
+        if (!_attached.TryAdd(source, new(entry.DomainId, domain, control)))
             throw new InvalidOperationException($"The requester {source} is attached already.");
         domain?.Attached += 1;
         await _gate.Enter();
@@ -333,5 +409,39 @@ public sealed class RemappingDriver
         }
     }
 
-    private readonly record struct Attachment(DomainId DomainId, RemappingDomain? Domain);
+    // The way of attaching, backwards. Nothing is asked of a device that is known not to answer.
+    private async ValueTask TakeAll(SourceId source, Attachment attachment)
+    {
+        await _gate.Enter();
+        try
+        {
+            if (attachment.Control is { IsEnabled: true } control)
+            {
+                // 1. What is under way by its own translations ends. 2. It knows none any more, and asks for none.
+                if (!attachment.IsQuarantined)
+                    _ = await Invalidator.Invalidate(InvalidationRequest.OfDomain(attachment.DomainId), [new(source, control)]);
+                control.Disable();
+            }
+
+            // 3. Neither does the unit, whatever the device does.
+            attachment.Domain?.Remove(source);
+            _contexts.Clear(source);
+            await Invalidator.Invalidate(InvalidationRequest.OfDevice(source, attachment.DomainId, attachment.DomainId));
+        }
+        finally
+        {
+            _gate.Leave();
+        }
+    }
+
+    private sealed class Attachment(DomainId domainId, RemappingDomain? domain, DeviceTlbControl? control)
+    {
+        public DomainId DomainId => domainId;
+
+        public RemappingDomain? Domain => domain;
+
+        public DeviceTlbControl? Control => control;
+
+        public bool IsQuarantined { get; set; }
+    }
 }

@@ -16,9 +16,33 @@ public sealed record RemappingOptions(byte FaultVector)
     /// </summary>
     public int InterruptEntries { get; init; }
 
+    /// <summary>
+    /// Whether the unit shall run in scalable mode, so that processes can share their address spaces with devices. It needs a
+    /// unit with ECAP.SMTS, ECAP.SSTS and a queue.
+    /// </summary>
+    public bool Scalable { get; init; }
+
+    /// <summary>In scalable mode, how many bits a PASID may have, 13 to 20; each requester has a directory of 2^(bits - 3) bytes.</summary>
+    public int PasidBits { get; init; } = 15;
+
+    /// <summary>
+    /// The vector of this processor that page requests raise, 16 to 255; 0 to let no device ask for pages. Without effect but
+    /// in scalable mode on a unit that takes page requests.
+    /// </summary>
+    public byte PageRequestVector { get; init; }
+
+    /// <summary>How many pages the page request queue has, a power of two up to 128; 128 requests fit on each, less one.</summary>
+    public int PageRequestQueuePages { get; init; } = 1;
+
     /// <summary>The host address width, 12 to 52 bits, as firmware reports it; no table points beyond.</summary>
     public int HostAddressWidth { get; init; } = 52;
 
     /// <summary>How long the unit may take for one command or invalidation, in nanoseconds, before it counts as broken.</summary>
     public ulong TimeoutNs { get; init; } = 100_000_000;
+
+    /// <summary>
+    /// How long the unit may take for an invalidation that devices have to complete, in nanoseconds, before it counts as
+    /// broken; it should find out by itself before, after the minute that PCI Express gives a device.
+    /// </summary>
+    public ulong DeviceTlbTimeoutNs { get; init; } = 90_000_000_000;
 }

@@ -82,18 +82,36 @@ internal sealed class TableMemory(ICpu cpu, FrameAllocator frames, bool isCohere
         Write64(address + 8, value.Word1);
     }
 
-    /// <summary>Writes an entry whose present bit is bit 0: that half last when it is set, first when it is cleared.</summary>
-    public void WriteEntry(GuestPhysicalAddress address, Bits128 entry)
+    public Bits256 Read256(GuestPhysicalAddress address)
     {
-        if (entry.Bit(0))
-        {
-            Write64(address + 8, entry.Word1);
-            Write64(address, entry.Word0);
-        }
-        else
-        {
-            Write128(address, entry);
-        }
+        Bits128 low = Read128(address), high = Read128(address + 16);
+        return new(low.Word0, low.Word1, high.Word0, high.Word1);
+    }
+
+    public Bits512 Read512(GuestPhysicalAddress address)
+    {
+        Bits128 word0 = Read128(address), word2 = Read128(address + 16), word4 = Read128(address + 32), word6 = Read128(address + 48);
+        return new(word0.Word0, word0.Word1, word2.Word0, word2.Word1, word4.Word0, word4.Word1, word6.Word0, word6.Word1);
+    }
+
+    /// <summary>Writes an entry whose present bit is bit 0: that word last when it is set, first when it is cleared.</summary>
+    public void WriteEntry(GuestPhysicalAddress address, Bits128 entry) => WriteEntry(address, [entry.Word0, entry.Word1]);
+
+    /// <inheritdoc cref="WriteEntry(GuestPhysicalAddress, Bits128)"/>
+    public void WriteEntry(GuestPhysicalAddress address, Bits256 entry) =>
+        WriteEntry(address, [entry.Word0, entry.Word1, entry.Word2, entry.Word3]);
+
+    /// <inheritdoc cref="WriteEntry(GuestPhysicalAddress, Bits128)"/>
+    public void WriteEntry(GuestPhysicalAddress address, Bits512 entry) =>
+        WriteEntry(address, [entry.Word0, entry.Word1, entry.Word2, entry.Word3, entry.Word4, entry.Word5, entry.Word6, entry.Word7]);
+
+    /// <summary>Replaces an entry that the unit may be reading, both halves in one store, as a compare-exchange of 16 bytes does.</summary>
+    public void ReplaceEntry(GuestPhysicalAddress address, Bits128 entry)
+    {
+        Span<byte> bytes = stackalloc byte[16];
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes, entry.Word0);
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes[8..], entry.Word1);
+        Write(address, bytes);
     }
 
     /// <summary>Whether a table of 64-bit entries holds zeros alone.</summary>
@@ -109,6 +127,17 @@ internal sealed class TableMemory(ICpu cpu, FrameAllocator frames, bool isCohere
         }
 
         return true;
+    }
+
+    private void WriteEntry(GuestPhysicalAddress address, ReadOnlySpan<ulong> words)
+    {
+        bool isPresent = (words[0] & 1) != 0;
+        if (!isPresent)
+            Write64(address, words[0]);
+        for (int word = 1; word < words.Length; word++)
+            Write64(address + (ulong)(word * sizeof(ulong)), words[word]);
+        if (isPresent)
+            Write64(address, words[0]);
     }
 
     private void Read(GuestPhysicalAddress address, Span<byte> destination)

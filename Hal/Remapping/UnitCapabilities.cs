@@ -47,6 +47,9 @@ internal sealed class UnitCapabilities
     /// <summary>Whether there is no way to invalidate but the queue.</summary>
     public bool MustUseQueue => Version.Major > LastVersionWithRegisterInvalidation;
 
+    /// <summary>Whether domains can be had in scalable mode.</summary>
+    public bool CanScale => Extended.ScalableMode && Extended.SecondStage && Extended.QueuedInvalidation;
+
     /// <summary>Whether the unit walks tables of this width.</summary>
     public bool Supports(AddressWidth width) => (Capability.SupportedWidths >> (int)width & 1) != 0;
 

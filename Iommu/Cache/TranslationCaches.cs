@@ -148,6 +148,10 @@ internal sealed class TranslationCaches
             Drop(_spaces.Find(domain, TranslationKind.PassThrough, pasid), wholly, range);
     }
 
+    /// <summary>Forgets a page of a PASID, and the tables on the way to it: no command of software, but what a page request implies.</summary>
+    public void ForgetPage(in PasidInfo info, ulong page) =>
+        Drop(_spaces.Find(info.Domain, KindOf(info.Type), info.Pasid), wholly: false, new(new(page), 0, LeavesOnly: false));
+
     /// <summary>Invalidates PASID entries.</summary>
     /// <param name="granularity">How much.</param>
     /// <param name="domain">The domain, for one domain or PASID.</param>

@@ -119,14 +119,14 @@ internal sealed class FaultLog
         {
             Address = new(fault.InterruptIndex is { } index ? (ulong)index << 48 : fault.Address.Value & ~0xFFFul),
             Source = fault.Source,
-            Type2 = attributes.Atomic,
+            Type2 = attributes.Atomic || fault.IsPageRequest,
             Privileged = pasid && attributes.Privileged,
             Execute = pasid && attributes.Execute,
             PasidPresent = pasid,
             Reason = fault.Reason,
             Pasid = pasid ? attributes.Pasid!.Value : default,
             AddressType = _profile.ExtendedCapabilities.DeviceTlb ? attributes.AddressType : AddressType.Untranslated,
-            Type1 = !fault.Write || attributes.Atomic,
+            Type1 = (!fault.Write || attributes.Atomic) && !fault.IsPageRequest,
             Fault = true,
         };
     }

@@ -14,4 +14,7 @@ public readonly record struct RemappingFault(
 {
     /// <summary>The index that an interrupt request asked for, which a record holds in place of the address; null for other requests.</summary>
     public ushort? InterruptIndex { get; init; }
+
+    /// <summary>Whether the device asked the system for a page, rather than for an access or a translation.</summary>
+    public bool IsPageRequest { get; init; }
 }

@@ -27,6 +27,7 @@ internal static class RegisterMap
             .. ProtectedMemory(profile),
             .. Queue(profile),
             .. InterruptTable(profile),
+            .. PageRequests(profile),
             .. MemoryTypes(profile),
             .. EnhancedCommands(profile),
         ];
@@ -112,6 +113,17 @@ internal static class RegisterMap
         InterruptTableAddress fields = new() { SizeCode = 15, ExtendedInterruptMode = profile.ExtendedCapabilities.ExtendedInterruptMode };
         yield return new(RegisterOffsets.InterruptTableAddress, 8, "IRTA", new(0, Writable: _pages | fields.Raw.Value));
     }
+
+    // Software chooses both ends of the queue; from then on the unit moves the tail.
+    private static IEnumerable<Register> PageRequests(HardwareProfile profile) => profile.ExtendedCapabilities.PageRequests
+        ? [
+            new(RegisterOffsets.PageRequestQueueHead, 8, "PQH", new(0, Writable: Bits64.Mask(18, 5))),
+            new(RegisterOffsets.PageRequestQueueTail, 8, "PQT", new(0, Writable: Bits64.Mask(18, 5))),
+            new(RegisterOffsets.PageRequestQueueAddress, 8, "PQA", new(0, Writable: _pages | Bits64.Mask(2, 0))),
+            new(RegisterOffsets.PageRequestStatus, 4, "PRS", new(0, ClearOnOne: 3)),
+            .. Event("PE", RegisterOffsets.PageRequestEventControl, profile),
+        ]
+        : [];
 
     private static IEnumerable<Register> Queue(HardwareProfile profile)
     {

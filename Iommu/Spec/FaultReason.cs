@@ -84,6 +84,9 @@ public enum FaultReason
     /// <summary>RTA.2: a request with PASID in legacy mode.</summary>
     PasidInLegacyMode = 0x31,
 
+    /// <summary>RTA.3: a page request, which legacy mode does not know.</summary>
+    PageRequestInLegacyMode = 0x32,
+
     /// <summary>SRT.1: the scalable-mode root table cannot be read.</summary>
     ScalableRootAccess = 0x38,
 
@@ -113,6 +116,9 @@ public enum FaultReason
 
     /// <summary>SCT.7: the PASID of the request lies beyond the directory.</summary>
     PasidBeyondDirectory = 0x46,
+
+    /// <summary>SCT.8: a page request, and PRE is clear.</summary>
+    PageRequestsDisabled = 0x47,
 
     /// <summary>SCT.9: a request without PASID, and RID_PASID lies beyond the directory.</summary>
     RequesterPasidBeyondDirectory = 0x48,

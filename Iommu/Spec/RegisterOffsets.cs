@@ -85,6 +85,30 @@ public static class RegisterOffsets
     /// <summary>IRTA, 64 bits.</summary>
     public const int InterruptTableAddress = 0x0B8;
 
+    /// <summary>PQH, 64 bits.</summary>
+    public const int PageRequestQueueHead = 0x0C0;
+
+    /// <summary>PQT, 64 bits.</summary>
+    public const int PageRequestQueueTail = 0x0C8;
+
+    /// <summary>PQA, 64 bits.</summary>
+    public const int PageRequestQueueAddress = 0x0D0;
+
+    /// <summary>PRS, 32 bits.</summary>
+    public const int PageRequestStatus = 0x0DC;
+
+    /// <summary>PECTL, 32 bits.</summary>
+    public const int PageRequestEventControl = 0x0E0;
+
+    /// <summary>PEDATA, 32 bits.</summary>
+    public const int PageRequestEventData = 0x0E4;
+
+    /// <summary>PEADDR, 32 bits.</summary>
+    public const int PageRequestEventAddress = 0x0E8;
+
+    /// <summary>PEUADDR, 32 bits.</summary>
+    public const int PageRequestEventUpperAddress = 0x0EC;
+
     /// <summary>How many registers of fixed ranges there are.</summary>
     public const int MtrrFixedRanges = 11;
 

@@ -8,6 +8,7 @@ namespace Dma.Iommu;
 /// <param name="FaultProcessingDisable">Faults that the context entry qualifies are not recorded.</param>
 /// <param name="DeviceTlbEnabled">DTE: translation requests and translated requests are served.</param>
 /// <param name="PasidEnabled">PASIDE: requests may carry a PASID.</param>
+/// <param name="PageRequestsEnabled">PRE: page requests are served.</param>
 /// <param name="Directory">The PASID directory.</param>
 /// <param name="PasidBits">How many bits of a PASID it covers, 13 to 20.</param>
 /// <param name="RequesterPasid">The PASID of requests that carry none.</param>
@@ -17,6 +18,7 @@ internal readonly record struct ScalableContext(
     bool FaultProcessingDisable,
     bool DeviceTlbEnabled,
     bool PasidEnabled,
+    bool PageRequestsEnabled,
     ulong Directory,
     int PasidBits,
     Pasid RequesterPasid,
@@ -24,5 +26,5 @@ internal readonly record struct ScalableContext(
 {
     /// <summary>No context.</summary>
     public static ScalableContext None(FaultReason fault, bool faultProcessingDisable = false) =>
-        new(fault, faultProcessingDisable, false, false, 0, 0, default, false);
+        new(fault, faultProcessingDisable, false, false, false, 0, 0, default, false);
 }

@@ -49,6 +49,7 @@ internal sealed class ScalableContextWalker(PhysicalMemory memory, HardwareProfi
                 context.FaultProcessingDisable,
                 context.DeviceTlbEnabled,
                 context.PasidEnabled,
+                context.PageRequestsEnabled,
                 context.PasidDirectory.Value,
                 context.PasidDirectorySize + 13,
                 _capabilities.RidPasid ? context.RequesterPasid : default,

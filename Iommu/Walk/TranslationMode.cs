@@ -42,4 +42,13 @@ internal readonly record struct TranslationMode(RootTableAddress Root, Translati
             observer.Check(WalkCheckKind.PasidRequest, 0, served);
         return served ? FaultReason.None : FaultReason.PasidInLegacyMode;
     }
+
+    /// <summary>Whether the mode knows page requests.</summary>
+    public FaultReason AdmitPageRequest() => Mode switch
+    {
+        // RTA.1 and RTA.3, the latter whether there is a PASID or not. In abort mode nothing is said.
+        TranslationTableMode.Reserved => FaultReason.TranslationModeInvalid,
+        TranslationTableMode.Legacy => FaultReason.PageRequestInLegacyMode,
+        _ => FaultReason.None,
+    };
 }

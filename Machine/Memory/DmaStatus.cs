@@ -17,4 +17,7 @@ public enum DmaStatus
 
     /// <summary>The requester is not allowed to start transactions (bus master enable is off); nothing left the device.</summary>
     NotMaster,
+
+    /// <summary>Refused by the access control services of a port above: reads complete as Completer Abort, posted writes are dropped.</summary>
+    AccessViolation,
 }

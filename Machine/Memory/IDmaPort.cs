@@ -35,4 +35,26 @@ public interface IDmaPort
         found = 0;
         return DmaStatus.Unclaimed;
     }
+
+    /// <summary>Asks for a translation, as a device with a TLB of its own does; no data moves (translation request).</summary>
+    /// <remarks>A way on which nobody translates completes it as an unsupported request.</remarks>
+    /// <param name="address">The address, in the device's own address space.</param>
+    /// <param name="wantsWrite">Whether the right to write is asked for (the NW flag is clear).</param>
+    /// <param name="attributes">What else the request carries; its address type is known.</param>
+    TranslationCompletion RequestTranslation(Iova address, bool wantsWrite, DmaAttributes attributes = default) =>
+        TranslationCompletion.Refused(TranslationStatus.UnsupportedRequest);
+
+    /// <summary>Asks the system to make a page available (page request message); the answer comes to <see cref="IDeviceTlb.Respond"/>.</summary>
+    /// <remarks>A way on which nobody takes such messages drops them: they are posted, and the device hears nothing.</remarks>
+    /// <param name="request">The page, and what for.</param>
+    void RequestPage(in PageRequest request)
+    {
+    }
+
+    /// <summary>Says that an invalidation is done: no request that is still under way uses what it named (invalidate completion message).</summary>
+    /// <remarks>A way on which nobody waits for such messages drops them.</remarks>
+    /// <param name="tag">Which invalidation: <see cref="DeviceTlbInvalidation.Tag"/>, 0 to 31.</param>
+    void CompleteInvalidation(int tag)
+    {
+    }
 }

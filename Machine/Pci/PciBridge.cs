@@ -18,17 +18,27 @@ public sealed class PciBridge : PciFunction
     /// <param name="vendorId">Its maker.</param>
     /// <param name="deviceId">The maker's number for it.</param>
     /// <param name="type">What it is in the hierarchy; null for a bridge between conventional buses.</param>
-    public PciBridge(ushort vendorId, ushort deviceId, PciExpressType? type = PciExpressType.RootPort)
+    /// <param name="accessControls">What it can check of requests from below; of a root port or a downstream port only.</param>
+    public PciBridge(
+        ushort vendorId, ushort deviceId, PciExpressType? type = PciExpressType.RootPort, AccessControls accessControls = AccessControls.None)
         : base(PciHeader.Bridge(new(vendorId, deviceId, BridgeClass)))
     {
         Type = type;
         Secondary = new(this);
         if (type is { } express)
             _ = AddCapability(new PciExpressCapability(express, functionLevelReset: false));
+        if (accessControls == AccessControls.None)
+            return;
+        if (type is not (PciExpressType.RootPort or PciExpressType.SwitchDownstreamPort))
+            throw new ArgumentException("Access control services belong to root ports and downstream ports.", nameof(accessControls));
+        AccessControl = AddCapability(new AccessControlCapability(accessControls));
     }
 
     /// <summary>What it is in the hierarchy; null for a bridge between conventional buses.</summary>
     public PciExpressType? Type { get; }
+
+    /// <summary>Its access control services, or null.</summary>
+    public AccessControlCapability? AccessControl { get; }
 
     /// <summary>The bus right below it.</summary>
     public PciBus Secondary { get; }
@@ -52,6 +62,20 @@ public sealed class PciBridge : PciFunction
 
     /// <summary>What lies below is reset with the bridge.</summary>
     protected override void OnReset() => Secondary.Reset();
+
+    /// <summary>What a request from below meets here: success where it is passed on.</summary>
+    /// <param name="requester">Who it says that it is from.</param>
+    /// <param name="isUntranslated">Whether its AT field is zero.</param>
+    internal DmaStatus Admit(SourceId requester, bool isUntranslated)
+    {
+        if ((Command & PciCommand.BusMaster) == 0)
+            return DmaStatus.Unclaimed;
+        AccessControls checks = AccessControl?.Enabled ?? AccessControls.None;
+        bool violates =
+            ((checks & AccessControls.SourceValidation) != 0 && (requester.Bus < SecondaryBus || requester.Bus > SubordinateBus))
+            || ((checks & AccessControls.TranslationBlocking) != 0 && !isUntranslated);
+        return violates ? DmaStatus.AccessViolation : DmaStatus.Success;
+    }
 
     internal override void Refresh()
     {

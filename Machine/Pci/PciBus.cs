@@ -28,10 +28,6 @@ public sealed class PciBus
     /// <summary>Whether a bridge above holds everything on it in reset.</summary>
     internal bool IsHeldInReset => Bridge is { } bridge && (bridge.HoldsSecondaryInReset || bridge.Bus is not { IsHeldInReset: false });
 
-    /// <summary>Whether the bridges above forward requests to the root.</summary>
-    internal bool ForwardsUpstream =>
-        Bridge is not { } bridge || ((bridge.Command & PciCommand.BusMaster) != 0 && bridge.Bus is { ForwardsUpstream: true });
-
     /// <summary>The addresses for which an access by a processor arrives here.</summary>
     internal IReadOnlyList<AddressRange> Reachable { get; private set; } = [AddressRange.All];
 
@@ -85,24 +81,32 @@ public sealed class PciBus
     }
 
     /// <summary>Under which source-id a request of a function on this bus reaches the root.</summary>
-    /// <remarks>
-    /// A bridge from PCI Express to a conventional bus sends what comes from below as device 0, function 0 of its
-    /// secondary bus; a conventional bridge sends it as its own; ports pass it on as it is.
-    /// </remarks>
+    /// <param name="source">Whom the request names when it leaves the function.</param>
     internal SourceId RequesterOf(SourceId source)
     {
         SourceId requester = source;
         for (PciBus? bus = this; bus?.Bridge is { } bridge; bus = bridge.Bus)
+            requester = RequesterBehind(bridge, requester);
+        return requester;
+    }
+
+    /// <summary>What a request of a function on this bus meets on its way to the root: success where all bridges pass it on.</summary>
+    /// <param name="source">Whom the request names when it leaves the function.</param>
+    /// <param name="isUntranslated">Whether its AT field is zero.</param>
+    internal DmaStatus Admit(SourceId source, bool isUntranslated)
+    {
+        SourceId requester = source;
+        for (PciBus? bus = this; bus.Bridge is { } bridge; bus = bridge.Bus)
         {
-            requester = bridge.Type switch
-            {
-                null => bridge.Source,
-                PciExpressType.ExpressToConventional => new(bridge.SecondaryBus, 0, 0),
-                _ => requester,
-            };
+            DmaStatus status = bridge.Admit(requester, isUntranslated);
+            if (status != DmaStatus.Success)
+                return status;
+            if (bridge.Bus is null)
+                return DmaStatus.Unclaimed;
+            requester = RequesterBehind(bridge, requester);
         }
 
-        return requester;
+        return DmaStatus.Success;
     }
 
     /// <summary>The line, 0 to 3, that a pin of a device on this bus is wired to: each bridge turns them by the device number (2.2.8.1).</summary>
@@ -112,16 +116,23 @@ public sealed class PciBus
         return Bridge is { Bus: { } above } bridge ? above.LineOf(line + 1, bridge.DeviceFunction >> 3) : line;
     }
 
-    /// <summary>Notes a refused request where it was refused: in the bridge that does not forward, else in the root port.</summary>
-    internal void RecordUnsupportedRequest(bool posted)
+    /// <summary>Notes a refused request where it was refused: in the bridge that does not pass it on, else in the root port.</summary>
+    /// <param name="source">Whom the request names when it leaves the function.</param>
+    /// <param name="isUntranslated">Whether its AT field is zero.</param>
+    /// <param name="posted">Whether it was a write.</param>
+    internal void RecordRefusal(SourceId source, bool isUntranslated, bool posted)
     {
+        SourceId requester = source;
         for (PciBus? bus = this; bus?.Bridge is { } bridge; bus = bridge.Bus)
         {
-            if ((bridge.Command & PciCommand.BusMaster) == 0 || bridge.Type == PciExpressType.RootPort)
-            {
+            DmaStatus status = bridge.Admit(requester, isUntranslated);
+            if (status == DmaStatus.AccessViolation)
+                bridge.Express?.RecordAccessViolation(posted);
+            else if (status != DmaStatus.Success || bridge.Type == PciExpressType.RootPort)
                 bridge.Express?.RecordUnsupportedRequest(posted);
+            if (status != DmaStatus.Success)
                 return;
-            }
+            requester = RequesterBehind(bridge, requester);
         }
     }
 
@@ -139,4 +150,13 @@ public sealed class PciBus
         foreach (PciFunction function in Functions)
             function.Reset();
     }
+
+    // A bridge from PCI Express to a conventional bus sends what comes from below as device 0, function 0 of its
+    // secondary bus; a conventional bridge sends it as its own; ports pass it on as it is.
+    private static SourceId RequesterBehind(PciBridge bridge, SourceId requester) => bridge.Type switch
+    {
+        null => bridge.Source,
+        PciExpressType.ExpressToConventional => new(bridge.SecondaryBus, 0, 0),
+        _ => requester,
+    };
 }

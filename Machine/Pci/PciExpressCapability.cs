@@ -79,4 +79,8 @@ public sealed class PciExpressCapability(PciExpressType type, bool functionLevel
     /// <summary>Notes that a request arrived here which nobody above could take.</summary>
     /// <param name="posted">Whether it was a write, which has no completion to carry the bad news (6.2.3.2.4).</param>
     internal void RecordUnsupportedRequest(bool posted) => this[DeviceStatus] |= UnsupportedRequest | (posted ? NonFatal : Correctable);
+
+    /// <summary>Notes that access control services refused a request (6.12.4): an error of its own, which no status bit here names.</summary>
+    /// <param name="posted">Whether it was a write.</param>
+    internal void RecordAccessViolation(bool posted) => this[DeviceStatus] |= posted ? NonFatal : Correctable;
 }

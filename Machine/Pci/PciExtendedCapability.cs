@@ -10,6 +10,12 @@ public abstract class PciExtendedCapability : PciCapability
     protected PciExtendedCapability(int id, int version, int length)
         : base(id, length, isExtended: true) => Version = version;
 
+    /// <inheritdoc cref="PciExtendedCapability(int, int, int)"/>
+    protected PciExtendedCapability(PciExtendedCapabilityId id, int version, int length)
+        : this((int)id, version, length)
+    {
+    }
+
     /// <summary>The version of its layout.</summary>
     public int Version { get; }
 }

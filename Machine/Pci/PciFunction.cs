@@ -16,10 +16,13 @@ public abstract class PciFunction
     private readonly List<PciBar> _bars = [];
     private readonly List<PciCapability> _capabilities = [];
     private readonly MasterPort _port;
+    private readonly List<MasterPort> _forgedPorts = [];
     private readonly BarWindows _windows;
     private readonly InterruptPin _pin;
     private MsiCapability? _msi;
     private MsixCapability? _msix;
+    private IDeviceTlb? _deviceTlb;
+    private (IDmaFabric Fabric, SourceId Requester)? _connection;
 
     /// <summary>An ordinary function, with a type 0 header.</summary>
     protected PciFunction(PciIdentity identity)
@@ -98,7 +101,7 @@ public abstract class PciFunction
     /// <summary>The function was reset: the device stops what it does, forgets everything and lets its interrupt fall.</summary>
     protected abstract void OnReset();
 
-    /// <summary>The command register, a BAR or the function's place may have changed, and what follows from them.</summary>
+    /// <summary>The command register, a BAR, where messages go, or the function's place may have changed, and what follows from them.</summary>
     protected virtual void OnRefresh()
     {
     }
@@ -185,6 +188,31 @@ public abstract class PciFunction
             _msi.Raise(vector);
     }
 
+    /// <summary>A way into memory whose requests name another requester than the function, as a device does that lies.</summary>
+    /// <remarks>
+    /// Nothing in a device keeps it from this. What stops it is a port above with source validation
+    /// (<see cref="AccessControls.SourceValidation"/>), where the requester has a bus number that is not below that port;
+    /// and bridges to conventional buses, which put their own name on everything.
+    /// </remarks>
+    /// <param name="claimed">Whom the requests name; null for whoever the function is at the time.</param>
+    protected IDmaPort OpenForged(SourceId? claimed)
+    {
+        MasterPort port = new(this, claimed);
+        port.Refresh();
+        _forgedPorts.Add(port);
+        return port;
+    }
+
+    /// <summary>Gives a port up that <see cref="OpenForged"/> opened.</summary>
+    protected void CloseForged(IDmaPort port) => _forgedPorts.RemoveAll(other => other == port);
+
+    /// <summary>Says who in the device answers invalidations and page responses, which find it under its source-id wherever it is.</summary>
+    protected void ConnectDeviceTlb(IDeviceTlb deviceTlb)
+    {
+        _deviceTlb = deviceTlb;
+        ConnectDeviceTlb();
+    }
+
     /// <summary>Says whether the device wants its INTx interrupt now; the pin follows unless INTx is disabled or messages are on.</summary>
     protected void SetInterruptLevel(bool asserted)
     {
@@ -199,10 +227,10 @@ public abstract class PciFunction
     /// <summary>Brings everything that follows from registers and place up to date.</summary>
     internal virtual void Refresh()
     {
-        _port.Set(
-            Bus is not { Host: not null, IsHeldInReset: false } bus || (Command & PciCommand.BusMaster) == 0 ? DmaStatus.NotMaster
-            : bus.ForwardsUpstream ? DmaStatus.Success
-            : DmaStatus.Unclaimed);
+        _port.Refresh();
+        foreach (MasterPort port in _forgedPorts)
+            port.Refresh();
+        ConnectDeviceTlb();
         _windows.Refresh();
         _pin.Refresh();
         OnRefresh();
@@ -222,7 +250,7 @@ public abstract class PciFunction
         Refresh();
     }
 
-    internal IDmaPort OpenPort() => Bus!.Host!.Fabric.Open(Requester);
+    internal bool IsMaster => Bus is { Host: not null, IsHeldInReset: false } && (Command & PciCommand.BusMaster) != 0;
 
     internal void SendMessage(ulong address, uint data)
     {
@@ -231,11 +259,10 @@ public abstract class PciFunction
         _ = _port.Write(new(address), bytes);
     }
 
-    internal void RecordRefusal(bool posted)
+    internal void RecordRefusal(bool posted, bool isAborted)
     {
         if (!posted)
-            Configuration[PciOffset.Status] |= (ulong)PciStatus.ReceivedMasterAbort;
-        Bus?.RecordUnsupportedRequest(posted);
+            Configuration[PciOffset.Status] |= (ulong)(isAborted ? PciStatus.ReceivedTargetAbort : PciStatus.ReceivedMasterAbort);
     }
 
     internal ulong ReadFromBus(int bar, ulong offset, int width) =>
@@ -255,6 +282,17 @@ public abstract class PciFunction
     {
         if (write.Offset is PciOffset.Command or (>= PciOffset.Bar0 and < PciOffset.Bar0 + (4 * BarsMax)))
             Refresh();
+    }
+
+    // Messages from the root are routed by the source-id, so they arrive where the function is.
+    private void ConnectDeviceTlb()
+    {
+        (IDmaFabric, SourceId)? now = _deviceTlb is not null && Bus is { Host: { } host, IsHeldInReset: false } ? (host.Fabric, Requester) : null;
+        if (now == _connection)
+            return;
+        _connection?.Fabric.Connect(_connection.Value.Requester, null);
+        _connection = now;
+        _connection?.Fabric.Connect(_connection.Value.Requester, _deviceTlb);
     }
 
     private void Reset(bool warm)
@@ -280,6 +318,8 @@ public abstract class PciFunction
             if ((uint)(write.Offset - capability.Offset) < (uint)capability.Length)
             {
                 capability.Written(write with { Offset = write.Offset - capability.Offset });
+                if (capability == _msi)
+                    OnRefresh();
                 return;
             }
         }

@@ -8,12 +8,18 @@ public sealed class DescriptorSet
 {
     private const ushort EnglishUnitedStates = 0x0409;
     private const int StringCharactersMax = 126;
+    private const int TypeOffset = 1;
+    private const int SuperSpeedVersion = 0x0300;
+    private const int LargestExponent = 9;
 
     private readonly byte[] _device;
     private byte[]? _qualifier;
-    private DescriptorSet? _otherSpeed;
+    private DescriptorSet? _pair;
     private readonly byte[][] _configurations;
-    private readonly byte[][] _strings;
+    private readonly byte[][] _otherSpeed = [];
+    private readonly byte[][] _capabilities = [];
+    private readonly byte[]?[] _strings;
+    private readonly byte[]? _objectStore;
 
     /// <summary>The descriptors of a device.</summary>
     /// <param name="device">What it is; length, type and the number of configurations are filled in.</param>
@@ -36,8 +42,45 @@ public sealed class DescriptorSet
         Device = Packed.Read<DeviceDescriptor>(_device);
     }
 
+    private DescriptorSet(DescriptorBytes bytes)
+    {
+        _device = bytes.Device;
+        _qualifier = bytes.Qualifier;
+        _configurations = [.. bytes.Configurations];
+        _otherSpeed = [.. bytes.OtherSpeed];
+        _strings = [.. bytes.Strings];
+        _objectStore = bytes.ObjectStore;
+        Device = Packed.Read<DeviceDescriptor>(_device);
+    }
+
     /// <summary>The device descriptor.</summary>
     public DeviceDescriptor Device { get; }
+
+    /// <summary>The configurations as they would be at full or high speed, whichever the device does not use now; the type is filled in.</summary>
+    public IReadOnlyList<byte[]> OtherSpeed
+    {
+        get => _otherSpeed;
+        init => _otherSpeed = [.. value.Select(configuration => WithType(WithTotalLength(configuration), DescriptorType.OtherSpeedConfiguration))];
+    }
+
+    /// <summary>The capabilities of the device (BOS), one after the other; empty for a device without any. The head is filled in.</summary>
+    public IReadOnlyList<byte[]> Capabilities
+    {
+        get => _capabilities;
+        init
+        {
+            _capabilities = [.. value];
+            _objectStore = value.Count == 0 ? null : ObjectStoreOf(value);
+        }
+    }
+
+    /// <summary>Bytes in a full packet of endpoint 0. From version 3.00 on the descriptor holds a power of two.</summary>
+    public int MaxPacketSize0 => Device is { UsbVersion: >= SuperSpeedVersion, MaxPacketSize0: LargestExponent }
+        ? 1 << LargestExponent
+        : Device.MaxPacketSize0;
+
+    /// <summary>Whether the device can signal wake-up in any of its configurations.</summary>
+    public bool CanWake => _configurations.Any(configuration => Packed.Read<ConfigurationDescriptor>(configuration).RemoteWakeup);
 
     /// <summary>Makes two sets each other's answer to what the device would be at the other speed.</summary>
     public static void Pair(DescriptorSet highSpeed, DescriptorSet fullSpeed)
@@ -54,8 +97,10 @@ public sealed class DescriptorSet
         DescriptorType.Device when index == 0 => _device,
         DescriptorType.DeviceQualifier when index == 0 => _qualifier,
         DescriptorType.Configuration => At(_configurations, index),
-        DescriptorType.OtherSpeedConfiguration when _otherSpeed is { } other => AsOtherSpeed(At(other._configurations, index)),
+        DescriptorType.OtherSpeedConfiguration when _pair is { } pair => AsOtherSpeed(At(pair._configurations, index)),
+        DescriptorType.OtherSpeedConfiguration => At(_otherSpeed, index),
         DescriptorType.String => At(_strings, index),
+        DescriptorType.BinaryObjectStore when index == 0 => _objectStore,
         _ => default,
     };
 
@@ -73,7 +118,7 @@ public sealed class DescriptorSet
 
     private void Join(DescriptorSet other)
     {
-        _otherSpeed = other;
+        _pair = other;
         _qualifier = Packed.ToArray(QualifierOf(other.Device, other._configurations.Length), DeviceQualifierDescriptor.Size);
     }
 
@@ -86,7 +131,10 @@ public sealed class DescriptorSet
         return whole;
     }
 
-    private static ReadOnlySpan<byte> At(byte[][] list, int index) => (uint)index < (uint)list.Length ? list[index] : default;
+    /// <summary>Descriptors that are taken as they are, byte by byte; nothing is filled in.</summary>
+    internal static DescriptorSet Verbatim(DescriptorBytes bytes) => new(bytes);
+
+    private static ReadOnlySpan<byte> At(byte[]?[] list, int index) => (uint)index < (uint)list.Length ? list[index] : default;
 
     private static byte[] WithTotalLength(byte[] configuration)
     {
@@ -94,6 +142,24 @@ public sealed class DescriptorSet
         ConfigurationDescriptor head = Packed.Read<ConfigurationDescriptor>(whole.AsSpan(0, ConfigurationDescriptor.Size));
         Packed.Write(head with { TotalLength = checked((ushort)whole.Length) }, whole.AsSpan(0, ConfigurationDescriptor.Size));
         return whole;
+    }
+
+    private static byte[] WithType(byte[] descriptor, DescriptorType type)
+    {
+        descriptor[TypeOffset] = (byte)type;
+        return descriptor;
+    }
+
+    private static byte[] ObjectStoreOf(IReadOnlyList<byte[]> capabilities)
+    {
+        BinaryObjectStoreDescriptor head = new()
+        {
+            Length = BinaryObjectStoreDescriptor.Size,
+            Type = DescriptorType.BinaryObjectStore,
+            TotalLength = checked((ushort)(BinaryObjectStoreDescriptor.Size + capabilities.Sum(capability => capability.Length))),
+            CapabilityCount = (byte)capabilities.Count,
+        };
+        return [.. Packed.ToArray(head, BinaryObjectStoreDescriptor.Size), .. capabilities.SelectMany(capability => capability)];
     }
 
     private static DeviceQualifierDescriptor QualifierOf(in DeviceDescriptor device, int configurations) => new()

@@ -26,4 +26,7 @@ public sealed class DeviceEndpoint(EndpointDescriptor descriptor)
 
     /// <summary>Whether DATA1 is next.</summary>
     public bool Toggle { get; internal set; }
+
+    /// <summary>The stream that the token at hand names; 0 where it names none.</summary>
+    public ushort Stream { get; internal set; }
 }

@@ -2,7 +2,7 @@ using Dma.UsbDevice.Spec;
 
 namespace Dma.UsbDevice;
 
-/// <summary>Sees every transaction of a bus, as an analyzer on the cable would.</summary>
+/// <summary>Sees every transaction of a bus, as an analyzer on the cable would, and where the controller ends a transfer.</summary>
 public interface IPacketObserver
 {
     /// <summary>A transaction took place.</summary>
@@ -11,4 +11,12 @@ public interface IPacketObserver
     /// <param name="data">The data of that packet; valid only during the call.</param>
     /// <param name="handshake">The handshake of the side that was spoken to; <see cref="UsbPid.None"/> where there was none.</param>
     void Transaction(in UsbToken token, UsbPid dataPid, ReadOnlySpan<byte> data, UsbPid handshake);
+
+    /// <summary>The controller has ended a transfer: what software asked for in one piece.</summary>
+    /// <param name="token">The token of its last transaction.</param>
+    /// <param name="type">Which kind of transfer; the bus itself cannot tell bulk from interrupt.</param>
+    /// <param name="outcome">How it ended.</param>
+    void TransferEnded(in UsbToken token, TransferType type, TransferOutcome outcome)
+    {
+    }
 }

@@ -18,6 +18,7 @@ public abstract class StandardDevice : IUsbDevice
     private readonly ControlPipe _control;
     private readonly DeviceEndpoint?[] _endpoints = new DeviceEndpoint?[2 * EndpointNumbers];
     private readonly byte[] _alternates = new byte[256];
+    private readonly SuperSpeedState _super = new();
     private byte _configuration;
     private byte _address;
 
@@ -26,7 +27,7 @@ public abstract class StandardDevice : IUsbDevice
     {
         Speed = speed;
         _descriptors = descriptors;
-        _control = new(descriptors.Device.MaxPacketSize0, new Requests(this));
+        _control = new(descriptors.MaxPacketSize0, new Requests(this));
     }
 
     /// <inheritdoc/>
@@ -58,6 +59,15 @@ public abstract class StandardDevice : IUsbDevice
     /// <summary>Whether the host allowed it to signal wake-up.</summary>
     public bool MayWake { get; private set; }
 
+    /// <summary>Whether the host let the device ask for the link states U1 and U2; SuperSpeed only.</summary>
+    public (bool U1, bool U2) LinkStatesEnabled => (_super.U1Enabled, _super.U2Enabled);
+
+    /// <summary>How long the way to the host takes to wake, as the host said; SuperSpeed only.</summary>
+    public ExitLatencies ExitLatencies => _super.Latencies;
+
+    /// <summary>How long a packet takes from the host to the device, in nanoseconds, as the host said; SuperSpeed only.</summary>
+    public int IsochronousDelayNs => _super.IsochronousDelayNs;
+
     /// <inheritdoc/>
     public virtual void Connected(UsbPort? port)
     {
@@ -71,6 +81,7 @@ public abstract class StandardDevice : IUsbDevice
         Address = 0;
         IsSuspended = MayWake = false;
         _control.Reset();
+        _super.Reset();
         Configure(0);
         OnReset();
     }
@@ -89,6 +100,7 @@ public abstract class StandardDevice : IUsbDevice
             return token.Pid == UsbPid.Setup ? _control.Setup(data) : _control.Out(toggle, data);
         if (token.Pid == UsbPid.Setup || Find(token.Endpoint, isIn: false) is not { } endpoint || data.Length > endpoint.MaxPacketSize)
             return UsbReply.Silence;
+        endpoint.Stream = token.Stream;
         if (endpoint.TransferType == TransferType.Isochronous)
         {
             _ = OnOut(endpoint, data);
@@ -114,6 +126,7 @@ public abstract class StandardDevice : IUsbDevice
             return _control.In(packet);
         if (Find(token.Endpoint, isIn: true) is not { } endpoint)
             return UsbReply.Silence;
+        endpoint.Stream = token.Stream;
         return endpoint.IsHalted ? UsbReply.Stall : OnIn(endpoint, packet);
     }
 
@@ -126,6 +139,7 @@ public abstract class StandardDevice : IUsbDevice
         }
         else if (Find(token.Endpoint, isIn: true) is { } endpoint)
         {
+            endpoint.Stream = token.Stream;
             endpoint.Toggle = !endpoint.Toggle;
             OnAcknowledged(endpoint);
         }
@@ -148,6 +162,7 @@ public abstract class StandardDevice : IUsbDevice
     protected abstract UsbReply OnOut(DeviceEndpoint endpoint, ReadOnlySpan<byte> data);
 
     /// <summary>The host asks an endpoint for data. It may ask again for the same, until <see cref="OnAcknowledged"/>.</summary>
+    /// <remarks>Nobody acknowledges what an isochronous endpoint sends: it is gone, whether it arrives or not.</remarks>
     /// <returns>Data with the toggle of the endpoint, NAK or STALL.</returns>
     protected abstract UsbReply OnIn(DeviceEndpoint endpoint, Span<byte> packet);
 
@@ -168,8 +183,14 @@ public abstract class StandardDevice : IUsbDevice
     {
     }
 
-    /// <summary>Another configuration or alternate setting is active.</summary>
+    /// <summary>Another configuration is active, or none.</summary>
     protected virtual void OnConfigured()
+    {
+    }
+
+    /// <summary>An alternate setting was chosen, maybe the same again: its endpoints begin anew.</summary>
+    /// <param name="number">The interface.</param>
+    protected virtual void OnInterfaceSet(int number)
     {
     }
 
@@ -180,6 +201,13 @@ public abstract class StandardDevice : IUsbDevice
     /// <param name="number">1 to 15.</param>
     /// <param name="isIn">Whether it sends to the host.</param>
     protected DeviceEndpoint? Find(int number, bool isIn) => _endpoints[(2 * (number & (EndpointNumbers - 1))) + (isIn ? 1 : 0)];
+
+    /// <summary>Wakes the host where the device is suspended and was allowed to.</summary>
+    protected void Wake()
+    {
+        if (IsSuspended && (MayWake || _super.MayFunctionWake))
+            Port?.SignalWake();
+    }
 
     /// <summary>The alternate setting of an interface that is in use.</summary>
     /// <param name="number">The interface, 0 to 255.</param>
@@ -204,6 +232,7 @@ public abstract class StandardDevice : IUsbDevice
         StandardRequest.SetConfiguration => SetConfiguration(setup.Value),
         StandardRequest.GetInterface => HasInterface(setup.Index, 0) ? Answer([_alternates[setup.Index]], data) : Refused,
         StandardRequest.SetInterface => SetInterface(setup),
+        StandardRequest.SetExitLatencies or StandardRequest.SetIsochronousDelay when Speed == UsbSpeed.Super => SetDelays(setup, data),
         _ => Refused,
     };
 
@@ -224,12 +253,12 @@ public abstract class StandardDevice : IUsbDevice
         switch (setup.Recipient)
         {
             case RequestRecipient.Device:
-                ConfigurationDescriptor current =
-                    Packed.Read<ConfigurationDescriptor>(_descriptors.Find(DescriptorType.Configuration, 0));
-                int status = (current.SelfPowered ? StatusSelfPowered : 0) | (MayWake ? StatusRemoteWakeup : 0);
+                ConfigurationDescriptor current = Packed.Read<ConfigurationDescriptor>(
+                    _configuration == 0 ? _descriptors.Find(DescriptorType.Configuration, 0) : _descriptors.FindConfiguration(_configuration));
+                int status = (current.SelfPowered ? StatusSelfPowered : 0) | (MayWake ? StatusRemoteWakeup : 0) | _super.DeviceStatus;
                 return Answer([(byte)status, 0], data);
             case RequestRecipient.Interface when HasInterface(setup.Index, 0):
-                return Answer([0, 0], data);
+                return Answer([Speed == UsbSpeed.Super ? _super.FunctionStatus(_descriptors.CanWake) : (byte)0, 0], data);
             case RequestRecipient.Endpoint when (setup.Index & 0x7F) == 0:
                 return Answer([0, 0], data);
             case RequestRecipient.Endpoint when FindAddress(setup.Index) is { } endpoint:
@@ -243,8 +272,15 @@ public abstract class StandardDevice : IUsbDevice
     {
         switch ((FeatureSelector)setup.Value)
         {
-            case FeatureSelector.DeviceRemoteWakeup when setup.Recipient == RequestRecipient.Device:
+            case FeatureSelector.DeviceRemoteWakeup when setup.Recipient == RequestRecipient.Device && Speed != UsbSpeed.Super && _descriptors.CanWake:
                 MayWake = set;
+                return 0;
+            case FeatureSelector.U1Enable or FeatureSelector.U2Enable when setup.Recipient == RequestRecipient.Device && Speed == UsbSpeed.Super && _configuration != 0:
+                _super.EnableLinkState(isU1: (FeatureSelector)setup.Value == FeatureSelector.U1Enable, set);
+                return 0;
+            case FeatureSelector.EndpointHalt when setup.Recipient == RequestRecipient.Interface && set && Speed == UsbSpeed.Super && HasInterface(setup.Index & 0xFF, 0):
+                // For an interface the same number means FUNCTION_SUSPEND.
+                _super.SuspendFunction(setup, _descriptors.CanWake);
                 return 0;
             case FeatureSelector.EndpointHalt when setup.Recipient == RequestRecipient.Endpoint && (setup.Index & 0x7F) == 0:
                 // Endpoint 0 needs no halt: the next SETUP clears it.
@@ -274,7 +310,18 @@ public abstract class StandardDevice : IUsbDevice
         UseInterface(setup.Index, _alternates[setup.Index], isUsed: false);
         _alternates[setup.Index] = (byte)setup.Value;
         UseInterface(setup.Index, setup.Value, isUsed: true);
-        OnConfigured();
+        OnInterfaceSet(setup.Index);
+        return 0;
+    }
+
+    private int SetDelays(in SetupPacket setup, ReadOnlySpan<byte> data)
+    {
+        if ((StandardRequest)setup.Request == StandardRequest.SetIsochronousDelay && setup.Length == 0)
+            _super.SetIsochronousDelay(setup.Value);
+        else if ((StandardRequest)setup.Request == StandardRequest.SetExitLatencies && data.Length == ExitLatencies.Size)
+            _super.SetLatencies(data);
+        else
+            return Refused;
         return 0;
     }
 

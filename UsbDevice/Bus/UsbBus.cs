@@ -113,6 +113,12 @@ public sealed class UsbBus
         return reply;
     }
 
+    /// <summary>Says where a transfer ends, to whoever watches: packets alone do not show it.</summary>
+    /// <param name="token">The token of its last transaction.</param>
+    /// <param name="type">Which kind of transfer.</param>
+    /// <param name="outcome">How it ended.</param>
+    public void EndTransfer(in UsbToken token, TransferType type, TransferOutcome outcome) => Observer?.TransferEnded(token, type, outcome);
+
     /// <summary>Something changed in who hears what: a plug, a port, an address.</summary>
     internal void RoutesChanged() => _routesValid = false;
 

@@ -13,4 +13,7 @@ public readonly record struct UsbToken(UsbPid Pid, byte Address, byte Endpoint)
 
     /// <summary>Whether the token is for a transaction translator.</summary>
     public bool IsSplit => Split.Pid == UsbPid.Split;
+
+    /// <summary>Which of the streams of a SuperSpeed bulk endpoint is meant, from 1 on; 0 for an endpoint without streams.</summary>
+    public ushort Stream { get; init; }
 }

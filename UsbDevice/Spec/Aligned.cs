@@ -9,4 +9,10 @@ internal static class Aligned
         (address & ((1u << bits) - 1)) == 0
             ? address >> bits
             : throw new ArgumentOutOfRangeException(nameof(address), $"{address:X}h is not a multiple of {1u << bits:X}h.");
+
+    /// <inheritdoc cref="Shift(uint, int)"/>
+    public static ulong Shift(ulong address, int bits) =>
+        (address & ((1ul << bits) - 1)) == 0
+            ? address >> bits
+            : throw new ArgumentOutOfRangeException(nameof(address), $"{address:X}h is not a multiple of {1ul << bits:X}h.");
 }

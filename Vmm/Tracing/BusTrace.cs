@@ -43,6 +43,8 @@ public sealed class BusTrace(int limit = 1 << 20)
     private sealed class TracedFabric(BusTrace trace, IDmaFabric fabric, EventLoop loop) : IDmaFabric
     {
         public IDmaPort Open(SourceId source) => new TracedPort(trace, fabric.Open(source), loop);
+
+        public void Connect(SourceId source, IDeviceTlb? deviceTlb) => fabric.Connect(source, deviceTlb);
     }
 
     private sealed class TracedPort(BusTrace trace, IDmaPort port, EventLoop loop) : IDmaPort
@@ -71,6 +73,26 @@ public sealed class BusTrace(int limit = 1 << 20)
             DmaStatus status = port.CompareSwap(address, compare, swap, out found, attributes);
             Add(TraceKind.Atomic, address, BitConverter.GetBytes(swap), status);
             return status;
+        }
+
+        public TranslationCompletion RequestTranslation(Iova address, bool wantsWrite, DmaAttributes attributes = default)
+        {
+            TranslationCompletion completion = port.RequestTranslation(address, wantsWrite, attributes);
+            DmaStatus status = completion.Status == TranslationStatus.Success ? DmaStatus.Success : DmaStatus.Blocked;
+            trace.Add(new(loop.NowNs, TraceKind.Translation, port.Source, address.Value, 0, status, completion.Address.Value));
+            return completion;
+        }
+
+        public void RequestPage(in PageRequest request)
+        {
+            trace.Add(new(loop.NowNs, TraceKind.PageRequest, port.Source, request.Address.Value, 0, DmaStatus.Success, (ulong)request.Group));
+            port.RequestPage(request);
+        }
+
+        public void CompleteInvalidation(int tag)
+        {
+            trace.Add(new(loop.NowNs, TraceKind.InvalidationDone, port.Source, 0, 0, DmaStatus.Success, (ulong)tag));
+            port.CompleteInvalidation(tag);
         }
 
         // FNV-1a.

@@ -15,9 +15,18 @@ public enum TraceKind
     /// <summary>A device changed memory by an atomic operation.</summary>
     Atomic,
 
+    /// <summary>A device asked for a translation.</summary>
+    Translation,
+
+    /// <summary>A device asked for a page to be made available.</summary>
+    PageRequest,
+
     /// <summary>An interrupt message arrived at the processors.</summary>
     Interrupt,
 
     /// <summary>The remapping unit refused a request.</summary>
     Fault,
+
+    /// <summary>A device said that an invalidation of its translations is done.</summary>
+    InvalidationDone,
 }

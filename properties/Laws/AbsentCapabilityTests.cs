@@ -275,6 +275,10 @@ public sealed class AbsentCapabilityTests
         Add(extended.QueuedInvalidation, 0x88, 8, 0x7_FFF0);
         Add(extended.QueuedInvalidation, 0x90, 8, Pages | 0x807);
         AddEvent(extended.QueuedInvalidation, 0xA0);
+        Add(extended.PageRequests, 0xC0, 8, 0x7_FFE0);
+        Add(extended.PageRequests, 0xC8, 8, 0x7_FFE0);
+        Add(extended.PageRequests, 0xD0, 8, Pages | 0x7);
+        AddEvent(extended.PageRequests, 0xE0);
         Add(extended.MemoryTypes, 0x108, 8, 0xCFF);
         for (int offset = 0x120; offset <= 0x170; offset += 8)
             Add(extended.MemoryTypes, offset, 8, ulong.MaxValue);

@@ -1,4 +1,3 @@
-using Dma.Iommu;
 using Dma.Iommu.Spec;
 using Dma.Machine;
 

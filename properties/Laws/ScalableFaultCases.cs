@@ -109,7 +109,10 @@ internal static class ScalableFaultCases
         yield return Case(FaultReason.ScalableContextAccess, Qualification.None, First, (world, _) => world.Put(ScalableWorld.RootPlace, Nowhere | 1));
         yield return Case(FaultReason.ScalableContextNotPresent, Qualification.Context, First, (world, _) => SetContext(world, context => context with { Present = false }));
         yield return Case(FaultReason.ScalableContextReserved, Qualification.Context, First, (world, _) => Set(world, world.ContextPlace, 0, 0x20));
-        yield return Case(FaultReason.ScalableContextInvalid, Qualification.Context, First, (world, _) => SetContext(world, context => context with { PageRequestsEnabled = true }));
+        yield return Case(FaultReason.ScalableContextInvalid, Qualification.Context, First, (world, _) => SetContext(world, context => context with { PageRequestsEnabled = true })) with
+        {
+            Unit = unit => unit with { ExtendedCapabilities = unit.ExtendedCapabilities with { PageRequests = false } },
+        };
         yield return Case(FaultReason.ScalableContextInvalid, Qualification.Context, First, (_, _) => { }) with
         {
             Unit = unit => unit with { ExtendedCapabilities = unit.ExtendedCapabilities with { DeviceTlb = false } },

@@ -103,6 +103,66 @@ public sealed class PciLayouts
         CheckWritable(world, 0x40, "00000000 00000000 000079FF 00000000 00000000");
     }
 
+    [Theory]
+    [InlineData(1, true, true, "0001000F 00000061", "00000000 801F0000")]
+    [InlineData(31, false, false, "0001000F 0000001F", "00000000 801F0000")]
+    [InlineData(32, true, false, "0001000F 00000020", "00000000 801F0000")]
+    public void Address_translation_says_how_many_invalidations_a_device_takes(int depth, bool aligned, bool global, string reset, string writable) =>
+        CheckExtended(new AtsCapability(depth, aligned, global), reset, writable);
+
+    [Fact]
+    public void A_translation_completion_entry_has_its_bits_where_the_protocol_has_them()
+    {
+        LayoutProbe.Check(
+            1,
+            words => new TranslationEntry(new(words[0])),
+            ("Read", "0"), ("Write", "1"), ("UntranslatedOnly", "2"), ("Execute", "3"), ("Privileged", "4"), ("Global", "5"),
+            ("NonSnooped", "10"), ("Size", "11"), ("Address", "63:12"));
+        LayoutProbe.CheckWrites(1, words => new TranslationEntry(new(words[0])));
+    }
+
+    [Theory]
+    [InlineData(4096ul, 0x1234_5000ul, 0x1234_5000ul)]
+    [InlineData(8192ul, 0x1234_4000ul, 0x1234_4800ul)]
+    [InlineData(0x20_0000ul, 0x1220_0000ul, 0x122F_F800ul)]
+    [InlineData(0x4000_0000ul, 0x1_4000_0000ul, 0x1_5FFF_F800ul)]
+    public void The_length_of_a_translation_is_in_the_low_ones_of_its_address(ulong bytes, ulong address, ulong raw)
+    {
+        TranslationCompletion completion = new(TranslationStatus.Success, new(address), bytes, true, false, false) { NonSnooped = true };
+        Assert.Equal(raw | 0x401, completion.Entry.Raw.Value);
+        Assert.Equal(completion, TranslationCompletion.Of(completion.Entry));
+    }
+
+    [Theory]
+    [InlineData(1u, false, "00010013 01000000 00000001 00000000")]
+    [InlineData(0x1234u, true, "00010013 81000000 00001234 00000000")]
+    public void The_page_request_interface_begins_stopped(uint capacity, bool needsPasid, string reset) =>
+        CheckExtended(new PageRequestCapability(capacity, needsPasid), reset, "00000000 00000001 00000000 FFFFFFFF");
+
+    [Theory]
+    [InlineData(20, true, true, "0001001B 00001406", "00000000 00070000")]
+    [InlineData(0, false, false, "0001001B 00000000", "00000000 00010000")]
+    [InlineData(16, true, false, "0001001B 00001002", "00000000 00030000")]
+    [InlineData(1, false, true, "0001001B 00000104", "00000000 00050000")]
+    public void Pasid_says_how_wide_and_of_what_kind(int width, bool execute, bool privileged, string reset, string writable) =>
+        CheckExtended(new PasidCapability(width, execute, privileged), reset, writable);
+
+    [Theory]
+    [InlineData(AccessControls.Usual, "0001000D 0000001F", "00000000 001F0000")]
+    [InlineData(AccessControls.SourceValidation, "0001000D 00000001", "00000000 00010000")]
+    [InlineData(AccessControls.TranslationBlocking, "0001000D 00000002", "00000000 00020000")]
+    [InlineData(AccessControls.PeerRequestRedirect, "0001000D 00000004", "00000000 00040000")]
+    [InlineData(AccessControls.PeerCompletionRedirect, "0001000D 00000008", "00000000 00080000")]
+    [InlineData(AccessControls.UpstreamForwarding, "0001000D 00000010", "00000000 00100000")]
+    public void Access_control_of_a_port_has_a_bit_for_each_check(AccessControls checks, string reset, string writable)
+    {
+        using PciWorld world = new();
+        _ = world.Add(new PciBridge(0x8086, 0x3420, accessControls: checks), Place.Device);
+        CheckReset(world, 0x100, reset);
+        CheckWritable(world, 0x100, writable);
+        Assert.Throws<ArgumentException>(() => new PciBridge(0x8086, 0x3420, PciExpressType.SwitchUpstreamPort, checks));
+    }
+
     [Fact]
     public void Capabilities_form_a_list_in_each_part_of_the_space()
     {
@@ -148,6 +208,14 @@ public sealed class PciLayouts
         Assert.Throws<ArgumentOutOfRangeException>(() => new ProbeFunction().WithBar(0, 1ul << 32));
         Assert.Throws<ArgumentException>(() => new ProbeFunction().WithBar(0, 16, is64Bit: true).WithBar(1, 16));
         Assert.Throws<ArgumentException>(() => new MsixCapability(64, 0, 0, 0x3F8));
+    }
+
+    private static void CheckExtended(PciExtendedCapability capability, string reset, string writable)
+    {
+        using PciWorld world = new();
+        _ = world.Add(new ProbeFunction().With(new PciExpressCapability(PciExpressType.Endpoint)).With(capability), Place.Device);
+        CheckReset(world, 0x100, reset);
+        CheckWritable(world, 0x100, writable);
     }
 
     // Every doubleword after reset.

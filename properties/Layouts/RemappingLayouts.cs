@@ -139,6 +139,31 @@ public sealed class RemappingLayouts
     }
 
     [Fact]
+    public void Page_request_formats_have_the_bits_of_the_manual()
+    {
+        static PageRequestDescriptor Read(ulong[] raw) => new(new(raw[0], raw[1], raw[2], raw[3]));
+        LayoutProbe.Check(
+            4,
+            Read,
+            ("Type", "7:0"),
+            ("PasidPresent", "8"),
+            ("Requester", "31:16"),
+            ("Pasid", "51:32"),
+            ("Execute", "52"),
+            ("Privileged", "53"),
+            ("Read", "64"),
+            ("Write", "65"),
+            ("LastInGroup", "66"),
+            ("Group", "75:67"),
+            ("Address", "127:76"));
+        LayoutProbe.CheckWrites(4, Read);
+        Narrow(raw => new PageRequestQueueAddress(new(raw[0])), ("SizeCode", "2:0"), ("Table", "63:12"));
+        Narrow(raw => new PageRequestQueueHead(new(raw[0])), ("Offset", "18:5"));
+        Narrow(raw => new PageRequestQueueTail(new(raw[0])), ("Offset", "18:5"));
+        Narrow(raw => new PageRequestStatus(new(raw[0])), ("Pending", "0"), ("Overflow", "1"));
+    }
+
+    [Fact]
     public void Fault_registers_have_the_bits_of_the_manual()
     {
         Narrow(

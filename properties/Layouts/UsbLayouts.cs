@@ -97,10 +97,10 @@ public sealed class UsbLayouts
     public void Codes_are_those_of_the_manual()
     {
         Assert.Equal(
-            [0, 1, 3, 5, 6, 7, 8, 9, 0x0A, 0x0B, 0x0C],
+            [0, 1, 3, 5, 6, 7, 8, 9, 0x0A, 0x0B, 0x0C, 0x30, 0x31],
             Enum.GetValues<StandardRequest>().Select(value => (int)value));
         Assert.Equal(
-            [1, 2, 3, 4, 5, 6, 7, 0x0B, 0x0F, 0x10, 0x21, 0x22, 0x29, 0x30],
+            [1, 2, 3, 4, 5, 6, 7, 0x0B, 0x0F, 0x10, 0x21, 0x22, 0x24, 0x25, 0x29, 0x30],
             Enum.GetValues<DescriptorType>().Select(value => (int)value));
         Assert.Equal((0, 1, 2), ((int)FeatureSelector.EndpointHalt, (int)FeatureSelector.DeviceRemoteWakeup, (int)FeatureSelector.TestMode));
         Assert.Equal((0xFE, 0xFF), ((int)BulkOnlyRequest.GetMaxLun, (int)BulkOnlyRequest.Reset));

@@ -34,15 +34,26 @@ public sealed class RemappingDriverTests
         Move,
     }
 
-    public static TheoryData<string, bool> Units()
+    /// <summary>How a unit is driven.</summary>
+    public enum Way
     {
-        TheoryData<string, bool> units = [];
+        Registers,
+        Queue,
+        Scalable,
+    }
+
+    public static TheoryData<string, Way> Units()
+    {
+        TheoryData<string, Way> units = [];
         foreach (string name in ProfileChoice.Names)
         {
-            if (HardwareProfile.Named(name).Version.Major < 6)
-                units.Add(name, false);
-            if (HardwareProfile.Named(name).ExtendedCapabilities.QueuedInvalidation)
-                units.Add(name, true);
+            HardwareProfile profile = HardwareProfile.Named(name);
+            if (profile.Version.Major < 6)
+                units.Add(name, Way.Registers);
+            if (profile.ExtendedCapabilities.QueuedInvalidation)
+                units.Add(name, Way.Queue);
+            if (profile.ExtendedCapabilities is { QueuedInvalidation: true, ScalableMode: true, SecondStage: true })
+                units.Add(name, Way.Scalable);
         }
 
         return units;
@@ -50,15 +61,15 @@ public sealed class RemappingDriverTests
 
     [Theory]
     [MemberData(nameof(Units))]
-    public void A_device_reaches_exactly_what_is_mapped(string profile, bool useQueue) =>
-        Property.Check(Steps().ToPrograms(), program => new Run(HardwareProfile.Named(profile), useQueue).Execute(program), 12);
+    public void A_device_reaches_exactly_what_is_mapped(string profile, Way way) =>
+        Property.Check(Steps().ToPrograms(), program => new Run(HardwareProfile.Named(profile), way).Execute(program), 12);
 
     [Theory]
     [MemberData(nameof(Units))]
-    public void It_never_leaves_to_a_device_what_is_stale(string profile, bool useQueue) =>
+    public void It_never_leaves_to_a_device_what_is_stale(string profile, Way way) =>
         Property.Check(
             Steps().ToPrograms(),
-            program => new Run(HardwareProfile.Named(profile) with { TracksStaleness = true, CachesFaults = true }, useQueue).Execute(program),
+            program => new Run(HardwareProfile.Named(profile) with { TracksStaleness = true, CachesFaults = true }, way).Execute(program),
             6);
 
     private static Gen<Step> Steps() =>
@@ -81,7 +92,7 @@ public sealed class RemappingDriverTests
     }
 
     /// <summary>One program on one machine, next to a list of what is mapped.</summary>
-    private sealed class Run(HardwareProfile profile, bool useQueue)
+    private sealed class Run(HardwareProfile profile, Way way)
     {
         private readonly List<Piece> _mapped = [];
 
@@ -101,11 +112,12 @@ public sealed class RemappingDriverTests
             RemappingDriver driver = await RemappingDriver.Start(
                 machine.Cpu, new(BareMetal.UnitAddress), machine.Frames, new(FaultVector: 48)
                 {
-                    UseQueue = useQueue,
+                    UseQueue = way != Way.Registers,
+                    Scalable = way == Way.Scalable,
                     HostAddressWidth = profile.HostAddressWidth,
                     WindowLength = (ulong)machine.Unit!.WindowLength,
                 });
-            Assert.Equal(useQueue, driver.UsesQueue);
+            Assert.Equal(way != Way.Registers, driver.UsesQueue);
             RemappingDomain domain = driver.CreateDomain();
             RemappingDomain empty = driver.CreateDomain();
             int framesAtStart = driver.FramesInUse;
@@ -123,7 +135,9 @@ public sealed class RemappingDriverTests
             await driver.Detach(s_other);
             await driver.Release(domain);
             await driver.Release(empty);
-            Assert.Equal(framesAtStart + contextTables - 2, driver.FramesInUse);
+
+            // The top tables of both domains; in scalable mode the PASID directory and table of each requester, too.
+            Assert.Equal(framesAtStart + contextTables - (way == Way.Scalable ? 6 : 2), driver.FramesInUse);
             Assert.Equal(0ul, driver.QueueStops);
             await driver.Shutdown();
         }

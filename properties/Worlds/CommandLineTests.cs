@@ -28,6 +28,8 @@ public sealed class CommandLineTests
         "--seed|1|--seed|2",
         "@frobnicate",
         "--dump|no/such/folder/memory.img",
+        "--pcap|no/such/folder/bus.pcapng",
+        "--pcap|.",
         "audit",
         "audit|--memory|no/such/memory.img|--root|0",
         "audit|--memory|.|--root|0",
@@ -108,6 +110,7 @@ public sealed class CommandLineTests
         string[] lines = ToolRun.Of("run", "direct-dma", "--help").Output.Split('\n');
         using TemporaryFile disk = new();
         using TemporaryFile memory = new();
+        using TemporaryFile capture = new();
         File.WriteAllBytes(disk.Path, new byte[4096]);
         string[] examples = [.. lines.SkipWhile(line => line != "Examples:").Where(line => line.StartsWith("  dma ", StringComparison.Ordinal))];
         Assert.NotEmpty(examples);
@@ -117,6 +120,7 @@ public sealed class CommandLineTests
             {
                 "disk.img" => disk.Path,
                 "memory.img" => memory.Path,
+                "bus.pcapng" => capture.Path,
                 _ => word,
             });
             Assert.Equal(ExitCode.Ok, ToolRun.Of([.. words]).ExitCode);

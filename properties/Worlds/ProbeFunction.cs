@@ -46,6 +46,9 @@ internal sealed class ProbeFunction : PciFunction
         return this;
     }
 
+    /// <summary>A port whose requests name another requester.</summary>
+    public IDmaPort Forge(SourceId claimed) => OpenForged(claimed);
+
     public void Raise(int vector) => RaiseInterrupt(vector);
 
     public void Want(bool interrupt) => SetInterruptLevel(interrupt);

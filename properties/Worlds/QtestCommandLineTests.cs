@@ -34,7 +34,7 @@ public sealed class QtestCommandLineTests : IDisposable
     [InlineData("'edu@00:04.0,dma_mask=x' has an option", "--connect", "x", "--device", "edu@00:04.0,dma_mask=x")]
     [InlineData("'iommu-testdev@00:04.0,dma_mask=1' has an option", "--connect", "x", "--device", "iommu-testdev@00:04.0,dma_mask=1")]
     [InlineData("Something is plugged in at device 4", "--connect", "x", "--device", "edu@00:04.0", "--device", "iommu-testdev@00:04.0")]
-    [InlineData("A disk needs a controller", "--connect", "x", "--device", "disk=nothing.img")]
+    [InlineData("The USB device 'disk=nothing.img' needs a controller", "--connect", "x", "--device", "disk=nothing.img")]
     [InlineData("The disk 'nothing.img' does not exist.", "--connect", "x", "--usb", "ehci", "--device", "disk=nothing.img")]
     [InlineData("The file '/tmp' cannot hold 536870912 bytes of memory", "--connect", "x", "--ram-file", "/tmp")]
     [InlineData("The file '/nowhere/at/all' cannot hold", "--connect", "x", "--ram-file", "/nowhere/at/all")]

@@ -15,15 +15,15 @@ internal sealed class RemappingWorld : IDisposable, IInterruptSink, IRemappingOb
     private bool _wide;
     private uint _ticket;
 
-    public RemappingWorld(HardwareProfile profile, ulong memoryBytes = 64 << 20)
-        : this(profile, new PhysicalMemory(memoryBytes))
+    public RemappingWorld(HardwareProfile profile, ulong memoryBytes = 64 << 20, EventLoop? loop = null)
+        : this(profile, new PhysicalMemory(memoryBytes), loop)
     {
     }
 
-    public RemappingWorld(HardwareProfile profile, PhysicalMemory memory)
+    public RemappingWorld(HardwareProfile profile, PhysicalMemory memory, EventLoop? loop = null)
     {
         Memory = memory;
-        Unit = new(Memory, this, profile) { Observer = this };
+        Unit = new(Memory, this, profile, loop) { Observer = this };
     }
 
     public RemappingWorld(string profile)

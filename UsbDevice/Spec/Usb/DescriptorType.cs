@@ -39,6 +39,12 @@ public enum DescriptorType : byte
     /// <summary>HID report.</summary>
     HidReport = 34,
 
+    /// <summary>CS_INTERFACE; of an interface with USB attached SCSI, 24h is the pipe usage.</summary>
+    ClassInterface = 36,
+
+    /// <summary>CS_ENDPOINT.</summary>
+    ClassEndpoint = 37,
+
     /// <summary>Hub.</summary>
     Hub = 41,
 

@@ -9,6 +9,9 @@ public enum DeviceClass : byte
     /// <summary>Audio.</summary>
     Audio = 1,
 
+    /// <summary>Communications, the interface that controls.</summary>
+    Communications = 2,
+
     /// <summary>Human interface device.</summary>
     Hid = 3,
 
@@ -17,6 +20,9 @@ public enum DeviceClass : byte
 
     /// <summary>Hub.</summary>
     Hub = 9,
+
+    /// <summary>Communications, the interface with the data.</summary>
+    CommunicationsData = 10,
 
     /// <summary>The vendor defines it.</summary>
     VendorSpecific = 255,

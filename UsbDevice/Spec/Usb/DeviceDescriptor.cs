@@ -51,7 +51,7 @@ public readonly record struct DeviceDescriptor(Bits256 Raw)
         init => Raw = Raw.With(55, 48, value);
     }
 
-    /// <summary>Bits 63:56, bMaxPacketSize0: bytes in a full packet of endpoint 0; 8, 16, 32 or 64.</summary>
+    /// <summary>Bits 63:56, bMaxPacketSize0: bytes in a full packet of endpoint 0; 8, 16, 32 or 64. At SuperSpeed a power of two, 9.</summary>
     public byte MaxPacketSize0
     {
         get => (byte)Raw.Bits(63, 56);

@@ -1,6 +1,6 @@
 namespace Dma.UsbDevice.Spec;
 
-/// <summary>bRequest of standard requests (USB 2.0, standard device requests).</summary>
+/// <summary>bRequest of standard requests (USB 2.0 and 3.x, standard device requests).</summary>
 public enum StandardRequest : byte
 {
     /// <summary>GET_STATUS.</summary>
@@ -35,4 +35,10 @@ public enum StandardRequest : byte
 
     /// <summary>SYNCH_FRAME.</summary>
     SynchFrame = 12,
+
+    /// <summary>SET_SEL, SuperSpeed only.</summary>
+    SetExitLatencies = 48,
+
+    /// <summary>SET_ISOCH_DELAY, SuperSpeed only.</summary>
+    SetIsochronousDelay = 49,
 }

@@ -16,6 +16,9 @@ public sealed record DirectDmaOptions
     /// <summary>What all that is left open comes from: contents of memory, places of buffers, addresses of attacks.</summary>
     public ulong Seed { get; init; } = 1;
 
+    /// <summary>Where a capture of the USB bus goes; null for none. It stays open.</summary>
+    public Stream? Capture { get; init; }
+
     /// <summary>Given the host when all is done: its memory goes with it.</summary>
     public Action<Host> Finished { get; init; } = static _ => { };
 

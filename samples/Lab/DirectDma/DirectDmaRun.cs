@@ -30,6 +30,8 @@ public sealed class DirectDmaRun(DirectDmaOptions options)
         using Host host = new(new() { MemoryBytes = HostBytes, Profile = options.Profile, Seed = options.Seed });
         EhciController controller = new(host.Loop);
         controller.Usb.Ports[0].Plug(new MassStorageDevice(options.Disk));
+        using UsbCapture? capture = options.Capture is { } stream ? new(stream, host.Loop) : null;
+        capture?.Watch(controller.Usb, "usb1");
         host.Pci.Add(controller, ControllerPlace);
         host.Boot();
         DirectDmaReport report = host.Loop.Run(() => Play(host, controller.Source));

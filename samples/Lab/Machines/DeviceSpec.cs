@@ -32,7 +32,7 @@ internal sealed record DeviceSpec(string Kind, SourceId Place, ulong? DmaMask)
         string[] named = parts[0].Split('@');
         ulong? mask = null;
         if (named[0] is not (Edu or IommuTest))
-            problem = $"'{named[0]}' is no device. There are: {Edu}, {IommuTest}.";
+            problem = $"'{named[0]}' is no device. There are: {Edu}, {IommuTest}; and on USB {string.Join(", ", UsbDeviceFactory.Kinds.Select(kind => kind.Name))}.";
         else if (named.Length != 2 || !TryParsePlace(named[1], out SourceId place))
             problem = $"'{text}' has no place on bus 0, such as {named[0]}@00:04.0.";
         else if (parts.Length > 2 || (parts.Length == 2 && (named[0] != Edu || !TryParseMask(parts[1], out mask))))

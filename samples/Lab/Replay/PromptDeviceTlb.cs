@@ -1,4 +1,4 @@
-using Dma.Iommu;
+using Dma.Machine;
 
 namespace Dma.Lab;
 

@@ -11,7 +11,6 @@ namespace Dma.Lab;
 /// <summary><c>dma qtest</c>: a machine without a processor, driven by QEMU's qtest protocol on a Unix socket.</summary>
 internal sealed class Qtest : Verb
 {
-    private const string DiskPrefix = "disk=";
     private const int UsbDevice = 0x1D;
 
     private readonly Option<string?> _socket = new("--socket")
@@ -57,7 +56,7 @@ internal sealed class Qtest : Verb
     private readonly Option<string[]> _device = new("--device")
     {
         Description = "Repeatable. edu@00:04.0[,dma_mask=N] and iommu-testdev@00:06.0 plug in what the name says at any place on bus 0; "
-            + "without any, both are where these examples have them. disk=FILE is a USB disk at the next port of --usb ehci.",
+            + $"without any, both are where these examples have them. At the next port of --usb ehci: {UsbDeviceFactory.Help}",
         HelpName = "DEVICE",
     };
 
@@ -101,19 +100,18 @@ internal sealed class Qtest : Verb
     {
         if ((line.GetValue(_socket) is null) == (line.GetValue(_connect) is null))
             return Terminal.Refuse("Either --socket or --connect is needed.");
-        List<FileDiskImage> disks = [];
         ScriptedMachine? machine = null;
+        UsbDeviceFactory? devices = null;
         try
         {
-            if (!TryBuild(line, disks, out machine, out string problem))
+            if (!TryBuild(line, out machine, out devices, out string problem))
                 return Terminal.Refuse(problem);
             return Serve(line, machine!);
         }
         finally
         {
             machine?.Dispose();
-            foreach (FileDiskImage disk in disks)
-                disk.Dispose();
+            devices?.Dispose();
         }
     }
 
@@ -172,9 +170,10 @@ internal sealed class Qtest : Verb
         }
     }
 
-    private bool TryBuild(ParseResult line, List<FileDiskImage> disks, out ScriptedMachine? machine, out string problem)
+    private bool TryBuild(ParseResult line, out ScriptedMachine? machine, out UsbDeviceFactory? devices, out string problem)
     {
         machine = null;
+        devices = null;
         try
         {
             machine = new(new()
@@ -183,7 +182,8 @@ internal sealed class Qtest : Verb
                 RamBytes = line.GetValue(_ramSize),
                 RamFile = line.GetValue(_ramFile),
             });
-            problem = Plug(line, machine, disks);
+            devices = new(machine.Loop) { Writable = line.GetValue(_writable) };
+            problem = Plug(line, machine, devices);
         }
         catch (Exception refusal) when (refusal is ArgumentException or IOException)
         {
@@ -194,11 +194,11 @@ internal sealed class Qtest : Verb
     }
 
     // What keeps a device from being plugged in; nothing where all are.
-    private string Plug(ParseResult line, ScriptedMachine machine, List<FileDiskImage> disks)
+    private string Plug(ParseResult line, ScriptedMachine machine, UsbDeviceFactory devices)
     {
-        string[] named = line.GetValue(_device) ?? [];
+        ILookup<bool, string> named = (line.GetValue(_device) ?? []).ToLookup(UsbDeviceFactory.Knows);
         List<DeviceSpec> specs = [];
-        foreach (string text in named.Where(text => !text.StartsWith(DiskPrefix, StringComparison.Ordinal)))
+        foreach (string text in named[false])
         {
             if (!DeviceSpec.TryParse(text, out DeviceSpec? spec, out string problem))
                 return problem;
@@ -207,20 +207,22 @@ internal sealed class Qtest : Verb
 
         foreach (DeviceSpec spec in specs.Count == 0 ? DeviceSpec.Default : specs)
             spec.PlugInto(machine);
-        string[] images = [.. named.Where(text => text.StartsWith(DiskPrefix, StringComparison.Ordinal)).Select(text => text[DiskPrefix.Length..])];
-        if (line.GetValue(_usb) is null)
-            return images.Length == 0 ? "" : "A disk needs a controller: --usb ehci.";
+        return PlugUsb([.. named[true]], line, machine, devices);
+    }
 
+    private string PlugUsb(string[] named, ParseResult line, ScriptedMachine machine, UsbDeviceFactory devices)
+    {
+        if (line.GetValue(_usb) is null)
+            return named.Length == 0 ? "" : $"The USB device '{named[0]}' needs a controller: --usb ehci.";
         EhciController controller = machine.Plug(new EhciController(machine.Loop), UsbDevice);
         IReadOnlyList<UsbPort> ports = controller.Usb.Ports;
-        if (images.Length > ports.Count)
+        if (named.Length > ports.Count)
             return $"The controller has {ports.Count} ports.";
-        for (int port = 0; port < images.Length; port++)
+        for (int port = 0; port < named.Length; port++)
         {
-            if (!DiskFile.TryOpen(images[port], line.GetValue(_writable), out FileDiskImage? disk, out string problem))
+            if (!devices.TryCreate(named[port], out IUsbDevice? device, out string problem))
                 return problem;
-            disks.Add(disk);
-            ports[port].Plug(new MassStorageDevice(disk));
+            ports[port].Plug(device);
         }
 
         return "";

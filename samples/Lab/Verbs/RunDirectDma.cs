@@ -45,6 +45,8 @@ internal sealed class RunDirectDma : Verb
         HelpName = "FILE",
     };
 
+    private readonly CaptureOption _capture = new();
+
     private readonly Option<bool> _json = new("--json")
     {
         Description = "Write the report as one JSON object.",
@@ -60,6 +62,7 @@ internal sealed class RunDirectDma : Verb
         Add(_profile);
         Add(_seed);
         Add(_dump);
+        Add(_capture);
         Add(_json);
     }
 
@@ -70,6 +73,7 @@ internal sealed class RunDirectDma : Verb
         "run direct-dma --disk disk.img",
         "run direct-dma --profile hostile --seed 42 --json",
         "run direct-dma --dump memory.img",
+        "run direct-dma --pcap bus.pcapng",
     ];
 
     /// <inheritdoc/>
@@ -84,7 +88,12 @@ internal sealed class RunDirectDma : Verb
             return Terminal.Refuse(problem);
 
         using (disk as IDisposable)
-            return Run(line, disk);
+        {
+            if (!CaptureOption.TryCreate(line.GetValue(_capture), out FileStream? capture, out string? refusal))
+                return Terminal.Refuse(refusal);
+            using (capture)
+                return Run(line, disk, capture);
+        }
     }
 
     private static ulong ParseSeed(ArgumentResult argument)
@@ -102,7 +111,7 @@ internal sealed class RunDirectDma : Verb
             option.AddError($"No profile is called '{name}'. There are: {string.Join(", ", HardwareProfile.Names)}.");
     }
 
-    private int Run(ParseResult line, IDiskImage disk)
+    private int Run(ParseResult line, IDiskImage disk, FileStream? capture)
     {
         DirectDmaReport report;
         string? dump = line.GetValue(_dump);
@@ -115,6 +124,7 @@ internal sealed class RunDirectDma : Verb
                 Disk = disk,
                 Profile = HardwareProfile.Named(line.GetRequiredValue(_profile)),
                 Seed = line.GetValue(_seed),
+                Capture = capture,
                 Progress = progress.Report,
                 Finished = host =>
                 {
@@ -130,6 +140,10 @@ internal sealed class RunDirectDma : Verb
             catch (DriverException failure)
             {
                 return Terminal.Refuse($"The guest could not read the disk: {failure.Message}");
+            }
+            catch (IOException failure) when (capture is not null)
+            {
+                return Terminal.Refuse($"The capture cannot be written: {failure.Message}");
             }
         }
 
