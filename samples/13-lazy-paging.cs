@@ -78,4 +78,13 @@ void Tell(string when) =>
     Console.WriteLine($"{when}: {memory.ResidentPages} pages are there, {memory.DevicePages} for the device; {memory.PagedIn} came, {memory.PagedOut} went");
 
 // It prints:
-// ?
+// at the beginning: 0 pages are there, 0 for the device; 0 came, 0 went
+// after the processor has written 256 pages: 32 pages are there, 0 for the device; 256 came, 224 went
+// read 65536 bytes at 0h: Done, asked for 16 pages
+// after the device has read 16 pages: 32 pages are there, 16 for the device; 272 came, 240 went
+// write 65536 bytes at 400000h: Done, asked for 16 pages
+// after the device has written 16 pages: 32 pages are there, 16 for the device; 288 came, 256 went
+// after the processor has read both copies: 32 pages are there, 16 for the device; 288 came, 256 went
+// bytes that are wrong: 0; pages that were taken back from the device: 16
+// read 8 bytes at 800000h: InvalidRequest, asked for 1 pages
+// frames of the VM after its end: 0, faults: 0

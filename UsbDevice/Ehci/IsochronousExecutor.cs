@@ -11,6 +11,7 @@ internal sealed class IsochronousExecutor(ScheduleMemory memory, UsbBus bus, ISc
     private const int FirstPageWord = IsochronousTransferDescriptor.PagesOffset / sizeof(uint);
     private const int FirstHighWord = IsochronousTransferDescriptor.HighOffset / sizeof(uint);
 
+    private readonly TransferEnds _ends = new(bus);
     private readonly byte[] _packet = new byte[UsbBus.PacketMax + 8];
 
     /// <summary>Visits an iTD in one microframe.</summary>
@@ -40,6 +41,7 @@ internal sealed class IsochronousExecutor(ScheduleMemory memory, UsbBus bus, ISc
         if (!isWell)
             return new(VisitOutcome.Fault);
         run.Slot = run.Slot with { Active = false };
+        _ends.Ended(token, run.Slot);
         uint word = run.Slot.Raw.Value;
         if (!memory.TryWrite(address + (uint)(IsochronousTransferDescriptor.SlotsOffset + (4 * microframe)), MemoryMarshal.AsBytes(new ReadOnlySpan<uint>(in word))))
             return new(VisitOutcome.Fault);

@@ -10,8 +10,8 @@ namespace Dma.UsbDevice;
 /// </remarks>
 internal sealed class QueueExecutor(ScheduleMemory memory, UsbBus bus, IScheduleEvents events)
 {
-    private readonly HighSpeedQueue _highSpeed = new(new(memory), bus, events);
-    private readonly SplitQueue _split = new(new(memory), bus);
+    private readonly HighSpeedQueue _highSpeed = new(new(memory, new(bus)), bus, events);
+    private readonly SplitQueue _split = new(new(memory, new(bus)), bus);
 
     /// <summary>Visits a queue head and executes at most so many of its transactions.</summary>
     /// <param name="address">Where it lies.</param>

@@ -5,7 +5,7 @@ using Dma.UsbDevice.Spec;
 namespace Dma.UsbDevice;
 
 /// <summary>What a transaction does to the transfer at the front of a queue, at every speed (EHCI, managing transfers by queue heads).</summary>
-internal sealed class QueueTransfer(ScheduleMemory memory)
+internal sealed class QueueTransfer(ScheduleMemory memory, TransferEnds ends)
 {
     private const int ErrorCountMax = 3;
     private const int PageBytes = ScheduleMemory.PageBytes;
@@ -66,6 +66,7 @@ internal sealed class QueueTransfer(ScheduleMemory memory)
             run.Posts |= StatusBits.Error;
         if (token.InterruptOnComplete)
             run.Posts |= StatusBits.Transfer;
+        ends.Ended(run, token);
         Span<uint> words = [token.Raw.Value, run.Head.Overlay.Page0.Raw.Value];
         run.HasFault |= !memory.TryWrite(run.Head.Current.Address + TransferDescriptor.TokenOffset, MemoryMarshal.AsBytes(words));
     }

@@ -16,6 +16,7 @@ internal sealed class SplitIsochronousExecutor(ScheduleMemory memory, UsbBus bus
     private const int AttemptsMax = 3;
     private const int StateWords = 3;
 
+    private readonly TransferEnds _ends = new(bus);
     private readonly byte[] _packet = new byte[UsbBus.PacketMax + 8];
 
     /// <summary>Visits a siTD in one microframe.</summary>
@@ -159,6 +160,7 @@ internal sealed class SplitIsochronousExecutor(ScheduleMemory memory, UsbBus bus
     {
         if (Keep(ref run, state with { Active = false }) == VisitOutcome.Fault)
             return VisitOutcome.Fault;
+        _ends.Ended(run.Descriptor, state);
         bool isError = state.TranslatorError || state.BufferError || state.Babble || state.TransactionError || state.MissedMicroframe;
         uint posts = (state.InterruptOnComplete ? StatusBits.Transfer : 0) | (isError ? StatusBits.Error : 0);
         if (posts != 0)

@@ -97,7 +97,7 @@ public sealed class BandwidthLaws
             Assert.All(budget.Loads.ToArray(), load => Assert.Equal(0u, load));
             Assert.All(translator.Loads.ToArray(), load => Assert.Equal(0u, load));
         },
-        count: 150);
+        count: 60);
 
     [Fact]
     public void What_is_refused_at_some_load_is_refused_at_any_higher_one() => Property.Check(

@@ -16,8 +16,13 @@ internal sealed class RemappingWorld : IDisposable, IInterruptSink, IRemappingOb
     private uint _ticket;
 
     public RemappingWorld(HardwareProfile profile, ulong memoryBytes = 64 << 20, EventLoop? loop = null)
+        : this(profile, new PhysicalMemory(memoryBytes), loop)
     {
-        Memory = new(memoryBytes);
+    }
+
+    public RemappingWorld(HardwareProfile profile, PhysicalMemory memory, EventLoop? loop = null)
+    {
+        Memory = memory;
         Unit = new(Memory, this, profile, loop) { Observer = this };
     }
 

@@ -7,12 +7,12 @@ namespace Dma.Properties;
 
 /// <summary>The processor of a virtual machine that has a function by vfio-user: registers go over the socket, memory is its own.</summary>
 /// <remarks>
-/// Its time goes with the wall clock, a tick at a time; meanwhile it does what the server asks of its memory, and events
-/// that were signalled raise its vector.
+/// Its time never goes past that of the server, so that a server which is held up is not taken for a broken device.
+/// Meanwhile it does what the server asks of its memory, and events that were signalled raise its vector.
 /// </remarks>
 internal sealed class VfioUserCpu : ICpu, IPciConfiguration, IConfigurationAccess
 {
-    private const ulong TickNs = 500_000;
+    private const ulong TickNs = 1_000_000;
     private const uint Configuration = 7;
     private const byte Id = 0;
 
@@ -22,15 +22,19 @@ internal sealed class VfioUserCpu : ICpu, IPciConfiguration, IConfigurationAcces
     private readonly byte _vector;
     private readonly InterruptRouter _interrupts;
     private readonly ScheduledEvent _tick;
+    private readonly Func<ulong> _serverNowNs;
+    private readonly ulong _startNs;
 
     /// <summary>A processor.</summary>
     /// <param name="wire">The way to the server.</param>
     /// <param name="memory">Its memory.</param>
     /// <param name="signalled">What interrupts of the function signal.</param>
     /// <param name="vector">The vector that they raise.</param>
-    public VfioUserCpu(VfioUserWire wire, PhysicalMemory memory, SafeFileHandle signalled, byte vector)
+    /// <param name="serverNowNs">The virtual time of the server.</param>
+    public VfioUserCpu(VfioUserWire wire, PhysicalMemory memory, SafeFileHandle signalled, byte vector, Func<ulong> serverNowNs)
     {
         (_wire, _memory, _event, _vector) = (wire, memory, signalled, vector);
+        (_serverNowNs, _startNs) = (serverNowNs, serverNowNs());
         _interrupts = new(Loop);
         Processor = new("client", Loop, CostModel.Default);
         _tick = new(Tick);
@@ -74,7 +78,14 @@ internal sealed class VfioUserCpu : ICpu, IPciConfiguration, IConfigurationAcces
 
     private void Tick()
     {
-        _wire.Serve(TimeSpan.FromMicroseconds(TickNs / 1000));
+        do
+        {
+            // A server that has nothing to do looks at the clock when somebody asks it something.
+            _ = _wire.Read(Configuration, 0, 4);
+            _wire.Serve(TimeSpan.FromMilliseconds(1));
+        }
+        while (_serverNowNs() - _startNs < Loop.NowNs);
+
         ulong count = VfioUserBench.Count(_event);
         Interrupts += count;
         if (count != 0)

@@ -52,10 +52,10 @@ public sealed class VfioUserDriverTests
             _ = wire.Do(VfioUserCommand.DmaMap, VfioUserBench.Bytes(map), sharing == Sharing.Messages ? [] : [shared]);
             InterruptSet set = new(20, InterruptSetFlags.DataEvent | InterruptSetFlags.Trigger, (uint)(byPin ? InterruptType.Intx : InterruptType.Msi), 0, 1);
             _ = wire.Do(VfioUserCommand.DeviceSetIrqs, VfioUserBench.Bytes(set), signalled);
-            VfioUserCpu cpu = new(wire, memory, signalled, UsbVector);
+            VfioUserCpu cpu = new(wire, memory, signalled, UsbVector, () => run.NowNs);
             if (byPin)
                 UnmaskForEver(cpu, wire);
-            Assert.Equal(content, cpu.Loop.Run(() => ReadDisk(cpu)));
+            Assert.Equal(content, cpu.Loop.Run(() => ReadDisk(cpu, byPin)));
             Assert.NotEqual(0ul, cpu.Interrupts);
             Assert.Equal(sharing == Sharing.Messages, wire.Accesses != 0);
         }
@@ -77,10 +77,14 @@ public sealed class VfioUserDriverTests
         cpu.Loop.Schedule(0, again);
     }
 
-    private static async Task<byte[]> ReadDisk(VfioUserCpu cpu)
+    private static async Task<byte[]> ReadDisk(VfioUserCpu cpu, bool byPin)
     {
-        ((IConfigurationAccess)cpu).Write32(PciOffset.Bar0, 0xC000_0000);
+        IConfigurationAccess configuration = cpu;
+        configuration.Write32(PciOffset.Bar0, 0xC000_0000);
         IdentityDmaSpace dma = new(cpu, new FrameAllocator(new(1 << 20), RamBytes - (1 << 20)));
-        return await DiskReader.ReadAll(PciDevice.Open(cpu, cpu, VfioUserCpu.Place, dma, UsbVector));
+        PciDevice device = PciDevice.Open(cpu, cpu, VfioUserCpu.Place, dma, UsbVector);
+        if (byPin)
+            configuration.Write16(PciOffset.Command, (ushort)(PciCommand.MemorySpace | PciCommand.BusMaster));
+        return await DiskReader.ReadAll(device);
     }
 }

@@ -12,6 +12,7 @@ internal sealed class VfioUserRun : IDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly List<string> _log = [];
     private readonly Task _server;
+    private volatile VfioUserMachine? _machine;
 
     public VfioUserRun(Func<EventLoop, PciFunction> create, string profile = "friendly", VfioUserPatience? patience = null)
     {
@@ -22,7 +23,10 @@ internal sealed class VfioUserRun : IDisposable
                 using (listener)
                 using (VfioUserMachine machine = new(HardwareProfile.Named(profile), create))
                 using (VfioUserServer server = new(machine, Log) { Patience = patience ?? VfioUserPatience.Default })
+                {
+                    _machine = machine;
                     server.Listen(listener, _stop.Token);
+                }
             },
             CancellationToken.None,
             TaskCreationOptions.LongRunning,
@@ -31,6 +35,9 @@ internal sealed class VfioUserRun : IDisposable
 
     /// <summary>Where it listens.</summary>
     public string Path => _path.Path;
+
+    /// <summary>Its virtual time, as far as another thread sees it.</summary>
+    public ulong NowNs => _machine?.Loop.NowNs ?? 0;
 
     /// <summary>Waits for a line of its log.</summary>
     public void WaitFor(string text) => Assert.True(

@@ -77,7 +77,7 @@ public sealed class EhciAdmissionTests
             Assert.False(split.Bench.Status.ErrorInterrupt);
             Assert.All(queues, queue => Assert.True(split.Bench.Read<QueueHead>(queue).Overlay.Token is { Halted: false, TransactionError: false, MissedMicroframe: false, ErrorCount: 3 }));
         },
-        count: 40);
+        count: 25);
 
     private static List<Admitted> Admit(PeriodicEndpoint[] endpoints, PeriodicBudget budget)
     {

@@ -94,7 +94,7 @@ public sealed class EhciIsochronousTests
             if (!stream.IsIn)
                 CheckPackets(stream, device);
         },
-        count: 60);
+        count: 25);
 
     [Fact]
     public void What_goes_wrong_stands_in_the_slot_and_nothing_is_repeated()

@@ -52,7 +52,7 @@ public sealed class EhciSplitTests
                 Assert.Equal(received, bench.ReadBytes(buffer, moved));
             Assert.True(bench.Status.TransferInterrupt && !bench.Status.ErrorInterrupt);
         },
-        count: 60);
+        count: 30);
 
     [Fact]
     public void A_slow_disk_behind_hubs_of_every_depth_is_enumerated_by_control_transfers()

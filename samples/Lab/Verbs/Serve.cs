@@ -12,8 +12,6 @@ namespace Dma.Lab;
 /// <summary><c>dma serve</c>: a USB controller as a PCI device of somebody else's virtual machine, by the vfio-user protocol.</summary>
 internal sealed class Serve : Verb
 {
-    private const string DiskPrefix = "disk=";
-
     private readonly Option<string> _socket = new("--socket")
     {
         Description = "Listen here, for one client after the other, until a signal ends it.",
@@ -30,7 +28,7 @@ internal sealed class Serve : Verb
 
     private readonly Option<string[]> _device = new("--device")
     {
-        Description = "Repeatable. disk=FILE is a USB disk at the next port.",
+        Description = $"Repeatable; each goes to the next port of the controller. {UsbDeviceFactory.Help}",
         HelpName = "DEVICE",
     };
 
@@ -60,7 +58,7 @@ internal sealed class Serve : Verb
     public override IReadOnlyList<string> Examples =>
     [
         "serve --socket /tmp/usb.sock --usb ehci --device disk=disk.img",
-        "serve --socket /tmp/usb.sock --device disk=disk.img --writable --profile xeon-scalable",
+        "serve --socket /tmp/usb.sock --device disk=disk.img --device keyboard=hello --writable --profile xeon-scalable",
     ];
 
     /// <inheritdoc/>
@@ -68,16 +66,19 @@ internal sealed class Serve : Verb
     {
         if (!UnixDescriptors.AreSupported)
             return Terminal.Refuse("Memory and events are handed over by Unix sockets as 64-bit Linux has them; this system is another one.");
-        List<FileDiskImage> disks = [];
         try
         {
-            string problem = OpenDisks(line, disks);
-            return problem.Length == 0 ? Run(line, disks) : Terminal.Refuse(problem);
+            IReadOnlyList<UsbPort> ports = [];
+            using VfioUserMachine machine = new(
+                HardwareProfile.Named(line.GetRequiredValue(_profile)),
+                loop => UsbControllers.Create(line.GetRequiredValue(_usb), loop, out ports));
+            using UsbDeviceFactory devices = new(machine.Loop) { Writable = line.GetValue(_writable) };
+            string problem = Plug(line.GetValue(_device) ?? [], devices, ports);
+            return problem.Length == 0 ? Listen(line, machine) : Terminal.Refuse(problem);
         }
-        finally
+        catch (DeviceException refusal)
         {
-            foreach (FileDiskImage disk in disks)
-                disk.Dispose();
+            return Terminal.Refuse(refusal.Message);
         }
     }
 
@@ -88,38 +89,19 @@ internal sealed class Serve : Verb
             option.AddError($"No profile is called '{name}'. There are: {string.Join(", ", HardwareProfile.Names)}.");
     }
 
-    private string OpenDisks(ParseResult line, List<FileDiskImage> disks)
+    // What keeps a device from being plugged in; nothing where all are.
+    private static string Plug(string[] named, UsbDeviceFactory devices, IReadOnlyList<UsbPort> ports)
     {
-        foreach (string device in line.GetValue(_device) ?? [])
+        if (named.Length > ports.Count)
+            return $"The controller has {ports.Count} ports.";
+        for (int port = 0; port < named.Length; port++)
         {
-            if (!device.StartsWith(DiskPrefix, StringComparison.Ordinal))
-                return $"'{device}' is no device. There is: {DiskPrefix}FILE.";
-            if (!DiskFile.TryOpen(device[DiskPrefix.Length..], line.GetValue(_writable), out FileDiskImage? disk, out string problem))
+            if (!devices.TryCreate(named[port], out IUsbDevice? device, out string problem))
                 return problem;
-            disks.Add(disk);
+            ports[port].Plug(device);
         }
 
         return "";
-    }
-
-    private int Run(ParseResult line, List<FileDiskImage> disks)
-    {
-        IReadOnlyList<UsbPort> ports = [];
-        try
-        {
-            using VfioUserMachine machine = new(
-                HardwareProfile.Named(line.GetRequiredValue(_profile)),
-                loop => UsbControllers.Create(line.GetRequiredValue(_usb), loop, out ports));
-            if (disks.Count > ports.Count)
-                return Terminal.Refuse($"The controller has {ports.Count} ports.");
-            for (int port = 0; port < disks.Count; port++)
-                ports[port].Plug(new MassStorageDevice(disks[port]));
-            return Listen(line, machine);
-        }
-        catch (DeviceException refusal)
-        {
-            return Terminal.Refuse(refusal.Message);
-        }
     }
 
     private int Listen(ParseResult line, VfioUserMachine machine)

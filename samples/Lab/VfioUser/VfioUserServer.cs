@@ -12,11 +12,14 @@ namespace Dma.Lab;
 /// <param name="log">Takes a line for people.</param>
 internal sealed class VfioUserServer(VfioUserMachine machine, Action<string> log) : IDisposable
 {
+    // A guest measures its waits by a clock of its own: after a pause of this program the device makes up for it.
+    private const ulong LagMaxNs = 1_000_000_000;
+
     private static readonly TimeSpan _lookTime = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan _shortest = TimeSpan.FromMilliseconds(1);
 
     private readonly ClientInterrupts _interrupts = new(machine);
-    private readonly QtestClock _clock = new(machine.Loop, isRealTime: true);
+    private readonly QtestClock _clock = new(machine.Loop, isRealTime: true) { LagMaxNs = LagMaxNs };
     private readonly List<Socket> _readable = [];
     private readonly List<Socket> _writable = [];
     private VfioUserConnection? _connection;
@@ -29,7 +32,7 @@ internal sealed class VfioUserServer(VfioUserMachine machine, Action<string> log
     public VfioUserPatience Patience { get; init; } = VfioUserPatience.Default;
 
     /// <summary>Closes the connection that there is.</summary>
-    public void Dispose() => Close();
+    public void Dispose() => _connection?.Dispose();
 
     /// <summary>Serves all who connect.</summary>
     /// <param name="listener">A socket that listens.</param>
@@ -65,7 +68,7 @@ internal sealed class VfioUserServer(VfioUserMachine machine, Action<string> log
         TimeSpan wait = _clock.UntilNext is { } next && next < _lookTime ? next : _lookTime;
         if (_connection is { IsBusy: true })
             wait = TimeSpan.Zero;
-        else if (wait < _shortest)
+        else if (wait != TimeSpan.Zero && wait < _shortest)
             wait = _shortest;
         if (_readable.Count + _writable.Count != 0)
             Socket.Select(_readable, _writable, null, wait);
