@@ -7,7 +7,7 @@ namespace Dma.Iommu;
 /// <remarks>
 /// A capability that is not reported is absent: its registers read as zero, its fields are reserved, its
 /// descriptors have no valid type. What no profile varies: descriptors of the invalidation queue are carried out
-/// at once when the tail is written; write buffers are always empty, so that a flush of them finds nothing to do;
+/// at once when the tail is written, but for those that devices have to complete; write buffers are always empty, so that a flush of them finds nothing to do;
 /// memory has no processor caches above it, so that a walk that does not snoop sees the same bytes and memory
 /// types (MTS) change nothing. Where VCS, ECMDS or PMS is reported there are no virtual and no enhanced commands
 /// and no performance counters to be had: VCCAP, ECCAP and PERFCAP read zero. There is no fault log in memory
@@ -96,6 +96,12 @@ public sealed record HardwareProfile
 
     /// <summary>Whether accessed and dirty bits are updated by walks that do not snoop too, as where nothing has caches; else that is a fault.</summary>
     public bool UpdatesWithoutSnooping { get; init; }
+
+    /// <summary>
+    /// How long a device may take to complete an invalidation of its TLB, in nanoseconds; after that it has timed out (ITE).
+    /// A minute, as PCI Express gives it, unless software shall see it sooner.
+    /// </summary>
+    public ulong DeviceTlbTimeoutNs { get; init; } = 60_000_000_000;
 
     /// <summary>The names that <see cref="Named"/> knows.</summary>
     public static IReadOnlyList<string> Names => HardwareProfiles.Names;

@@ -1,4 +1,5 @@
 using Dma.Iommu.Spec;
+using Dma.Machine;
 
 namespace Dma.Iommu;
 

@@ -13,6 +13,7 @@ public sealed class RemappedPort : IDmaPort
     private readonly PhysicalMemory _memory;
     private readonly Translator _translator;
     private readonly InterruptRemapper _interrupts;
+    private readonly DeviceTlbs _deviceTlbs;
     private readonly HardwareProfile _profile;
     private readonly PageRequestReceiver? _pageRequests;
     private readonly RequestStream _stream;
@@ -23,6 +24,7 @@ public sealed class RemappedPort : IDmaPort
         PhysicalMemory memory,
         Translator translator,
         InterruptRemapper interrupts,
+        DeviceTlbs deviceTlbs,
         PageRequestReceiver? pageRequests,
         HardwareProfile profile)
     {
@@ -30,6 +32,7 @@ public sealed class RemappedPort : IDmaPort
         _memory = memory;
         _translator = translator;
         _interrupts = interrupts;
+        _deviceTlbs = deviceTlbs;
         _pageRequests = pageRequests;
         _profile = profile;
         _stream = new(this);
@@ -86,6 +89,9 @@ public sealed class RemappedPort : IDmaPort
     /// <inheritdoc/>
     /// <remarks>A unit without ECAP.PRS drops the message.</remarks>
     public void RequestPage(in PageRequest request) => _pageRequests?.Receive(_stream, request);
+
+    /// <inheritdoc/>
+    public void CompleteInvalidation(int tag) => _deviceTlbs.Complete(Source, tag);
 
     /// <inheritdoc/>
     public DmaStatus Read(Iova address, Span<byte> destination, DmaAttributes attributes = default)

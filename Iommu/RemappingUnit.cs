@@ -7,7 +7,7 @@ namespace Dma.Iommu;
 /// <remarks>
 /// Software reaches it through its window of registers and through tables and queues in memory, and in no other
 /// way. Devices reach memory through the ports that it opens. It is as fast as it answers: everything that a
-/// register write asks for is done when the write returns.
+/// register write asks for is done when the write returns, but for what a device with a TLB of its own takes its time over.
 /// </remarks>
 public sealed class RemappingUnit : IDmaFabric, IMmioDevice, IRegisterEffects
 {
@@ -34,7 +34,8 @@ public sealed class RemappingUnit : IDmaFabric, IMmioDevice, IRegisterEffects
     /// <param name="memory">What it guards, and where its tables are.</param>
     /// <param name="interrupts">Where interrupts of devices and of the unit go.</param>
     /// <param name="profile">Which implementation it is.</param>
-    public RemappingUnit(PhysicalMemory memory, IInterruptSink interrupts, HardwareProfile profile)
+    /// <param name="loop">The time in which devices may answer later than at once; null where they have none.</param>
+    public RemappingUnit(PhysicalMemory memory, IInterruptSink interrupts, HardwareProfile profile, EventLoop? loop = null)
     {
         Profile = profile;
         _memory = memory;
@@ -46,8 +47,12 @@ public sealed class RemappingUnit : IDmaFabric, IMmioDevice, IRegisterEffects
         _regions = new(_registers, profile);
         _translator = new(memory, profile, _caches, _faults, _regions);
         _interrupts = new(memory, profile, _caches.Interrupts, _faults, interrupts);
-        _deviceTlbs = new(_registers, _faults);
-        _queue = new(_registers, memory, profile, _faults, new(_registers, memory, profile, _caches, _deviceTlbs, _completionEvent));
+        _deviceTlbs = new(_registers, _faults, loop, profile.DeviceTlbTimeoutNs);
+        _queue = new(
+            _registers, memory, profile, _faults, _deviceTlbs, new(_registers, memory, profile, _caches, _deviceTlbs, _completionEvent))
+        {
+            Disabled = () => Status = Status with { QueuedInvalidationEnabled = false },
+        };
         _pageRequestQueue = new(_registers, memory, new(_registers, RegisterOffsets.PageRequestEventControl, memory, interrupts));
         if (profile.ExtendedCapabilities.PageRequests)
             _pageRequests = new(new(_translator, _faults), _pageRequestQueue, _deviceTlbs);
@@ -118,7 +123,7 @@ public sealed class RemappingUnit : IDmaFabric, IMmioDevice, IRegisterEffects
     public RemappedPort Open(SourceId source)
     {
         if (!_ports.TryGetValue(source, out RemappedPort? port))
-            _ports[source] = port = new(source, _memory, _translator, _interrupts, _pageRequests, Profile);
+            _ports[source] = port = new(source, _memory, _translator, _interrupts, _deviceTlbs, _pageRequests, Profile);
         return port;
     }
 
@@ -141,7 +146,7 @@ public sealed class RemappingUnit : IDmaFabric, IMmioDevice, IRegisterEffects
     {
         _registers.Reset();
         _caches.DropAll();
-        _queue.Disable();
+        _queue.Reset();
         _regions.Update();
         SetTranslation(false);
         _translator.Root = default;
@@ -282,11 +287,14 @@ public sealed class RemappingUnit : IDmaFabric, IMmioDevice, IRegisterEffects
 
     private void SetQueue(bool enable)
     {
-        Status = Status with { QueuedInvalidationEnabled = enable };
-        if (enable)
-            _queue.Enable();
-        else
+        if (!enable)
+        {
             _queue.Disable();
+            return;
+        }
+
+        Status = Status with { QueuedInvalidationEnabled = true };
+        _queue.Enable();
     }
 
     private void SetTranslation(bool enable)

@@ -122,7 +122,7 @@ internal sealed class ScalableTranslator(
         Translation translation = Find(caches.TenantOf(stream, info), info, address, demand);
         reason = ScalableMode.Judge(translation, address, demand, default(NoObserver));
         if (reason == FaultReason.None)
-            return Complete(translation, demand, access);
+            return Complete(translation, info, demand, access);
 
         // What the device can ask the system to repair is a success without rights, and is not recorded.
         if (IsRecoverable(reason))
@@ -335,7 +335,7 @@ internal sealed class ScalableTranslator(
         stream.Front.Fill(address, place, translation.Shift, route.RightsOf(translation));
     }
 
-    private static TranslationCompletion Complete(Translation translation, in Demand demand, in Access access) => new(
+    private static TranslationCompletion Complete(Translation translation, in PasidInfo info, in Demand demand, in Access access) => new(
         TranslationStatus.Success,
         new(translation.Raw & Translation.FrameMask),
         1ul << translation.Shift,
@@ -346,6 +346,9 @@ internal sealed class ScalableTranslator(
         Execute = access.Attributes.Pasid is not null && access.Attributes.Execute && demand.MayExecute(translation),
         Privileged = access.Attributes.Pasid is not null && access.Attributes.Privileged,
         Global = translation.Grants(Translation.Global),
+
+        // What the processors' own tables map is always coherent; in this mode SNP of a second-stage entry has no say.
+        NonSnooped = info.Type == PasidTranslationType.FirstStage || info.Has(PasidFlags.PagesSnoop),
     };
 
     private void Report(RequestStream stream, FaultReason reason, ulong address, in Access access, bool suppressed) =>

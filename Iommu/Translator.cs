@@ -215,7 +215,10 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
             1ul << translation.Shift,
             translation.Grants(Translation.Read),
             wantsWrite && translation.Grants(Translation.Write),
-            false);
+            false)
+        {
+            NonSnooped = translation.Grants(Translation.Snooped),
+        };
     }
 
     /// <summary>Tells what would become of a request, from memory alone.</summary>

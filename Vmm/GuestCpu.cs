@@ -6,7 +6,7 @@ namespace Dma.Vmm;
 /// <summary>The processor of a VM: every access goes through EPT, and what EPT does not map leaves for the VMM.</summary>
 /// <remarks>
 /// Memory and register pages that EPT maps are reached without an exit; each other access is an exit, charged to the
-/// guest, and goes to the VM's virtual bus. Software on it can name any address; nothing here fails by exception but a
+/// guest, and goes to the VM's virtual bus. The page of its local APIC comes before all of that. Software on it can name any address; nothing here fails by exception but a
 /// bug of the VMM itself.
 /// </remarks>
 public sealed class GuestCpu : ICpu, IHypercallGate
@@ -15,14 +15,25 @@ public sealed class GuestCpu : ICpu, IHypercallGate
     private readonly SystemBus _hostBus;
     private readonly EptTables _tables;
 
-    internal GuestCpu(VirtualMachine machine, SystemBus hostBus, Processor processor, byte apicId) =>
-        (_machine, _hostBus, _tables, Processor, ApicId) = (machine, hostBus, machine.Memory.Tables, processor, apicId);
+    internal GuestCpu(VirtualMachine machine, SystemBus hostBus, Processor processor, InterruptGates gates)
+    {
+        (_machine, _hostBus, _tables, Processor, Gates) = (machine, hostBus, machine.Memory.Tables, processor, gates);
+        ApicPage = new(gates.Apic, processor);
+
+        // A handler ends its interrupt as all software does, at the price that this has.
+        gates.EndBy(() => Store(new(LocalApic.Start + LocalApicOffsets.EndOfInterrupt), sizeof(uint), 0));
+    }
 
     /// <inheritdoc/>
     public Processor Processor { get; }
 
     /// <inheritdoc/>
-    public byte ApicId { get; }
+    public byte ApicId => Gates.Apic.Id;
+
+    /// <summary>How it takes interrupts.</summary>
+    public InterruptGates Gates { get; }
+
+    internal VirtualApicPage ApicPage { get; }
 
     /// <inheritdoc/>
     public bool TryRead(GuestPhysicalAddress address, Span<byte> destination)
@@ -66,6 +77,8 @@ public sealed class GuestCpu : ICpu, IHypercallGate
     public ulong Load(GuestPhysicalAddress address, int width)
     {
         CheckWidth(width);
+        if (VirtualApicPage.Contains(address.Value, width))
+            return ApicPage.Load(address.Value, width);
         EptWalkResult found = Walk(address, EptRights.Read);
         if (found.Outcome == EptOutcome.Mapped && (ulong)width <= LeftInPage(found))
             return _hostBus.Load(found.Address, width);
@@ -86,6 +99,12 @@ public sealed class GuestCpu : ICpu, IHypercallGate
     public void Store(GuestPhysicalAddress address, int width, ulong value)
     {
         CheckWidth(width);
+        if (VirtualApicPage.Contains(address.Value, width))
+        {
+            ApicPage.Store(address.Value, width, value);
+            return;
+        }
+
         EptWalkResult found = Walk(address, EptRights.Write);
         if (found.Outcome == EptOutcome.Mapped && (ulong)width <= LeftInPage(found))
         {
@@ -120,7 +139,7 @@ public sealed class GuestCpu : ICpu, IHypercallGate
     }
 
     /// <inheritdoc/>
-    public Signal Vector(byte vector) => _machine.Interrupts.Connect(ApicId, vector);
+    public Signal Vector(byte vector) => Gates.Connect(vector);
 
     /// <inheritdoc/>
     public async ValueTask<HypercallResult> Call(
@@ -146,6 +165,14 @@ public sealed class GuestCpu : ICpu, IHypercallGate
     private EptWalkResult Walk(GuestPhysicalAddress address, EptRights access)
     {
         EptWalkResult found = _tables.Walk(address, access);
+
+        // Memory that has no frame yet, or no longer: the VMM puts one there, and the access goes on.
+        if (found.Outcome == EptOutcome.Violation && _machine.Memory.Lazy is { } lazy && !lazy.IsResident(address) && lazy.TryPageIn(address, out _))
+        {
+            Processor.Charge(Cost.PageFault);
+            found = _tables.Walk(address, access);
+        }
+
         return found.Outcome != EptOutcome.Misconfiguration
             ? found
             : throw new InvalidOperationException($"EPT of {_machine.Name} is misconfigured at {address}, level {found.Level}: {found.Entry}.");

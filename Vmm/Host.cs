@@ -16,12 +16,14 @@ public sealed class Host : IDisposable
     private const ulong FirmwareBytes = 1 << 20;
     private const byte ApicId = 0;
     private const byte FaultVector = 0x30;
+    private const byte PageRequestVector = 0x31;
 
     private readonly SortedDictionary<int, VirtualMachine> _machines = [];
     private readonly Dictionary<SourceId, Assignment> _assignments = [];
     private readonly Meter _past = new();
     private RemappingDriver? _remapping;
     private PciTopology? _topology;
+    private PortAccessControl? _accessControl;
     private BarAllocator? _barPlaces;
 
     /// <summary>A computer that is switched off.</summary>
@@ -34,7 +36,7 @@ public sealed class Host : IDisposable
         _ = Frames.TryReserve(FrameOwner.Vmm, new(0), options.VmmBytes);
         Interrupts = new(Loop);
         IInterruptSink interrupts = options.Trace?.Watch(Interrupts, Loop) ?? Interrupts;
-        Unit = new(Memory, interrupts, options.Profile) { Observer = options.Trace?.WatchFaults(Loop) };
+        Unit = new(Memory, interrupts, options.Profile, Loop) { Observer = options.Trace?.WatchFaults(Loop) };
         Bus = new(Memory);
         Bus.AddWindow(new(MemoryLayout.RemappingUnit), (ulong)Unit.WindowLength, Unit);
         Pci = new(Bus, options.Trace?.Watch(Unit, Loop) ?? Unit);
@@ -90,6 +92,9 @@ public sealed class Host : IDisposable
 
     internal PciTopology Topology => _topology ?? throw NotBooted();
 
+    /// <summary>The access control services of its ports.</summary>
+    internal PortAccessControl AccessControl => _accessControl ?? throw NotBooted();
+
     internal HostVectors Vectors { get; }
 
     /// <summary>Switches it on, and runs until the VMM is ready.</summary>
@@ -103,12 +108,15 @@ public sealed class Host : IDisposable
         GuestPhysicalAddress free = PciResources.Assign(Configuration, new(MemoryLayout.BarStart), MemoryLayout.BarEnd - MemoryLayout.BarStart);
         _barPlaces = new(free.Value, MemoryLayout.BarEnd);
         _topology = new(Configuration);
+        _accessControl = new(Configuration, _topology);
         FrameAllocator frames = new(new(FirmwareBytes), Options.VmmBytes - FirmwareBytes);
         RemappingOptions options = new(FaultVector)
         {
             HostAddressWidth = Options.Profile.HostAddressWidth,
             WindowLength = (ulong)Unit.WindowLength,
             InterruptEntries = Options.RemapInterrupts ? InterruptEntries(Options) : 0,
+            Scalable = Options.Scalable,
+            PageRequestVector = PageRequestVector,
         };
         _remapping = await RemappingDriver.Start(Cpu, new(MemoryLayout.RemappingUnit), frames, options);
         Faults.Run();
@@ -146,15 +154,21 @@ public sealed class Host : IDisposable
     /// <param name="name">What people shall call it.</param>
     /// <param name="bytes">Bytes of memory, a multiple of 4096.</param>
     /// <returns><c>null</c>, and nothing changed, where the host has no memory for it.</returns>
-    public VirtualMachine? TryCreateMachine(string name, ulong bytes)
+    public VirtualMachine? TryCreateMachine(string name, ulong bytes) =>
+        Add(name, number => GuestMemory.TryCreate(Frames, FrameOwner.Guest(number), bytes));
+
+    /// <summary>A new VM whose pages get frames when they are touched, and lose them when others need them.</summary>
+    /// <param name="name">What people shall call it.</param>
+    /// <param name="bytes">Bytes of memory as the guest sees it, a multiple of 4096.</param>
+    /// <param name="framesMax">How many frames of 4 KiB it may have at a time, <see cref="LazyMemory.FramesMin"/> at least.</param>
+    /// <returns><c>null</c>, and nothing changed, where the host has no memory for it.</returns>
+    public VirtualMachine? TryCreateLazyMachine(string name, ulong bytes, int framesMax)
     {
-        int number = 0;
-        while (_machines.ContainsKey(number))
-            number++;
-        if (GuestMemory.TryCreate(Frames, FrameOwner.Guest(number), bytes) is not { } memory)
-            return null;
-        VirtualMachine machine = new(this, number, name, memory);
-        _machines.Add(number, machine);
+        VirtualMachine? machine = Add(name, number => GuestMemory.TryCreateLazy(Frames, FrameOwner.Guest(number), bytes, framesMax));
+
+        // A page that is pinned keeps its frame: most frames must be free to move.
+        if (machine is not null)
+            machine.PinnedPagesMax = (ulong)framesMax / 4;
         return machine;
     }
 
@@ -177,6 +191,7 @@ public sealed class Host : IDisposable
                 throw new InvalidOperationException($"{device.Source} cannot be taken back from {machine.Name}: {result.Reason}.");
         }
 
+        machine.StopPosting();
         machine.Memory.Release();
         Add(machine.Cpu.Processor.Meter, _past);
         _machines.Remove(machine.Number);
@@ -206,6 +221,18 @@ public sealed class Host : IDisposable
 
     /// <summary>Gives the memory back to the machine below.</summary>
     public void Dispose() => Memory.Dispose();
+
+    private VirtualMachine? Add(string name, Func<int, GuestMemory?> create)
+    {
+        int number = 0;
+        while (_machines.ContainsKey(number))
+            number++;
+        if (create(number) is not { } memory)
+            return null;
+        VirtualMachine machine = new(this, number, name, memory);
+        _machines.Add(number, machine);
+        return machine;
+    }
 
     private static InvalidOperationException NotBooted() => new("The host was not booted.");
 

@@ -16,6 +16,9 @@ public sealed class HostCpu(Processor processor, SystemBus bus, InterruptRouter 
     /// <inheritdoc/>
     public byte ApicId => apicId;
 
+    /// <summary>How it takes interrupts.</summary>
+    public InterruptGates Gates { get; } = interrupts.ProcessorOf(apicId);
+
     /// <inheritdoc/>
     public bool TryRead(GuestPhysicalAddress address, Span<byte> destination) =>
         bus.Memory.TryRead(new PhysicalAddress(address.Value), destination);
@@ -25,10 +28,18 @@ public sealed class HostCpu(Processor processor, SystemBus bus, InterruptRouter 
         bus.Memory.TryWrite(new PhysicalAddress(address.Value), source);
 
     /// <inheritdoc/>
-    public ulong Load(GuestPhysicalAddress address, int width) => bus.Load(new(address.Value), width);
+    public ulong Load(GuestPhysicalAddress address, int width) => IsOwnApic(address, width)
+        ? Gates.Apic.Read(address.Value - LocalApic.Start, width) & RegisterFile.AllOnes(width)
+        : bus.Load(new(address.Value), width);
 
     /// <inheritdoc/>
-    public void Store(GuestPhysicalAddress address, int width, ulong value) => bus.Store(new(address.Value), width, value);
+    public void Store(GuestPhysicalAddress address, int width, ulong value)
+    {
+        if (IsOwnApic(address, width))
+            Gates.Apic.Write(address.Value - LocalApic.Start, width, value);
+        else
+            bus.Store(new(address.Value), width, value);
+    }
 
     /// <inheritdoc/>
     public uint In(ushort port, int width) => bus.In(port, width);
@@ -37,5 +48,8 @@ public sealed class HostCpu(Processor processor, SystemBus bus, InterruptRouter 
     public void Out(ushort port, int width, uint value) => bus.Out(port, width, value);
 
     /// <inheritdoc/>
-    public Signal Vector(byte vector) => interrupts.Connect(apicId, vector);
+    public Signal Vector(byte vector) => Gates.Connect(vector);
+
+    // Each processor finds its own local APIC at the same place, before anything on the bus answers.
+    private static bool IsOwnApic(GuestPhysicalAddress address, int width) => address.Value - LocalApic.Start <= LocalApic.Length - (ulong)width;
 }

@@ -18,6 +18,15 @@ public sealed record HostOptions
     /// <summary>Whether interrupts are remapped where the unit can, so that a device raises nothing but its own.</summary>
     public bool RemapInterrupts { get; init; } = true;
 
+    /// <summary>How interrupts of devices get into a VM that chooses nothing else.</summary>
+    public InterruptDelivery Delivery { get; init; } = InterruptDelivery.Remapped;
+
+    /// <summary>
+    /// Whether the remapping unit runs in scalable mode, so that devices can ask for pages, and processes of guests can share
+    /// their address spaces with them. It needs a unit that has it.
+    /// </summary>
+    public bool Scalable { get; init; }
+
     /// <summary>What things cost.</summary>
     public CostModel Costs { get; init; } = CostModel.Default;
 

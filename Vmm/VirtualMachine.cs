@@ -18,7 +18,9 @@ public sealed class VirtualMachine
         (Host, Number, Name, Memory) = (host, number, name, memory);
         Interrupts = new(host.Loop);
         Bus = new(new PhysicalMemory());
-        Cpu = new(this, host.Bus, new(name, host.Loop, host.Options.Costs), BootApicId);
+        Cpu = new(this, host.Bus, new(name, host.Loop, host.Options.Costs), Interrupts.ProcessorOf(BootApicId));
+        Schedule = new(Cpu.Processor, Cpu.Gates);
+        Delivery = host.Options.Delivery;
         Pci = new(Bus, new GuestFabric(this));
         Hypercalls = new(this);
     }
@@ -44,6 +46,29 @@ public sealed class VirtualMachine
     /// <summary>Where interrupt messages for it arrive.</summary>
     public InterruptRouter Interrupts { get; }
 
+    /// <summary>When its processor runs.</summary>
+    public GuestSchedule Schedule { get; }
+
+    /// <summary>How interrupts of devices get into it; to be chosen while it has none.</summary>
+    /// <exception cref="InvalidOperationException">It has devices, or one is on its way to it or back.</exception>
+    public InterruptDelivery Delivery
+    {
+        get;
+        set
+        {
+            if (value is < InterruptDelivery.Emulated or > InterruptDelivery.Posted)
+                throw new ArgumentOutOfRangeException(nameof(value));
+            if (Host.Assignments.Any(device => device.Machine == this))
+                throw new InvalidOperationException($"{Name} has devices, or one on its way: how their interrupts get to it was decided before.");
+            StopPosting();
+            field = value;
+            Cpu.ApicPage.IsVirtualized = value != InterruptDelivery.Emulated;
+        }
+    }
+
+    /// <summary>How many notifications its processor took while it ran: each stands for one posted interrupt or more.</summary>
+    public ulong Notifications => Schedule.Posting?.Notifications ?? 0;
+
     /// <summary>The devices that are assigned to it, in the order in which they came.</summary>
     public IReadOnlyList<Assignment> Devices => _devices;
 
@@ -64,6 +89,12 @@ public sealed class VirtualMachine
 
     internal SystemBus Bus { get; }
 
+    /// <summary>The devices that reach its memory although not all of it is there.</summary>
+    internal List<LazyDevice> LazyDevices { get; } = [];
+
+    /// <summary>Lets one of them at a time change what it reaches.</summary>
+    internal Gate LazyGate { get; } = new();
+
     internal BarAllocator BarPlaces { get; } = new(MemoryLayout.BarStart, MemoryLayout.BarEnd);
 
     internal HypercallDispatcher Hypercalls { get; }
@@ -76,6 +107,13 @@ public sealed class VirtualMachine
     {
         Cpu.Processor.Charge(Cost.InterruptInjection);
         Interrupts.Deliver(message);
+    }
+
+    /// <summary>Gives back what posted interrupts need; no device is left that has any.</summary>
+    internal void StopPosting()
+    {
+        Schedule.Posting?.Close(Host.Remapping.Interrupts!);
+        Schedule.Posting = null;
     }
 
     internal void Add(Assignment device) => _devices.Add(device);

@@ -11,7 +11,6 @@ using Dma.Hal;
 using Dma.Iommu;
 using Dma.Machine;
 using Dma.UsbDevice;
-using Dma.UsbDevice.Spec;
 using Dma.Vmm;
 
 // 1. A host with a remapping unit, and an EHCI controller with a disk plugged in.
@@ -58,9 +57,8 @@ async Task Play()
     PhysicalAddress secret = vm2.Memory.Tables.Walk(new GuestPhysicalAddress(0x3000), EptRights.Read).Address;
     DmaMapping forged = new(new Iova(secret.Value), 512, DmaDirection.ToDevice);
     await disk.Stop();
-    EndpointDescriptor endpoint = usb.Configuration.Interfaces[0].Endpoints.First(endpoint => !endpoint.In);
-    EhciPipe pipe = ehci.OpenBulk(usb.Address, endpoint.Number, endpoint.MaxPacketSize);
-    TransferResult result = await ehci.Bulk(pipe, forged, isIn: false, timeoutNs: 1_000_000_000);
+    IUsbPipe pipe = await usb.Open(usb.Configuration.Interfaces[0].Endpoints.First(endpoint => !endpoint.In));
+    TransferResult result = await pipe.Transfer(forged, timeoutNs: 1_000_000_000);
     Console.WriteLine($"sending memory of VM 2: {result.Status}, {result.Bytes} bytes");
 
     // 7. The refused read stopped the controller. The unit recorded the fault, and the VMM read the record.

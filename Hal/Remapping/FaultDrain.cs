@@ -11,6 +11,9 @@ internal sealed class FaultDrain(RegisterWindow window, UnitCapabilities unit)
     /// <summary>How often faults were lost because no record was free; how many each time is not known.</summary>
     public ulong Overflows { get; private set; }
 
+    /// <summary>How often the unit said that a device completed an invalidation which nobody had asked it for.</summary>
+    public ulong UnexpectedCompletions { get; private set; }
+
     /// <summary>Lets fault events raise a vector of a processor.</summary>
     public void EnableEvent(MessageInterrupt message)
     {
@@ -43,6 +46,13 @@ internal sealed class FaultDrain(RegisterWindow window, UnitCapabilities unit)
                 window.Write32(offset + 12, (uint)(new FaultRecord { Fault = true }.Raw.Word1 >> 32));
                 index = (index + 1) % unit.FaultRecords;
             }
+        }
+
+        // While it is set, no new fault raises an event: a device could silence the reports about itself.
+        if (status.InvalidationCompletionError)
+        {
+            UnexpectedCompletions++;
+            window.Write32(RegisterOffsets.FaultStatus, (uint)new FaultStatus { InvalidationCompletionError = true }.Raw.Value);
         }
 
         // The overflow last: while it is set, no fault is recorded, and none could slip in between.

@@ -1,3 +1,5 @@
+using Dma.Machine;
+
 namespace Dma.Hal;
 
 /// <summary>A way to tell a unit that cached entries are stale.</summary>
@@ -11,8 +13,11 @@ internal interface IInvalidator
     ValueTask Start();
 
     /// <summary>Invalidates and waits; when it completes, nothing that it named is used any more. More may have been invalidated than was named.</summary>
+    /// <param name="request">What the unit shall forget.</param>
+    /// <param name="devices">Devices that shall forget the same addresses after the unit has; null for none.</param>
+    /// <returns>The devices that did not answer in time, so that they may use what was named; null where all did.</returns>
     /// <exception cref="DeviceException">The unit did not complete it.</exception>
-    ValueTask Invalidate(InvalidationRequest request);
+    ValueTask<IReadOnlyList<SourceId>?> Invalidate(InvalidationRequest request, IReadOnlyList<DeviceTlbTarget>? devices = null);
 
     /// <summary>Ends its use and gives its memory back.</summary>
     /// <exception cref="DeviceException">The unit does not do what it must.</exception>

@@ -28,6 +28,7 @@ public sealed class InterruptRemapping
     private readonly TableMemory _memory;
     private readonly GuestPhysicalAddress _table;
     private readonly FreeBitmap _free;
+    private readonly PostedDescriptors _descriptors;
 
     internal InterruptRemapping(RemappingDriver driver, UnitRegisters registers, TableMemory memory, GuestPhysicalAddress table)
     {
@@ -36,10 +37,14 @@ public sealed class InterruptRemapping
         _memory = memory;
         _table = table;
         _free = new((ulong)driver.Options.InterruptEntries);
+        _descriptors = new(memory);
     }
 
     /// <summary>Whether destinations are x2APIC ids; where the unit can, so that nothing in compatibility format ever passes.</summary>
     public bool IsExtended => _driver.Unit.Extended.ExtendedInterruptMode;
+
+    /// <summary>Whether interrupts can be posted: CAP.PI.</summary>
+    public bool CanPost => _driver.Unit.Capability.PostedInterrupts;
 
     /// <summary>How many entries nobody has.</summary>
     public int EntriesFree => (int)_free.Free;
@@ -62,6 +67,17 @@ public sealed class InterruptRemapping
         await MadePresent(messages);
         return messages;
     }
+
+    /// <summary>Takes a posted-interrupt descriptor, all zeros.</summary>
+    /// <returns><c>false</c> where no frame is left for it.</returns>
+    public bool TryTakeDescriptor(out PhysicalAddress descriptor) => _descriptors.TryTake(out descriptor);
+
+    /// <summary>Gives a descriptor back; every entry that leads to it was freed or leads elsewhere.</summary>
+    public void ReturnDescriptor(PhysicalAddress descriptor) => _descriptors.Return(descriptor);
+
+    /// <summary>What a notification says of its destination: the id, where the unit expects it.</summary>
+    /// <param name="apicId">The processor that is notified.</param>
+    public uint NotificationDestination(byte apicId) => IsExtended ? apicId : (uint)apicId << 8;
 
     /// <summary>Table memory for a driver with such options; <c>false</c> where not enough frames lie side by side.</summary>
     /// <param name="options">What was decided.</param>
@@ -111,14 +127,19 @@ public sealed class InterruptRemapping
         await _registers.Command(_enable, turnOn: false);
         await _driver.Invalidator.Invalidate(InvalidationRequest.AllInterrupts);
         _memory.Free(_table, Frames(_driver.Options));
+        _descriptors.Close();
     }
 
     /// <summary>Lets a vector raise something else.</summary>
-    internal async ValueTask Redirect(RemappedMessages messages, int vector, MessageInterrupt target)
+    internal ValueTask Redirect(RemappedMessages messages, int vector, MessageInterrupt target) =>
+        Replace(messages.Index + vector, EntryOf(messages.Source, target).Raw);
+
+    /// <summary>Lets a vector be posted.</summary>
+    internal ValueTask Post(RemappedMessages messages, int vector, PostedTarget target)
     {
-        // The half with the requester stays as it is: the entry changes in one store.
-        _memory.WriteEntry(Place(messages.Index + vector), EntryOf(messages.Source, target).Raw);
-        await _driver.Invalidator.Invalidate(InvalidationRequest.OfInterrupts(messages.Index + vector, 0));
+        if (!CanPost)
+            throw new DeviceException($"The remapping unit at {_registers.Window.Address} cannot post interrupts: CAP.PI is 0.");
+        return Replace(messages.Index + vector, EntryOf(messages.Source, target).Raw);
     }
 
     /// <summary>Takes entries back; when it completes, the unit knows them no more.</summary>
@@ -135,9 +156,27 @@ public sealed class InterruptRemapping
 
     private GuestPhysicalAddress Place(int index) => _table + (ulong)(index * EntryBytes);
 
+    // A request finds the old entry or the new one, whole: both halves change in one store. Until the invalidation is done it
+    // may still be the old one, so what that leads to must stay until then.
+    private ValueTask Replace(int index, Bits128 entry)
+    {
+        _memory.ReplaceEntry(Place(index), entry);
+        return _driver.Invalidator.Invalidate(InvalidationRequest.OfInterrupts(index, 0));
+    }
+
+    private static InterruptRemappingEntry Common(SourceId source, byte vector) =>
+        new() { Present = true, Vector = vector, Source = source, SourceValidation = SourceValidationType.Requester };
+
+    private static PostedInterrupt EntryOf(SourceId source, PostedTarget target) => new()
+    {
+        Common = Common(source, target.Vector) with { IsPosted = true },
+        Urgent = target.IsUrgent,
+        Descriptor = target.Descriptor,
+    };
+
     private RemappedInterrupt EntryOf(SourceId source, MessageInterrupt target) => new()
     {
-        Common = new() { Present = true, Vector = target.Vector, Source = source, SourceValidation = SourceValidationType.Requester },
+        Common = Common(source, target.Vector),
         DeliveryMode = (InterruptDeliveryMode)target.DeliveryMode,
         LogicalDestination = target.IsLogical,
         RedirectionHint = target.IsRedirectable,
@@ -149,10 +188,10 @@ public sealed class InterruptRemapping
     private ValueTask MadePresent(RemappedMessages messages) =>
         _driver.Unit.Capability.CachingMode ? Forget(messages) : _driver.FlushWriteBuffers();
 
-    private ValueTask Forget(RemappedMessages messages)
+    private async ValueTask Forget(RemappedMessages messages)
     {
         int mask = BitOperations.Log2(BitOperations.RoundUpToPowerOf2((uint)messages.Count));
-        return _driver.Invalidator.Invalidate(mask <= _driver.Unit.Extended.MaximumHandleMask
+        _ = await _driver.Invalidator.Invalidate(mask <= _driver.Unit.Extended.MaximumHandleMask
             ? InvalidationRequest.OfInterrupts(messages.Index, mask)
             : InvalidationRequest.AllInterrupts);
     }

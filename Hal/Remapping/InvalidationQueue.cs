@@ -5,15 +5,20 @@ namespace Dma.Hal;
 
 /// <summary>Invalidates through the queue in memory (VT-d, queued invalidation interface).</summary>
 /// <remarks>
-/// One request is under way at a time: its descriptors, then one that waits for them and writes a number into memory. For
-/// scalable mode the descriptors have 256 bits, of which the upper half is always zero.
+/// One request is under way at a time: its descriptors, then one that waits for them and writes a number into memory.
 /// When the queue stops at an error, the descriptor there is replaced by one that does nothing, the error is cleared,
-/// and once the queue has run dry everything is invalidated instead of what was asked for.
+/// and once the queue has run dry everything is invalidated instead of what was asked for. Devices with TLBs of their own
+/// are told behind a fence, when the unit has nothing left that they could ask it for again. One that does not answer is
+/// left out, and the rest is asked again: the unit has aborted the wait for all of them.
 /// </remarks>
 internal sealed class InvalidationQueue : IInvalidator
 {
     private const int StopsMax = 8;
-    private const int NoSlot = -1;
+
+    // A request for more devices goes in pieces, so that it never fills the ring: two descriptors for each.
+    private const int DevicesMax = 50;
+
+    private const ulong EverythingAddress = 0x7FFF_FFFF_FFFF_F000;
 
     private static readonly GlobalCommand _enable = new() { QueuedInvalidationEnable = true };
 
@@ -21,7 +26,7 @@ internal sealed class InvalidationQueue : IInvalidator
     private readonly TableMemory _memory;
     private readonly UnitCapabilities _unit;
 
-    // One page of descriptors, many more than one request needs.
+    // One page of descriptors, many more than one request needs: of 256 bits in scalable mode, else of 128.
     private readonly bool _isScalable;
     private readonly int _slotBytes;
     private readonly int _slots;
@@ -29,20 +34,22 @@ internal sealed class InvalidationQueue : IInvalidator
     private readonly GuestPhysicalAddress _status;
     private readonly IotlbDescriptor _iotlb;
     private readonly WaitDescriptor _wait;
+    private readonly ulong _deviceTimeoutNs;
     private readonly Gate _gate = new();
     private int _tail;
-    private int _replaced = NoSlot;
+    private int _replaced;
     private uint _number;
 
     private InvalidationQueue(
-        UnitRegisters registers, UnitCapabilities unit, TableMemory memory, bool isScalable, GuestPhysicalAddress ring, GuestPhysicalAddress status)
+        UnitRegisters registers, UnitCapabilities unit, TableMemory memory, RemappingOptions options, GuestPhysicalAddress ring, GuestPhysicalAddress status)
     {
+        _deviceTimeoutNs = options.DeviceTlbTimeoutNs;
+        _unit = unit;
+        _isScalable = options.Scalable;
+        _slotBytes = _isScalable ? 32 : 16;
+        _slots = FrameAllocator.FrameSize / _slotBytes;
         _registers = registers;
         _memory = memory;
-        _unit = unit;
-        _isScalable = isScalable;
-        _slotBytes = isScalable ? 32 : 16;
-        _slots = FrameAllocator.FrameSize / _slotBytes;
         _ring = ring;
         _status = status;
         _iotlb = new()
@@ -66,12 +73,16 @@ internal sealed class InvalidationQueue : IInvalidator
     private int Head => new InvalidationQueueHead(new(_registers.Window.Read64(RegisterOffsets.InvalidationQueueHead))).Offset * 16 / _slotBytes % _slots;
 
     /// <summary>A queue that is not turned on yet; null when no frames are left for it.</summary>
-    public static InvalidationQueue? TryCreate(UnitRegisters registers, UnitCapabilities unit, TableMemory memory, bool isScalable)
+    /// <param name="registers">The unit.</param>
+    /// <param name="unit">What it can do.</param>
+    /// <param name="memory">Where ring and status come from.</param>
+    /// <param name="options">What else is to be decided.</param>
+    public static InvalidationQueue? TryCreate(UnitRegisters registers, UnitCapabilities unit, TableMemory memory, RemappingOptions options)
     {
         if (!memory.TryAllocate(out GuestPhysicalAddress ring))
             return null;
         if (memory.TryAllocate(out GuestPhysicalAddress status))
-            return new(registers, unit, memory, isScalable, ring, status);
+            return new(registers, unit, memory, options, ring, status);
         memory.Free(ring);
         return null;
     }
@@ -105,15 +116,24 @@ internal sealed class InvalidationQueue : IInvalidator
         _memory.Free(_status);
     }
 
-    public async ValueTask Invalidate(InvalidationRequest request)
+    public async ValueTask<IReadOnlyList<SourceId>?> Invalidate(InvalidationRequest request, IReadOnlyList<DeviceTlbTarget>? devices = null)
     {
         await _gate.Enter();
         try
         {
             Requests++;
             _registers.Cpu.Processor.Charge(Cost.Invalidation);
-            if (!await TrySubmit(request) && !await TrySubmit(request.Widest))
-                throw _registers.Broken($"its invalidation queue stopped twice, the last time with {LastError}");
+            if (devices is not { Count: > 0 })
+            {
+                await Submit(request, default);
+                return null;
+            }
+
+            DeviceTlbTarget[] all = [.. devices];
+            List<SourceId>? silent = null;
+            for (int first = 0; first < all.Length; first += DevicesMax)
+                silent = await InvalidateDevices(request, all[first..Math.Min(all.Length, first + DevicesMax)], silent);
+            return silent;
         }
         finally
         {
@@ -134,9 +154,13 @@ internal sealed class InvalidationQueue : IInvalidator
             {
                 int slot = _tail;
                 Put(response.Raw);
+                if ((await TryFinish(drainsPageRequests: false, _registers.TimeoutNs)).Done)
+                    return;
 
-                // What else the queue lost at a stop is not known; the answer itself is sent again only where it was lost.
-                if (await TryFinish(default) || (await TrySubmit(InvalidationRequest.Everything) && _replaced != slot))
+                // What else the queue lost at its stop is not known. The answer is sent again only where it was lost itself.
+                bool isLost = _replaced == slot;
+                _ = await Submit(InvalidationRequest.Everything, default);
+                if (!isLost)
                     return;
             }
 
@@ -148,23 +172,51 @@ internal sealed class InvalidationQueue : IInvalidator
         }
     }
 
-    private ValueTask<bool> TrySubmit(InvalidationRequest request)
+    // Each turn either succeeds or finds one device less to ask.
+    private async ValueTask<List<SourceId>?> InvalidateDevices(InvalidationRequest request, DeviceTlbTarget[] devices, List<SourceId>? silent)
     {
-        Enqueue(request);
-        return TryFinish(request);
+        while (await Submit(request, devices) is { } missing)
+        {
+            (silent ??= []).Add(missing);
+            DeviceTlbTarget[] others = Array.FindAll(devices, device => device.Source != missing);
+            if (others.Length == devices.Length)
+                throw _registers.Broken($"it names {missing} as a device that does not answer, which was not asked");
+            devices = others;
+        }
+
+        return silent;
     }
 
-    // False when the queue stopped on the way, so that not all of the request may have been done.
-    private async ValueTask<bool> TryFinish(InvalidationRequest request)
+    // The device that did not answer, if there is one.
+    private async ValueTask<SourceId?> Submit(InvalidationRequest request, ReadOnlyMemory<DeviceTlbTarget> devices)
+    {
+        (bool done, SourceId? missing) = await TrySubmit(request, devices);
+        if (!done && missing is null)
+            (done, missing) = await TrySubmit(request.Widest, devices);
+        return done || missing is not null
+            ? missing
+            : throw _registers.Broken($"its invalidation queue stopped twice, the last time with {LastError}");
+    }
+
+    // Not done when the queue stopped on the way, so that not all of the request may have been done, or a device was silent.
+    private ValueTask<(bool Done, SourceId? Missing)> TrySubmit(InvalidationRequest request, ReadOnlyMemory<DeviceTlbTarget> devices)
+    {
+        Enqueue(request, devices.Span);
+        return TryFinish(request.DrainsPageRequests, devices.IsEmpty ? _registers.TimeoutNs : _deviceTimeoutNs);
+    }
+
+    private async ValueTask<(bool Done, SourceId? Missing)> TryFinish(bool drainsPageRequests, ulong timeoutNs)
     {
         uint number = ++_number;
-        Put((_wait with { StatusData = number, PageRequestDrain = request.DrainsPageRequests && _unit.Extended.PageRequestDrain }).Raw);
+        Put((_wait with { StatusData = number, PageRequestDrain = drainsPageRequests && _unit.Extended.PageRequestDrain }).Raw);
         _registers.Window.Write64(RegisterOffsets.InvalidationQueueTail, new InvalidationQueueTail { Offset = _tail * _slotBytes / 16 }.Raw.Value);
         ulong stopsBefore = Stops;
-        Backoff backoff = new(_registers.TimeoutNs);
+        Backoff backoff = new(timeoutNs);
         while (_memory.Read32(_status) != number)
         {
             FaultStatus status = new(new(_registers.Window.Read32(RegisterOffsets.FaultStatus)));
+            if (status.InvalidationTimeout)
+                return (false, TakeTimeout());
             if (status.InvalidationQueueError)
             {
                 if (Stops - stopsBefore == StopsMax)
@@ -174,7 +226,7 @@ internal sealed class InvalidationQueue : IInvalidator
             else if (Stops != stopsBefore && Head == _tail)
             {
                 // It ran dry without a number: the descriptor that was replaced was the one that would have written it.
-                return false;
+                return (false, null);
             }
             else if (backoff.TryNext(out ulong delayNs))
             {
@@ -186,12 +238,20 @@ internal sealed class InvalidationQueue : IInvalidator
             }
         }
 
-        return Stops == stopsBefore;
+        return (Stops == stopsBefore, null);
     }
 
-    // First what tells how translations come about, from the top down, then the translations, last those in devices:
-    // whatever is refilled meanwhile is refilled from what is new.
-    private void Enqueue(InvalidationRequest request)
+    // The waits are gone; the queue goes on behind them as soon as software says that it knows.
+    private SourceId TakeTimeout()
+    {
+        SourceId source = new InvalidationQueueErrorRecord(new(_registers.Window.Read64(RegisterOffsets.InvalidationQueueErrorRecord))).TimeoutSource;
+        _registers.Window.Write32(RegisterOffsets.FaultStatus, (uint)new FaultStatus { InvalidationTimeout = true }.Raw.Value);
+        return source;
+    }
+
+    // First what tells how translations come about, from the top down, then the translations: whatever is filled again
+    // meanwhile is filled from what is new.
+    private void Enqueue(InvalidationRequest request, ReadOnlySpan<DeviceTlbTarget> devices)
     {
         if (request.DrainsPageRequests)
             Put(new WaitDescriptor { Type = InvalidationDescriptorType.Wait, Fence = true }.Raw);
@@ -219,7 +279,20 @@ internal sealed class InvalidationQueue : IInvalidator
             }).Raw);
         }
 
-        EnqueuePasidTranslations(request);
+        if (request.PasidIotlb != 0)
+        {
+            bool isPages = request.PasidIotlb == PasidIotlbGranularity.Page;
+            Put(new PasidIotlbDescriptor
+            {
+                Type = InvalidationDescriptorType.PasidIotlb,
+                Granularity = request.PasidIotlb,
+                DomainId = request.Domain,
+                Pasid = request.Pasid,
+                Address = isPages ? request.Address : default,
+                AddressMask = isPages ? request.AddressMask : 0,
+            }.Raw);
+        }
+
         if (request.Interrupts != InterruptScope.None)
         {
             Put(new InterruptEntryCacheDescriptor
@@ -231,6 +304,7 @@ internal sealed class InvalidationQueue : IInvalidator
             }.Raw);
         }
 
+        EnqueueDevices(request, devices);
     }
 
     // In scalable mode a context entry leads to PASID entries: what is cached of those goes with it.
@@ -255,39 +329,51 @@ internal sealed class InvalidationQueue : IInvalidator
         }
     }
 
-    private void EnqueuePasidTranslations(InvalidationRequest request)
+    // Behind a fence: what a device asks for after it has forgotten, the unit must have forgotten before.
+    private void EnqueueDevices(InvalidationRequest request, ReadOnlySpan<DeviceTlbTarget> devices)
     {
-        if (request.PasidIotlb != 0)
+        if (devices.IsEmpty)
+            return;
+        Put(new WaitDescriptor { Type = InvalidationDescriptorType.Wait, Fence = true }.Raw);
+        bool isProcess = request.Pasid.Value != 0;
+        bool isPages = request.Iotlb == IotlbGranularity.Page || request.PasidIotlb == PasidIotlbGranularity.Page;
+        foreach (DeviceTlbTarget device in devices)
         {
-            bool isPages = request.PasidIotlb == PasidIotlbGranularity.Page;
-            Put(new PasidIotlbDescriptor
+            int pending = device.Control.QueueDepth % AtsCapability.QueueDepthMax;
+            if (!isProcess)
             {
-                Type = InvalidationDescriptorType.PasidIotlb,
-                Granularity = request.PasidIotlb,
-                DomainId = request.Domain,
+                Put(new DeviceTlbDescriptor
+                {
+                    Type = InvalidationDescriptorType.DeviceTlb,
+                    Source = device.Source,
+                    PhysicalFunction = device.Source,
+                    MaximumPending = pending,
+                    Size = !isPages || request.AddressMask != 0,
+                    Address = RangeOf(request, isPages),
+                }.Raw);
+            }
+
+            if (!isProcess && !request.AllPasids)
+                continue;
+            Put(new PasidDeviceTlbDescriptor
+            {
+                Type = InvalidationDescriptorType.PasidDeviceTlb,
+                Source = device.Source,
+                PhysicalFunction = device.Source,
+                MaximumPending = pending,
                 Pasid = request.Pasid,
-                Address = isPages ? request.Address : default,
-                AddressMask = isPages ? request.AddressMask : 0,
+                Global = !isProcess,
+                Size = !isProcess || !isPages || request.AddressMask != 0,
+                Address = RangeOf(request, isPages && isProcess),
             }.Raw);
         }
-
-        if (request.PasidDevice is not { } device)
-            return;
-        bool isWhole = request.AddressMask >= InvalidationRequest.WholeMask;
-        Put(new PasidDeviceTlbDescriptor
-        {
-            Type = InvalidationDescriptorType.PasidDeviceTlb,
-            Source = device,
-            PhysicalFunction = device,
-            Pasid = request.Pasid,
-            Size = request.AddressMask != 0,
-
-            // The size stands in the low ones of the address: all ones below bit 63 are everything.
-            Address = isWhole ? new(long.MaxValue & ~0xFFFul)
-                : request.AddressMask == 0 ? request.Address
-                : new(request.Address.Value | ((2048ul << request.AddressMask) - 4096)),
-        }.Raw);
     }
+
+    // With S, the length is one more one from bit 12 up for each doubling; all ones below bit 63 are everything.
+    private static Iova RangeOf(InvalidationRequest request, bool isPages) =>
+        !isPages ? new(EverythingAddress)
+        : request.AddressMask == 0 ? request.Address
+        : new(request.Address.Value | ((2048ul << request.AddressMask) - 4096));
 
     private void Put(Bits128 descriptor)
     {

@@ -39,8 +39,8 @@ internal readonly record struct InvalidationRequest
     /// <summary>How much of what the first stage translates; 0 for nothing.</summary>
     public PasidIotlbGranularity PasidIotlb { get; private init; }
 
-    /// <summary>The device that may keep translations of the PASID; null where none does.</summary>
-    public SourceId? PasidDevice { get; private init; }
+    /// <summary>Whether devices that are told may keep translations of processes, too, that depend on what changed.</summary>
+    public bool AllPasids { get; init; }
 
     /// <summary>Whether page requests that are under way shall be in their queue when it completes.</summary>
     public bool DrainsPageRequests { get; init; }
@@ -64,7 +64,14 @@ internal readonly record struct InvalidationRequest
     public static InvalidationRequest AllInterrupts { get; } = new() { Interrupts = InterruptScope.All };
 
     /// <summary>What is safe where it is not known how much of this request was done.</summary>
-    public InvalidationRequest Widest => Interrupts == InterruptScope.None ? Everything : Everything with { Interrupts = InterruptScope.All };
+    public InvalidationRequest Widest => Everything with
+    {
+        Interrupts = Interrupts == InterruptScope.None ? InterruptScope.None : InterruptScope.All,
+        Pasid = Pasid,
+        AddressMask = WholeMask,
+        AllPasids = AllPasids,
+        DrainsPageRequests = DrainsPageRequests,
+    };
 
     /// <summary>Some interrupt entries changed.</summary>
     public static InvalidationRequest OfInterrupts(int index, int mask) =>
@@ -74,15 +81,13 @@ internal readonly record struct InvalidationRequest
     /// <param name="domain">Its domain.</param>
     /// <param name="pasid">The PASID.</param>
     /// <param name="isNested">Whether its translations are nested: then all of the domain goes.</param>
-    /// <param name="device">The device that may keep translations; null where none does.</param>
-    public static InvalidationRequest OfPasid(DomainId domain, Pasid pasid, bool isNested, SourceId? device) => new()
+    public static InvalidationRequest OfPasid(DomainId domain, Pasid pasid, bool isNested) => new()
     {
         PasidEntry = true,
         Domain = domain,
         Pasid = pasid,
         PasidIotlb = isNested ? 0 : PasidIotlbGranularity.Pasid,
         Iotlb = isNested ? IotlbGranularity.Domain : IotlbGranularity.Reserved,
-        PasidDevice = device,
         AddressMask = WholeMask,
     };
 
@@ -91,15 +96,13 @@ internal readonly record struct InvalidationRequest
     /// <param name="pasid">The PASID.</param>
     /// <param name="address">The first page, aligned to 2^<paramref name="addressMask"/> pages.</param>
     /// <param name="addressMask">2^AM pages; <see cref="WholeMask"/> for all.</param>
-    /// <param name="device">The device that may keep translations; null where none does.</param>
-    public static InvalidationRequest OfPasidPages(DomainId domain, Pasid pasid, Iova address, int addressMask, SourceId? device) => new()
+    public static InvalidationRequest OfPasidPages(DomainId domain, Pasid pasid, Iova address, int addressMask) => new()
     {
         Domain = domain,
         Pasid = pasid,
         PasidIotlb = addressMask == WholeMask ? PasidIotlbGranularity.Pasid : PasidIotlbGranularity.Page,
         Address = address,
         AddressMask = addressMask,
-        PasidDevice = device,
     };
 
     /// <summary>A context entry changed.</summary>

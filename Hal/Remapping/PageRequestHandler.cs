@@ -69,13 +69,14 @@ public sealed class PageRequestHandler
     /// <remarks>Nothing happens where it is not served.</remarks>
     /// <param name="source">The device, which should have stopped asking.</param>
     /// <param name="pasid">Whose pages.</param>
-    public ValueTask Cease(SourceId source, Pasid? pasid) => Cease(source, pasid, default);
+    public ValueTask Cease(SourceId source, Pasid? pasid) =>
+        Cease(source, pasid, async () => _ = await _driver.Invalidator.Invalidate(new() { DrainsPageRequests = true }));
 
     /// <inheritdoc cref="Cease(SourceId, Pasid?)"/>
     /// <param name="source">The device, which should have stopped asking.</param>
     /// <param name="pasid">Whose pages.</param>
-    /// <param name="again">What must be invalidated once more, since answers that were under way may have led to it.</param>
-    internal async ValueTask Cease(SourceId source, Pasid? pasid, InvalidationRequest again)
+    /// <param name="drain">Waits for page requests under way, and invalidates once more what their answers may have led to.</param>
+    internal async ValueTask Cease(SourceId source, Pasid? pasid, Func<ValueTask> drain)
     {
         if (!_suppliers.Remove((source, pasid)))
             return;
@@ -86,7 +87,7 @@ public sealed class PageRequestHandler
         do
         {
             overflows = Overflows;
-            await _driver.Invalidator.Invalidate(again with { DrainsPageRequests = true });
+            await drain();
             await Empty();
         }
         while (Overflows != overflows && ++round < RoundsMax);

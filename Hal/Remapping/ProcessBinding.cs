@@ -23,6 +23,8 @@ public sealed class ProcessBinding
     /// <summary>The tag of cached translations: that of the domain below, or one of its own.</summary>
     public DomainId Domain { get; }
 
+    internal bool HasEnded { get; set; }
+
     internal bool IsNested => Options.Host is not null;
 
     /// <summary>The page table of the process has changed: pages were taken away, or lost a right. Pages that were added need no word.</summary>

@@ -6,9 +6,6 @@ public sealed record ProcessOptions
     /// <summary>The domain on top of which the page table stands, as where the process is one of a guest; null for memory itself.</summary>
     public RemappingDomain? Host { get; init; }
 
-    /// <summary>Whether the device keeps translations of its own, which must be invalidated with those of the unit.</summary>
-    public bool HasDeviceTlb { get; init; } = true;
-
     /// <summary>Whether requests with supervisor privilege are served, as for an address space of the system.</summary>
     public bool AllowsSupervisor { get; init; }
 }

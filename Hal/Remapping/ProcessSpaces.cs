@@ -64,11 +64,13 @@ public sealed class ProcessSpaces
 
         // What was not present is cached by a unit with caching mode alone.
         if (_driver.Unit.Capability.CachingMode)
-            await _driver.Invalidator.Invalidate(RequestOf(binding));
+            await Invalidate(binding, RequestOf(binding));
         else
             await _driver.FlushWriteBuffers();
         return (binding, DmaRefusal.None);
     }
+
+    internal bool AnyNestedOn(RemappingDomain host) => _bindings.Values.Any(binding => binding.Options.Host == host);
 
     internal bool IsBound(SourceId source) => _bindings.Keys.Any(key => key.Source == source);
 
@@ -79,35 +81,45 @@ public sealed class ProcessSpaces
         int mask = 64 - System.Numerics.BitOperations.LeadingZeroCount(first ^ last);
         CapabilityRegister unit = _driver.Unit.Capability;
         bool isWhole = !unit.PageSelectiveInvalidation || mask > unit.MaximumAddressMask;
-        await _driver.Invalidator.Invalidate(InvalidationRequest.OfPasidPages(
+        await Invalidate(binding, InvalidationRequest.OfPasidPages(
             binding.Domain,
             binding.Pasid,
             isWhole ? default : new(first >> mask << mask << 12),
-            isWhole ? InvalidationRequest.WholeMask : mask,
-            DeviceOf(binding)));
+            isWhole ? InvalidationRequest.WholeMask : mask));
     }
 
     internal async ValueTask Unbind(ProcessBinding binding)
     {
-        if (!_bindings.Remove((binding.Source, binding.Pasid)))
+        if (binding.HasEnded)
             throw new InvalidOperationException($"PASID {binding.Pasid.Value} of {binding.Source} is not bound.");
+        binding.HasEnded = true;
 
         // 1. The entry, then what is cached of it: PASID cache, IOTLB, device TLB.
         _contexts.PasidsOf(binding.Source).Clear(binding.Pasid);
         InvalidationRequest request = RequestOf(binding);
-        await _driver.Invalidator.Invalidate(request);
+        await Invalidate(binding, request);
 
         // 2. Page requests that are still under way, and what their answers may have made the device ask for.
         if (_driver.PageRequests is { } pageRequests)
-            await pageRequests.Cease(binding.Source, binding.Pasid, request);
+            await pageRequests.Cease(binding.Source, binding.Pasid, () => Invalidate(binding, request with { DrainsPageRequests = true }));
         if (!binding.IsNested)
             _driver.ReleaseDomainId(binding.Domain);
+
+        // Only now can the PASID be somebody else's.
+        _ = _bindings.Remove((binding.Source, binding.Pasid));
     }
 
-    private static SourceId? DeviceOf(ProcessBinding binding) => binding.Options.HasDeviceTlb ? binding.Source : null;
-
     private static InvalidationRequest RequestOf(ProcessBinding binding) =>
-        InvalidationRequest.OfPasid(binding.Domain, binding.Pasid, binding.IsNested, DeviceOf(binding));
+        InvalidationRequest.OfPasid(binding.Domain, binding.Pasid, binding.IsNested);
+
+    // A device that does not answer could go on using what is taken away: it loses everything.
+    private async ValueTask Invalidate(ProcessBinding binding, InvalidationRequest request)
+    {
+        IReadOnlyList<SourceId>? silent = await _driver.Invalidator.Invalidate(
+            request, _driver.DeviceTlbOf(binding.Source) is { } device ? [device] : null);
+        if (silent is not null)
+            await _driver.Quarantine(binding.Source);
+    }
 
     private PasidTableEntry EntryOf(ProcessBinding binding, GuestPhysicalAddress pageTable)
     {

@@ -18,8 +18,10 @@ internal sealed class RegisterInvalidator(UnitRegisters registers, UnitCapabilit
 
     public ValueTask Stop() => default;
 
-    public async ValueTask Invalidate(InvalidationRequest request)
+    public async ValueTask<IReadOnlyList<SourceId>?> Invalidate(InvalidationRequest request, IReadOnlyList<DeviceTlbTarget>? devices = null)
     {
+        // Registers have no word for devices: only a driver with a queue turns ATS on.
+        System.Diagnostics.Debug.Assert(devices is null or { Count: 0 });
         await _gate.Enter();
         try
         {
@@ -29,6 +31,7 @@ internal sealed class RegisterInvalidator(UnitRegisters registers, UnitCapabilit
                 throw registers.Broken("it refused to invalidate its context cache");
             if (request.Iotlb != IotlbGranularity.Reserved && !await TryIotlb(request) && !await TryIotlb(InvalidationRequest.Everything))
                 throw registers.Broken("it refused to invalidate its IOTLB");
+            return null;
         }
         finally
         {

@@ -41,6 +41,17 @@ public sealed class RemappedMessages
         return _owner.Redirect(this, vector, target);
     }
 
+    /// <summary>Lets a vector be posted; when it completes, what it raised before is not raised any more.</summary>
+    /// <remarks>An interrupt that comes meanwhile goes to the one or the other: none is lost where both are served until then.</remarks>
+    /// <param name="vector">0 to <see cref="Count"/> - 1.</param>
+    /// <param name="target">Where it is posted.</param>
+    /// <exception cref="DeviceException">The unit cannot post interrupts.</exception>
+    public ValueTask Post(int vector, PostedTarget target)
+    {
+        Check(vector);
+        return _owner.Post(this, vector, target);
+    }
+
     /// <summary>Gives the entries back; when it completes, the device can raise none of them.</summary>
     public ValueTask Free()
     {

@@ -18,6 +18,7 @@ public sealed class RemappingDomain
     // What the unit must still be told, and what the map under way adds.
     private readonly TableChange _change = new();
     private readonly TableChange _added = new();
+    private readonly List<DeviceTlbTarget> _deviceTlbs = [];
     private readonly Gate _gate = new();
     private bool _isReleased;
 
@@ -135,6 +136,12 @@ public sealed class RemappingDomain
         return true;
     }
 
+    /// <summary>A device may keep translations of its own from now on.</summary>
+    internal void Add(DeviceTlbTarget device) => _deviceTlbs.Add(device);
+
+    /// <summary>A device keeps none any more.</summary>
+    internal void Remove(SourceId source) => _deviceTlbs.RemoveAll(device => device.Source == source);
+
     /// <summary>Gives its memory back. Its last requester is gone, and with it all that the unit had cached of it.</summary>
     internal async ValueTask Release()
     {
@@ -195,7 +202,14 @@ public sealed class RemappingDomain
         InvalidationRequest request = unit.PageSelectiveInvalidation && mask <= unit.MaximumAddressMask
             ? InvalidationRequest.OfPages(Id, new(firstPage >> mask << mask << 12), mask, _change.LeafOnly)
             : InvalidationRequest.OfDomain(Id);
-        await _driver.Invalidator.Invalidate(request);
+
+        // Nested, a change of this stage may be anywhere in what a device knows of its processes.
+        bool isNested = _deviceTlbs.Count != 0 && _driver.Processes?.AnyNestedOn(this) == true;
+        IReadOnlyList<SourceId>? silent = await _driver.Invalidator.Invalidate(request with { AllPasids = isNested }, _deviceTlbs);
+
+        // Nothing may be done with the memory while a device could use it: one that does not answer loses everything.
+        foreach (SourceId source in silent ?? [])
+            await _driver.Quarantine(source);
         _change.Clear();
         _tables.ReleaseRetired();
     }

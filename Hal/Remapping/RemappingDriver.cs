@@ -84,6 +84,15 @@ public sealed class RemappingDriver
     /// <summary>How often the unit lost faults because all its records were full.</summary>
     public ulong FaultOverflows => _faults.Overflows;
 
+    /// <summary>How often the unit said that a device completed an invalidation which nobody had asked it for.</summary>
+    public ulong UnexpectedCompletions => _faults.UnexpectedCompletions;
+
+    /// <summary>Whether devices may be allowed to translate for themselves: the unit answers them, and can tell them to forget.</summary>
+    public bool CanUseDeviceTlbs => Unit.Extended.DeviceTlb && UsesQueue;
+
+    /// <summary>The attached requesters that lost everything since they did not answer an invalidation in time.</summary>
+    public IEnumerable<SourceId> Quarantined => _attached.Where(attached => attached.Value.IsQuarantined).Select(attached => attached.Key);
+
     /// <summary>How many cache lines of tables were flushed for a unit that does not snoop.</summary>
     public ulong CacheLinesFlushed => _memory.LinesFlushed;
 
@@ -171,21 +180,35 @@ public sealed class RemappingDriver
     }
 
     /// <summary>Lets a requester reach what is mapped in a domain, and nothing else.</summary>
+    /// <param name="source">The requester.</param>
+    /// <param name="domain">The domain.</param>
+    /// <param name="trusted">
+    /// The ATS capability of a device that is trusted to translate for itself: it could reach all memory if it lied. Null for
+    /// one that is not; without effect unless <see cref="CanUseDeviceTlbs"/>.
+    /// </param>
     /// <returns><see cref="DmaRefusal.None"/>, or <see cref="DmaRefusal.Exhausted"/> when no frame is left for the context table of its bus.</returns>
     /// <exception cref="InvalidOperationException">It is attached already.</exception>
-    public ValueTask<DmaRefusal> Attach(SourceId source, RemappingDomain domain)
+    public async ValueTask<DmaRefusal> Attach(SourceId source, RemappingDomain domain, DeviceTlbControl? trusted = null)
     {
         if (!_domains.Contains(domain))
             throw new InvalidOperationException($"Domain {domain.Id} is none of this driver's.");
+        DeviceTlbControl? control = CanUseDeviceTlbs ? trusted : null;
         ContextEntry entry = new()
         {
             Present = true,
-            TranslationType = TranslationType.UntranslatedOnly,
+            TranslationType = control is null ? TranslationType.UntranslatedOnly : TranslationType.WithDeviceTlb,
             SecondStageTable = TableMemory.ForUnit(domain.Root),
             AddressWidth = domain.Width,
             DomainId = domain.Id,
         };
-        return Attach(source, entry, domain);
+        DmaRefusal refusal = await Attach(source, entry, domain, control);
+        if (refusal != DmaRefusal.None || control is null)
+            return refusal;
+
+        // The unit answers the device before the device asks, and the device is told of changes before it knows anything.
+        domain.Add(new(source, control));
+        control.Enable();
+        return DmaRefusal.None;
     }
 
     /// <summary>Lets a requester reach all memory, without translation.</summary>
@@ -212,8 +235,14 @@ public sealed class RemappingDriver
             AddressWidth = Unit.WidestTables,
             DomainId = _passThroughId.Value,
         };
-        return Attach(source, entry, domain: null);
+        return Attach(source, entry, domain: null, control: null);
     }
+
+    /// <summary>A device as one that must be told of what changes; null where it keeps no translations.</summary>
+    internal DeviceTlbTarget? DeviceTlbOf(SourceId source) =>
+        _attached.TryGetValue(source, out Attachment? attachment) && attachment is { Control: { IsEnabled: true } control, IsQuarantined: false }
+            ? new(source, control)
+            : null;
 
     /// <summary>Takes everything from a requester; when it completes, all its requests are blocked.</summary>
     /// <exception cref="InvalidOperationException">It is not attached.</exception>
@@ -221,21 +250,24 @@ public sealed class RemappingDriver
     {
         if (Processes?.IsBound(source) == true || PageRequests?.IsServed(source) == true)
             throw new InvalidOperationException($"The requester {source} still shares address spaces, or is served with pages.");
-        if (!_attached.Remove(source, out Attachment attachment))
+        if (!_attached.TryGetValue(source, out Attachment? attachment))
             throw new InvalidOperationException($"The requester {source} is not attached.");
-        await _gate.Enter();
-        try
-        {
-            _contexts.Clear(source);
-            await Invalidator.Invalidate(InvalidationRequest.OfDevice(source, attachment.DomainId, attachment.DomainId));
-            _contexts.Release(source);
-        }
-        finally
-        {
-            _gate.Leave();
-        }
+        await TakeAll(source, attachment);
+        _contexts.Release(source);
+        if (_attached.Remove(source))
+            attachment.Domain?.Attached -= 1;
+    }
 
-        attachment.Domain?.Attached -= 1;
+    /// <summary>Whether a requester is attached, and translates for itself.</summary>
+    public bool UsesDeviceTlb(SourceId source) => _attached.TryGetValue(source, out Attachment? attachment) && attachment.Control is { IsEnabled: true };
+
+    /// <summary>Takes everything from a requester that did not answer; it stays attached by name until it is detached.</summary>
+    internal async ValueTask Quarantine(SourceId source)
+    {
+        if (!_attached.TryGetValue(source, out Attachment? attachment) || attachment.IsQuarantined)
+            return;
+        attachment.IsQuarantined = true;
+        await TakeAll(source, attachment);
     }
 
     /// <summary>Waits for a fault event; one that came since the last wait counts.</summary>
@@ -255,6 +287,8 @@ public sealed class RemappingDriver
     /// <summary>Turns translation off, so that all requests pass untranslated, and gives all memory back; domains must not be used afterwards.</summary>
     public async ValueTask Shutdown()
     {
+        foreach (Attachment attachment in _attached.Values)
+            attachment.Control?.Disable();
         await _registers.Command(_translation, turnOn: false);
         _faults.DisableEvent();
         PageRequests?.Stop();
@@ -289,7 +323,7 @@ public sealed class RemappingDriver
         IContextTables? contexts = options.Scalable ? ScalableContexts.TryCreate(memory, unit, options.PasidBits) : ContextTables.TryCreate(memory);
         bool usesQueue = unit.MustUseQueue || options.Scalable || (unit.Extended.QueuedInvalidation && options.UseQueue);
         IInvalidator? invalidator = usesQueue
-            ? InvalidationQueue.TryCreate(registers, unit, memory, options.Scalable)
+            ? InvalidationQueue.TryCreate(registers, unit, memory, options)
             : new RegisterInvalidator(registers, unit);
         if (contexts is not null && invalidator is not null
             && InterruptRemapping.TryAllocateTable(options, unit, invalidator, memory, out GuestPhysicalAddress? interruptTable))
@@ -345,9 +379,9 @@ public sealed class RemappingDriver
         }
     }
 
-    private async ValueTask<DmaRefusal> Attach(SourceId source, ContextEntry entry, RemappingDomain? domain)
+    private async ValueTask<DmaRefusal> Attach(SourceId source, ContextEntry entry, RemappingDomain? domain, DeviceTlbControl? control)
     {
-        if (!_attached.TryAdd(source, new(entry.DomainId, domain)))
+        if (!_attached.TryAdd(source, new(entry.DomainId, domain, control)))
             throw new InvalidOperationException($"The requester {source} is attached already.");
         domain?.Attached += 1;
         await _gate.Enter();
@@ -375,5 +409,39 @@ public sealed class RemappingDriver
         }
     }
 
-    private readonly record struct Attachment(DomainId DomainId, RemappingDomain? Domain);
+    // The way of attaching, backwards. Nothing is asked of a device that is known not to answer.
+    private async ValueTask TakeAll(SourceId source, Attachment attachment)
+    {
+        await _gate.Enter();
+        try
+        {
+            if (attachment.Control is { IsEnabled: true } control)
+            {
+                // 1. What is under way by its own translations ends. 2. It knows none any more, and asks for none.
+                if (!attachment.IsQuarantined)
+                    _ = await Invalidator.Invalidate(InvalidationRequest.OfDomain(attachment.DomainId), [new(source, control)]);
+                control.Disable();
+            }
+
+            // 3. Neither does the unit, whatever the device does.
+            attachment.Domain?.Remove(source);
+            _contexts.Clear(source);
+            await Invalidator.Invalidate(InvalidationRequest.OfDevice(source, attachment.DomainId, attachment.DomainId));
+        }
+        finally
+        {
+            _gate.Leave();
+        }
+    }
+
+    private sealed class Attachment(DomainId domainId, RemappingDomain? domain, DeviceTlbControl? control)
+    {
+        public DomainId DomainId => domainId;
+
+        public RemappingDomain? Domain => domain;
+
+        public DeviceTlbControl? Control => control;
+
+        public bool IsQuarantined { get; set; }
+    }
 }

@@ -39,4 +39,10 @@ public sealed record RemappingOptions(byte FaultVector)
 
     /// <summary>How long the unit may take for one command or invalidation, in nanoseconds, before it counts as broken.</summary>
     public ulong TimeoutNs { get; init; } = 100_000_000;
+
+    /// <summary>
+    /// How long the unit may take for an invalidation that devices have to complete, in nanoseconds, before it counts as
+    /// broken; it should find out by itself before, after the minute that PCI Express gives a device.
+    /// </summary>
+    public ulong DeviceTlbTimeoutNs { get; init; } = 90_000_000_000;
 }

@@ -64,6 +64,7 @@ internal sealed class ScalableContexts : IContextTables
     /// <summary>Lets a requester that is attached ask for pages, or no longer (PRE).</summary>
     public void SetPageRequests(SourceId source, bool enabled)
     {
+        // All flags are in the first word of the entry.
         _ = TryFindTable(HalfOf(source), out GuestPhysicalAddress table);
         GuestPhysicalAddress place = EntryPlace(table, source);
         ScalableContextEntry context = new(new(_memory.Read64(place), 0, 0, 0));

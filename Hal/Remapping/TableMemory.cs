@@ -105,6 +105,15 @@ internal sealed class TableMemory(ICpu cpu, FrameAllocator frames, bool isCohere
     public void WriteEntry(GuestPhysicalAddress address, Bits512 entry) =>
         WriteEntry(address, [entry.Word0, entry.Word1, entry.Word2, entry.Word3, entry.Word4, entry.Word5, entry.Word6, entry.Word7]);
 
+    /// <summary>Replaces an entry that the unit may be reading, both halves in one store, as a compare-exchange of 16 bytes does.</summary>
+    public void ReplaceEntry(GuestPhysicalAddress address, Bits128 entry)
+    {
+        Span<byte> bytes = stackalloc byte[16];
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes, entry.Word0);
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes[8..], entry.Word1);
+        Write(address, bytes);
+    }
+
     /// <summary>Whether a table of 64-bit entries holds zeros alone.</summary>
     public bool IsEmpty(GuestPhysicalAddress table)
     {

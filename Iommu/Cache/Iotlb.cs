@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Dma.Machine;
 
 namespace Dma.Iommu;
 

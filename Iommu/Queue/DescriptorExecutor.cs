@@ -9,14 +9,36 @@ internal sealed class DescriptorExecutor(
 {
     private readonly DescriptorRules _rules = new(profile);
 
-    /// <summary>Whether a fence was met behind an invalidation that a device has not completed.</summary>
-    public bool IsFenced { get; private set; }
+    /// <summary>How many waits can be under way at a time.</summary>
+    public const int WaitsMax = 64;
 
-    /// <summary>The time of what devices have not completed is up: waits for it were aborted, and the fence is gone.</summary>
-    public void TimeOut()
+    // Waits for devices, oldest first, each with the number of the last invalidation that it waits for.
+    private readonly Queue<(WaitDescriptor Wait, ulong Number)> _waits = new(WaitsMax);
+    private bool _isFenced;
+
+    /// <summary>Whether the descriptor carried out last has to be fetched again: a device takes no more for now.</summary>
+    public bool IsHeld { get; private set; }
+
+    /// <summary>Whether nothing more can be carried out before a device answers.</summary>
+    public bool IsStalled => IsHeld || _isFenced || _waits.Count == WaitsMax;
+
+    /// <summary>A device answered: waits that have nothing left to wait for complete, in order.</summary>
+    public void Settle()
     {
-        IsFenced = false;
-        devices.TimeOut();
+        IsHeld = false;
+        while (_waits.TryPeek(out (WaitDescriptor Wait, ulong Number) oldest) && oldest.Number < devices.Oldest)
+        {
+            _ = _waits.Dequeue();
+            _isFenced &= _waits.Count != 0;
+            Complete(oldest.Wait);
+        }
+    }
+
+    /// <summary>The time of a device is up: all waits are aborted, with no status and no event.</summary>
+    public void Abort()
+    {
+        IsHeld = _isFenced = false;
+        _waits.Clear();
     }
 
     /// <summary>Carries a descriptor out.</summary>
@@ -78,13 +100,13 @@ internal sealed class DescriptorExecutor(
 
     private InvalidationQueueError Execute(DeviceTlbDescriptor descriptor)
     {
-        devices.Invalidate(descriptor.Source, DeviceTlbMessages.Of(descriptor));
+        IsHeld = !devices.TryInvalidate(descriptor.Source, DeviceTlbMessages.Of(descriptor));
         return InvalidationQueueError.None;
     }
 
     private InvalidationQueueError Execute(PasidDeviceTlbDescriptor descriptor)
     {
-        devices.Invalidate(descriptor.Source, DeviceTlbMessages.Of(descriptor));
+        IsHeld = !devices.TryInvalidate(descriptor.Source, DeviceTlbMessages.Of(descriptor));
         return InvalidationQueueError.None;
     }
 
@@ -112,19 +134,25 @@ internal sealed class DescriptorExecutor(
     private InvalidationQueueError Execute(WaitDescriptor descriptor)
     {
         // PD asks for nothing more: a page request is in the queue, or answered, before the device's call returns.
-        // A wait for a device that does not answer is aborted: no status, no event. A fence holds back what follows.
-        if (devices.AnyOutstanding)
+        // With a fence, nothing that follows is begun before it completes: so a fence is the last one that waits.
+        if (!devices.AnyOutstanding)
         {
-            IsFenced = descriptor.Fence;
+            Complete(descriptor);
             return InvalidationQueueError.None;
         }
 
+        _waits.Enqueue((descriptor, devices.Sent));
+        _isFenced = descriptor.Fence;
+        return InvalidationQueueError.None;
+    }
+
+    private void Complete(WaitDescriptor descriptor)
+    {
         // The status is in memory before the event; where no memory answers, the write is lost like any posted write.
         if (descriptor.StatusWrite)
             _ = memory.TryWrite(descriptor.StatusAddress, descriptor.StatusData);
         if (descriptor.Interrupt)
             CompleteWithEvent();
-        return InvalidationQueueError.None;
     }
 
     private void CompleteWithEvent()

@@ -13,14 +13,30 @@ namespace Dma.Iommu;
 ///    |       done       | hardware reads next   |    free          |
 ///    +------------------+-----------------------+------------------+
 /// </code>
-/// Everything between head and tail is carried out at once, in order, so that a fence has nothing left to wait
-/// for, unless a device leaves an invalidation of its TLB unanswered. An error leaves the head where it is and stops
-/// the queue until software clears FSTS.IQE; then the descriptor is read again. A device that lets the time pass
-/// stops it until software clears FSTS.ITE; then it goes on behind what was fetched meanwhile.
+/// Everything between head and tail is carried out at once, in order, but for what devices take their time over:
+/// invalidations of their TLBs. The queue runs on meanwhile; waits behind such an invalidation complete when it does, and
+/// a fence holds back what follows. An error leaves the head where it is and stops the queue until software clears
+/// FSTS.IQE; then the descriptor is read again. A device that lets the time pass aborts all waits and stops the queue until
+/// software clears FSTS.ITE; then it goes on behind what was fetched meanwhile.
 /// </remarks>
-internal sealed class InvalidationQueue(
-    RegisterFile registers, PhysicalMemory memory, HardwareProfile profile, FaultLog faults, DescriptorExecutor executor)
+internal sealed class InvalidationQueue
 {
+    private readonly RegisterFile _registers;
+    private readonly PhysicalMemory _memory;
+    private readonly HardwareProfile _profile;
+    private readonly FaultLog _faults;
+    private readonly DescriptorExecutor _executor;
+    private readonly DeviceTlbs _devices;
+    private bool _isRunning;
+    private bool _isDraining;
+
+    public InvalidationQueue(
+        RegisterFile registers, PhysicalMemory memory, HardwareProfile profile, FaultLog faults, DeviceTlbs devices, DescriptorExecutor executor)
+    {
+        (_registers, _memory, _profile, _faults, _devices, _executor) = (registers, memory, profile, faults, devices, executor);
+        devices.Settled = Settle;
+    }
+
     /// <summary>Whether software switched the queue on: QIES.</summary>
     public bool IsEnabled { get; private set; }
 
@@ -35,47 +51,83 @@ internal sealed class InvalidationQueue(
         Run();
     }
 
-    /// <summary>QIE fell: all that was queued is done, for it is done when it is queued.</summary>
+    /// <summary>What is done when the queue was switched off and nothing of it is under way any more.</summary>
+    public Action? Disabled { get; set; }
+
+    /// <summary>QIE fell: nothing more is fetched, and when devices have completed what they were told, the queue is off.</summary>
     public void Disable()
     {
-        IsEnabled = false;
-        Head = 0;
+        _isDraining = true;
+        if (!_devices.AnyOutstanding)
+            EndDrain();
+    }
+
+    /// <summary>The queue is off, and whatever was under way is forgotten.</summary>
+    public void Reset()
+    {
+        _executor.Abort();
+        _devices.Reset();
+        (IsEnabled, _isDraining, Head) = (false, false, 0);
     }
 
     private ulong Head
     {
-        get => registers[RegisterOffsets.InvalidationQueueHead];
-        set => registers[RegisterOffsets.InvalidationQueueHead] = value;
+        get => _registers[RegisterOffsets.InvalidationQueueHead];
+        set => _registers[RegisterOffsets.InvalidationQueueHead] = value;
     }
 
     /// <summary>Carries out what is between head and tail, if the queue is on and nothing stops it.</summary>
     public void Run()
     {
-        FaultStatus status = new(new(registers[RegisterOffsets.FaultStatus]));
-        if (!IsEnabled || status.InvalidationQueueError || status.InvalidationTimeout)
+        // What a device does when it is told of an invalidation may come back here.
+        if (_isRunning)
             return;
-        InvalidationQueueAddress queue = new(new(registers[RegisterOffsets.InvalidationQueueAddress]));
-        ulong tail = registers[RegisterOffsets.InvalidationQueueTail];
+        FaultStatus status = new(new(_registers[RegisterOffsets.FaultStatus]));
+        if (!IsEnabled || _isDraining || status.InvalidationQueueError || status.InvalidationTimeout)
+            return;
+        InvalidationQueueAddress queue = new(new(_registers[RegisterOffsets.InvalidationQueueAddress]));
+        ulong tail = _registers[RegisterOffsets.InvalidationQueueTail];
         ulong width = queue.WideDescriptors ? 32u : 16u;
         ulong size = 4096ul << queue.SizeCode;
         InvalidationQueueError error = CheckRegisters(queue, tail, width, size);
 
         // The head moves by one descriptor in a ring that holds the tail: it gets there.
-        while (error == InvalidationQueueError.None && Head != tail && !executor.IsFenced)
+        _isRunning = true;
+        while (error == InvalidationQueueError.None && Head != tail && !_executor.IsStalled)
         {
             error = ReadAndExecute(new(queue.Table.Value + Head), queue.WideDescriptors);
-            if (error == InvalidationQueueError.None)
+            if (error == InvalidationQueueError.None && !_executor.IsHeld)
                 Head = Head + width == size ? 0 : Head + width;
         }
 
+        _isRunning = false;
         if (error != InvalidationQueueError.None)
             Stop(error);
-        executor.TimeOut();
+        _devices.HaveNothingElseToDo();
+    }
+
+    // An invalidation was completed, or its time is up.
+    private void Settle(bool completed)
+    {
+        if (completed)
+            _executor.Settle();
+        else
+            _executor.Abort();
+        if (_isDraining && !_devices.AnyOutstanding)
+            EndDrain();
+        else
+            Run();
+    }
+
+    private void EndDrain()
+    {
+        (IsEnabled, _isDraining, Head) = (false, false, 0);
+        Disabled?.Invoke();
     }
 
     private InvalidationQueueError CheckRegisters(InvalidationQueueAddress queue, ulong tail, ulong width, ulong size)
     {
-        ExtendedCapabilityRegister has = profile.ExtendedCapabilities;
+        ExtendedCapabilityRegister has = _profile.ExtendedCapabilities;
         if (queue.WideDescriptors && !has.ScalableMode && !has.AbortDma)
             return InvalidationQueueError.InvalidWidth;
         bool known = Mode switch
@@ -103,23 +155,23 @@ internal sealed class InvalidationQueue(
         Bits256 raw;
         if (wide)
         {
-            if (!memory.TryRead(at, out raw))
+            if (!_memory.TryRead(at, out raw))
                 return InvalidationQueueError.FetchError;
         }
         else
         {
-            if (!memory.TryRead(at, out Bits128 narrow))
+            if (!_memory.TryRead(at, out Bits128 narrow))
                 return InvalidationQueueError.FetchError;
             raw = new(narrow.Word0, narrow.Word1, 0, 0);
         }
 
-        return executor.Execute(raw, wide);
+        return _executor.Execute(raw, wide);
     }
 
     private void Stop(InvalidationQueueError error)
     {
-        InvalidationQueueErrorRecord record = new(new(registers[RegisterOffsets.InvalidationQueueErrorRecord]));
-        registers[RegisterOffsets.InvalidationQueueErrorRecord] = (record with { Error = error }).Raw.Value;
-        faults.RaiseError(new() { InvalidationQueueError = true });
+        InvalidationQueueErrorRecord record = new(new(_registers[RegisterOffsets.InvalidationQueueErrorRecord]));
+        _registers[RegisterOffsets.InvalidationQueueErrorRecord] = (record with { Error = error }).Raw.Value;
+        _faults.RaiseError(new() { InvalidationQueueError = true });
     }
 }

@@ -60,7 +60,7 @@ internal sealed class LegacyMode(PhysicalMemory memory, HardwareProfile profile,
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public Translation WalkQuickly(in ContextInfo context, ulong address, ulong wanted) =>
         context.Levels != 0 && _quick && _secondStage.TryWalkQuickly(context.Root, context.Levels, address, wanted, out ulong page, out int shift, out ulong rights)
-            ? Translation.Page(page & Translation.FrameMask, SecondStageWalker.LevelOf(shift), rights)
+            ? Translation.OfEntry(page, SecondStageWalker.LevelOf(shift), rights)
             : default;
 
     /// <summary>Translates an address that was admitted, the quick way; <c>false</c> where that is not possible.</summary>

@@ -64,4 +64,7 @@ internal enum PasidFlags
 
     /// <summary>Walks snoop the processor's caches, so that entries can be updated: PWSNP, on a unit that has ECAP.SMPWCS.</summary>
     WalksSnoop = 128,
+
+    /// <summary>PGSNP: accesses to pages snoop, whatever the request says.</summary>
+    PagesSnoop = 256,
 }

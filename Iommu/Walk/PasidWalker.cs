@@ -106,6 +106,7 @@ internal sealed class PasidWalker(PhysicalMemory memory, HardwareProfile profile
             | If(entry.SupervisorExecutionPrevented, PasidFlags.SupervisorExecutionPrevented)
             | If(entry.ExtendedAccessedEnabled, PasidFlags.ExtendedAccessed)
             | If(entry.SecondStageAccessedDirty, PasidFlags.SecondStageAccessedDirty)
-            | If((entry.PageWalkSnoop && _capabilities.ScalableWalkCoherency) || profile.UpdatesWithoutSnooping, PasidFlags.WalksSnoop);
+            | If((entry.PageWalkSnoop && _capabilities.ScalableWalkCoherency) || profile.UpdatesWithoutSnooping, PasidFlags.WalksSnoop)
+            | If(entry.PageSnoop, PasidFlags.PagesSnoop);
     }
 }

@@ -76,7 +76,7 @@ internal readonly struct SecondStage(SecondStageWalker walker, in PasidInfo info
             clean = dirty ? 0 : Translation.Clean;
         }
 
-        page = new(Translation.Page(entry & Translation.FrameMask, SecondStageWalker.LevelOf(shift), rights).Raw | clean);
+        page = Translation.OfEntry(entry, SecondStageWalker.LevelOf(shift), rights).With(clean);
         return true;
     }
 }

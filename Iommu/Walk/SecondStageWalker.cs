@@ -127,7 +127,7 @@ internal sealed class SecondStageWalker
             if (page)
             {
                 ulong clean = marking.IsKept && ((entry | unmarked) & Dirty) == 0 ? Translation.Clean : 0;
-                return new(Translation.Page(entry & Translation.FrameMask, LevelOf(shift), rights).Raw | clean);
+                return Translation.OfEntry(entry, LevelOf(shift), rights).With(clean);
             }
 
             table = entry & Translation.FrameMask;

@@ -17,7 +17,7 @@ public sealed class IoApic : IMmioDevice, IInterruptPins
 
     private const ulong Select = 0x00;
     private const ulong Window = 0x10;
-    private const ulong EndOfInterrupt = 0x40;
+    private const ulong EndRegister = 0x40;
 
     // Behind the window: one doubleword for each index.
     private const int Identification = 0;
@@ -76,12 +76,25 @@ public sealed class IoApic : IMmioDevice, IInterruptPins
             case (Window, 4):
                 WriteSelected(value);
                 break;
-            case (EndOfInterrupt, 4):
-                End((byte)value);
+            case (EndRegister, 4):
+                EndOfInterrupt((byte)value);
                 break;
             default:
                 // Reserved offsets and other widths do nothing.
                 break;
+        }
+    }
+
+    /// <summary>Software has ended a level-triggered interrupt: a pin that still asks for it sends again.</summary>
+    public void EndOfInterrupt(byte vector)
+    {
+        for (int pin = 0; pin < Pins; pin++)
+        {
+            Entry entry = this[pin];
+            if (!entry.IsLevel || entry.Vector != vector)
+                continue;
+            this[pin] = entry.WithRemoteRequest(false);
+            SendLevel(pin);
         }
     }
 
@@ -125,18 +138,6 @@ public sealed class IoApic : IMmioDevice, IInterruptPins
             return;
         this[pin] = entry.WithRemoteRequest(true);
         Send(entry);
-    }
-
-    private void End(byte vector)
-    {
-        for (int pin = 0; pin < Pins; pin++)
-        {
-            Entry entry = this[pin];
-            if (!entry.IsLevel || entry.Vector != vector)
-                continue;
-            this[pin] = entry.WithRemoteRequest(false);
-            SendLevel(pin);
-        }
     }
 
     private void Send(Entry entry)

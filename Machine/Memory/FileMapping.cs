@@ -6,27 +6,25 @@ namespace Dma.Machine;
 /// <summary>A part of a file, mapped so that others may map it too.</summary>
 internal sealed class FileMapping : IDisposable
 {
-    private readonly FileStream _stream;
     private readonly MemoryMappedFile _file;
 
-    /// <summary>Creates the file where there is none, grows it where it is shorter, and maps it.</summary>
-    /// <exception cref="IOException">The system refuses.</exception>
-    public FileMapping(string path, long offset, long length)
+    /// <summary>Maps a part of an open file, which is closed with the mapping, but not where there is none.</summary>
+    /// <exception cref="IOException">The file ends before the part does, or the system refuses.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file is open for reading only, and the mapping is not.</exception>
+    public FileMapping(SafeFileHandle file, long offset, long length, bool isReadOnly)
     {
-        Offset = offset;
-        _stream = new(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+        (Handle, Offset) = (file, offset);
+        if (RandomAccess.GetLength(file) - offset < length)
+            throw new IOException($"The file ends before {offset + length} bytes.");
+        MemoryMappedFileAccess access = isReadOnly ? MemoryMappedFileAccess.Read : MemoryMappedFileAccess.ReadWrite;
+        _file = MemoryMappedFile.CreateFromFile(file, mapName: null, capacity: 0, access, HandleInheritability.None, leaveOpen: true);
         try
         {
-            if (_stream.Length < offset + length)
-                _stream.SetLength(offset + length);
-            _file = MemoryMappedFile.CreateFromFile(
-                _stream, mapName: null, capacity: 0, MemoryMappedFileAccess.ReadWrite, HandleInheritability.None, leaveOpen: true);
-            View = _file.CreateViewAccessor(offset, length);
+            View = _file.CreateViewAccessor(offset, length, access);
         }
         catch
         {
-            _file?.Dispose();
-            _stream.Dispose();
+            _file.Dispose();
             throw;
         }
     }
@@ -38,12 +36,30 @@ internal sealed class FileMapping : IDisposable
     public MemoryMappedViewAccessor View { get; }
 
     /// <summary>The file.</summary>
-    public SafeFileHandle Handle => _stream.SafeFileHandle;
+    public SafeFileHandle Handle { get; }
+
+    /// <summary>Creates the file where there is none, grows it where it is shorter, and maps it.</summary>
+    /// <exception cref="IOException">The system refuses.</exception>
+    public static FileMapping OfPath(string path, long offset, long length)
+    {
+        SafeFileHandle file = File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+        try
+        {
+            if (RandomAccess.GetLength(file) < offset + length)
+                RandomAccess.SetLength(file, offset + length);
+            return new(file, offset, length, isReadOnly: false);
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
 
     public void Dispose()
     {
         View.Dispose();
         _file.Dispose();
-        _stream.Dispose();
+        Handle.Dispose();
     }
 }

@@ -55,9 +55,15 @@ internal sealed unsafe partial class NativeBlock : IDisposable
     }
 
     /// <summary>A shared mapping of a part of a file: what either side writes, the other one sees.</summary>
-    public static NativeBlock Shared(string path, ulong offset, ulong length)
+    public static NativeBlock Shared(string path, ulong offset, ulong length) =>
+        Shared(FileMapping.OfPath(path, checked((long)offset), checked((long)length)), length);
+
+    /// <summary>A shared mapping of a part of an open file, which is closed with the block, but not where there is none.</summary>
+    public static NativeBlock Shared(SafeFileHandle file, ulong offset, ulong length, bool isReadOnly) =>
+        Shared(new FileMapping(file, checked((long)offset), checked((long)length), isReadOnly), length);
+
+    private static NativeBlock Shared(FileMapping file, ulong length)
     {
-        FileMapping file = new(path, checked((long)offset), checked((long)length));
         byte* pointer = null;
         file.View.SafeMemoryMappedViewHandle.AcquirePointer(ref pointer);
         return new(pointer + file.View.PointerOffset, length, file);

@@ -12,21 +12,15 @@ namespace Dma.Machine;
 /// </remarks>
 public sealed unsafe partial class PhysicalMemory : IDisposable
 {
-    /// <summary>How many extents one memory may have.</summary>
-    public const int ExtentsMax = 16;
-
     private const int ValueBytesMax = 64;
     private const ulong PageBytes = 4096;
-    private const ulong AddressEnd = 1ul << 52;
 
-    private Extent[] _extents = [];
     private byte* _pointer;
     private ulong _base;
     private ulong _length;
 
     // Below this offset a value of up to ValueBytesMax bytes lies whole in the largest extent.
     private ulong _valuesEnd;
-
 
     /// <summary>Memory that has nothing behind it yet.</summary>
     public PhysicalMemory()
@@ -39,45 +33,6 @@ public sealed unsafe partial class PhysicalMemory : IDisposable
     /// <param name="length">Bytes, a multiple of 4096.</param>
     public PhysicalMemory(ulong length)
         : this() => AddRam(new(0), length);
-
-    /// <summary>The extents, lowest address first: first byte and length in bytes.</summary>
-    public IEnumerable<(PhysicalAddress Start, ulong Length)> Extents =>
-        _extents.Select(extent => (new PhysicalAddress(extent.Start), extent.Length)).OrderBy(extent => extent.Item1);
-
-    /// <summary>Backs a range with zeros; pages cost memory when they are first written.</summary>
-    /// <exception cref="ArgumentException">Not whole pages, beyond 2^52, or over another extent.</exception>
-    public void AddRam(PhysicalAddress start, ulong length)
-    {
-        CheckFree(start, length);
-        Add(start, NativeBlock.Anonymous(length));
-    }
-
-    /// <summary>Backs a range with content that is read and never written, as firmware is.</summary>
-    /// <param name="start">The first address.</param>
-    /// <param name="content">What is there, whole pages.</param>
-    /// <exception cref="ArgumentException">Not whole pages, beyond 2^52, or over another extent.</exception>
-    public void AddRom(PhysicalAddress start, ReadOnlySpan<byte> content)
-    {
-        CheckFree(start, (ulong)content.Length);
-        NativeBlock block = NativeBlock.Anonymous((ulong)content.Length);
-        content.CopyTo(new Span<byte>(block.Pointer, content.Length));
-        Add(start, block, isReadOnly: true);
-    }
-
-    /// <summary>Backs a range with a file that other processes may map too; it is created, or grown to hold the range.</summary>
-    /// <param name="start">The first byte in memory.</param>
-    /// <param name="length">Bytes.</param>
-    /// <param name="path">The file.</param>
-    /// <param name="fileOffset">Where the range begins in the file, whole pages.</param>
-    /// <exception cref="ArgumentException">Not whole pages, beyond 2^52, or over another extent.</exception>
-    /// <exception cref="IOException">The file cannot be opened or grown.</exception>
-    public void AddFile(PhysicalAddress start, ulong length, string path, ulong fileOffset = 0)
-    {
-        CheckFree(start, length);
-        if ((fileOffset & (PageBytes - 1)) != 0)
-            throw new ArgumentException("A file is mapped from a whole page on.", nameof(fileOffset));
-        Add(start, NativeBlock.Shared(path, fileOffset, length));
-    }
 
     /// <summary>Whether every byte of a range is backed. An empty range is backed where its address is.</summary>
     public bool IsBacked(PhysicalAddress address, ulong length) => IsBacked(address, length, forWriting: false);
@@ -217,7 +172,7 @@ public sealed unsafe partial class PhysicalMemory : IDisposable
     /// <param name="length">Bytes.</param>
     public IEnumerable<(PhysicalAddress Start, ulong Length)> Populated(PhysicalAddress address, ulong length)
     {
-        foreach ((Extent extent, ulong offset, ulong count) in Overlaps(address, length).OrderBy(part => part.Extent.Start))
+        foreach ((Extent extent, ulong offset, ulong count) in Overlaps(address, length))
         {
             ulong firstPage = offset & ~(PageBytes - 1);
             ulong endPage = (offset + count + PageBytes - 1) & ~(PageBytes - 1);
@@ -238,6 +193,7 @@ public sealed unsafe partial class PhysicalMemory : IDisposable
         foreach (Extent extent in _extents)
             extent.Block.Dispose();
         _extents = [];
+        _remotes = [];
     }
 
     /// <summary>The place of a range that lies in one extent, or null.</summary>
@@ -252,13 +208,11 @@ public sealed unsafe partial class PhysicalMemory : IDisposable
     [MethodImpl(MethodImplOptions.NoInlining)]
     private QuadwordReader ReadQuadwordsElsewhere(PhysicalAddress near)
     {
-        foreach (ref readonly Extent extent in _extents.AsSpan())
-        {
-            if (near.Value - extent.Start < extent.Length)
-                return new(this, extent.Block.Pointer, extent.Start, extent.Length);
-        }
-
-        return new(this, _pointer, _base, _length);
+        int index = IndexOf(near.Value);
+        if (index < 0)
+            return new(this, _pointer, _base, _length);
+        ref readonly Extent extent = ref _extents[index];
+        return new(this, extent.Block.Pointer, extent.Start, extent.Length);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
@@ -273,18 +227,16 @@ public sealed unsafe partial class PhysicalMemory : IDisposable
 
     private byte* LocateExtent(ulong address, bool forWriting, out ulong available)
     {
-        foreach (ref readonly Extent extent in _extents.AsSpan())
+        int index = IndexOf(address);
+        if (index < 0 || (forWriting && _extents[index].IsReadOnly))
         {
-            ulong offset = address - extent.Start;
-            if (offset < extent.Length && !(forWriting && extent.IsReadOnly))
-            {
-                available = extent.Length - offset;
-                return extent.Block.Pointer + offset;
-            }
+            available = 0;
+            return null;
         }
 
-        available = 0;
-        return null;
+        ref readonly Extent extent = ref _extents[index];
+        available = extent.Length - (address - extent.Start);
+        return extent.Block.Pointer + (address - extent.Start);
     }
 
     // The parts of a range that extents back.
@@ -304,7 +256,7 @@ public sealed unsafe partial class PhysicalMemory : IDisposable
     private bool ReadAcross(PhysicalAddress address, Span<byte> destination)
     {
         if (!IsBacked(address, (ulong)destination.Length))
-            return false;
+            return ReadRemote(address, destination);
         for (int done = 0; done < destination.Length;)
         {
             byte* place = LocateExtent(address.Value + (ulong)done, forWriting: false, out ulong available);
@@ -335,7 +287,7 @@ public sealed unsafe partial class PhysicalMemory : IDisposable
     private bool WriteAcross(PhysicalAddress address, ReadOnlySpan<byte> source)
     {
         if (!IsBacked(address, (ulong)source.Length, forWriting: true))
-            return false;
+            return WriteRemote(address, source);
         for (int done = 0; done < source.Length;)
         {
             byte* place = LocateExtent(address.Value + (ulong)done, forWriting: true, out ulong available);
@@ -346,32 +298,4 @@ public sealed unsafe partial class PhysicalMemory : IDisposable
 
         return true;
     }
-
-    private void CheckFree(PhysicalAddress start, ulong length)
-    {
-        if (length == 0 || ((start.Value | length) & (PageBytes - 1)) != 0)
-            throw new ArgumentException("An extent is made of whole 4 KiB pages.");
-        if (start.Value >= AddressEnd || length > AddressEnd - start.Value)
-            throw new ArgumentException("Physical addresses end at 2^52.");
-        if (_extents.Length == ExtentsMax)
-            throw new ArgumentException($"One memory has at most {ExtentsMax} extents.");
-        if (_extents.Any(other => start.Value < other.Start + other.Length && other.Start < start.Value + length))
-            throw new ArgumentException($"Something is already at {start}.");
-    }
-
-    private void Add(PhysicalAddress start, NativeBlock block, bool isReadOnly = false)
-    {
-        _extents = [.. _extents, new(start.Value, block.Length, block, isReadOnly)];
-
-        // The quick ways write, too, so only what can be written is on them.
-        if (isReadOnly || block.Length <= _length)
-            return;
-        _pointer = block.Pointer;
-        _base = start.Value;
-        _length = block.Length;
-        _valuesEnd = _length - (ValueBytesMax - 1);
-        LimitWrites();
-    }
-
-    private readonly record struct Extent(ulong Start, ulong Length, NativeBlock Block, bool IsReadOnly);
 }

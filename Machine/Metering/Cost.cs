@@ -12,6 +12,9 @@ public enum Cost
     /// <summary>The VMM puts an interrupt into a guest.</summary>
     InterruptInjection,
 
+    /// <summary>The processor takes posted interrupts into the guest that it runs, which does not leave.</summary>
+    Notification,
+
     /// <summary>Software invalidates a cache of the remapping unit and waits for it.</summary>
     Invalidation,
 

@@ -3,7 +3,7 @@ namespace Dma.Machine;
 /// <summary>What each kind of work costs in virtual time. A model: it orders designs, it does not predict a product.</summary>
 /// <remarks>
 /// The defaults are those of the mechanisms sheet, section 1 (a processor at 3 GHz); the register access is an
-/// uncached PCI Express round trip of half a microsecond.
+/// uncached PCI Express round trip of half a microsecond, and a notification is assumed to cost a fifth of an exit.
 /// </remarks>
 public sealed record CostModel
 {
@@ -18,6 +18,9 @@ public sealed record CostModel
 
     /// <summary>Injecting an interrupt, ns.</summary>
     public ulong InterruptInjectionNs { get; init; } = 2_000;
+
+    /// <summary>Taking posted interrupts in, ns.</summary>
+    public ulong NotificationNs { get; init; } = 300;
 
     /// <summary>Invalidating and waiting, ns.</summary>
     public ulong InvalidationNs { get; init; } = 1_000;
@@ -42,6 +45,7 @@ public sealed record CostModel
         Cost.Exit => ExitNs * times,
         Cost.Hypercall => HypercallNs * times,
         Cost.InterruptInjection => InterruptInjectionNs * times,
+        Cost.Notification => NotificationNs * times,
         Cost.Invalidation => InvalidationNs * times,
         Cost.PageFault => PageFaultNs * times,
         Cost.RegisterAccess => RegisterAccessNs * times,

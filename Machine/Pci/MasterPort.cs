@@ -76,14 +76,15 @@ internal sealed class MasterPort(PciFunction function, SourceId? claimed = null)
 
     public void CompleteInvalidation(int tag)
     {
-        if (_gate == DmaStatus.Success)
-            (_way ?? Open()).CompleteInvalidation(tag);
+        // A message needs no bus master, neither here nor in the bridges above.
+        if (function.Bus is { Host: not null, IsHeldInReset: false })
+            Open().CompleteInvalidation(tag);
     }
 
     private DmaStatus GateOf(DmaAttributes attributes) =>
         attributes.AddressType == AddressType.Untranslated ? _gate : _translatedGate;
 
-    private IDmaPort Open() => _way = function.Bus!.Host!.Fabric.Open(Source);
+    private IDmaPort Open() => _way ??= function.Bus!.Host!.Fabric.Open(Source);
 
     private DmaStatus Refused(DmaStatus status, DmaAttributes attributes, bool posted)
     {

@@ -36,6 +36,11 @@ public sealed class MsiCapability : PciCapability
     /// <summary>How many vectors software gave, at most as many as asked for.</summary>
     public int EnabledVectors => Math.Min(_vectors, 1 << (int)((this[Control] >> EnabledVectorsShift) & EnabledVectorsMask));
 
+    /// <summary>What a vector sends now; null while it is masked or messages are off.</summary>
+    /// <param name="vector">Below <see cref="EnabledVectors"/>.</param>
+    public MessageInterrupt? MessageOf(int vector) =>
+        IsEnabled && !(_perVectorMasking && new Bits64(this[Mask]).Bit(vector)) ? Message(vector) : null;
+
     private int Data => _is64Bit ? 0x0C : 0x08;
 
     private int Mask => Data + 4;
@@ -87,11 +92,17 @@ public sealed class MsiCapability : PciCapability
             Send(BitOperations.TrailingZeroCount(ready));
     }
 
-    // Only the low bits of the data that software gave away carry the vector.
     private void Send(int vector)
+    {
+        MessageInterrupt message = Message(vector);
+        Function.SendMessage(message.Address, message.Data);
+    }
+
+    // Only the low bits of the data that software gave away carry the vector.
+    private MessageInterrupt Message(int vector)
     {
         ulong address = this[AddressLow] | (_is64Bit ? this[AddressHigh] << 32 : 0);
         uint given = (uint)EnabledVectors - 1;
-        Function.SendMessage(address, ((uint)this[Data] & ~given) | ((uint)vector & given));
+        return new(address, ((uint)this[Data] & ~given) | ((uint)vector & given));
     }
 }

@@ -101,7 +101,7 @@ public abstract class PciFunction
     /// <summary>The function was reset: the device stops what it does, forgets everything and lets its interrupt fall.</summary>
     protected abstract void OnReset();
 
-    /// <summary>The command register, a BAR or the function's place may have changed, and what follows from them.</summary>
+    /// <summary>The command register, a BAR, where messages go, or the function's place may have changed, and what follows from them.</summary>
     protected virtual void OnRefresh()
     {
     }
@@ -202,6 +202,9 @@ public abstract class PciFunction
         _forgedPorts.Add(port);
         return port;
     }
+
+    /// <summary>Gives a port up that <see cref="OpenForged"/> opened.</summary>
+    protected void CloseForged(IDmaPort port) => _forgedPorts.RemoveAll(other => other == port);
 
     /// <summary>Says who in the device answers invalidations and page responses, which find it under its source-id wherever it is.</summary>
     protected void ConnectDeviceTlb(IDeviceTlb deviceTlb)
@@ -315,6 +318,8 @@ public abstract class PciFunction
             if ((uint)(write.Offset - capability.Offset) < (uint)capability.Length)
             {
                 capability.Written(write with { Offset = write.Offset - capability.Offset });
+                if (capability == _msi)
+                    OnRefresh();
                 return;
             }
         }

@@ -13,9 +13,11 @@ public sealed class DescriptorSet
     private const int LargestExponent = 9;
 
     private readonly byte[] _device;
-    private readonly byte[]? _qualifier;
+    private byte[]? _qualifier;
+    private DescriptorSet? _pair;
     private readonly byte[][] _configurations;
     private readonly byte[][] _otherSpeed = [];
+    private readonly byte[][] _capabilities = [];
     private readonly byte[]?[] _strings;
     private readonly byte[]? _objectStore;
 
@@ -64,7 +66,12 @@ public sealed class DescriptorSet
     /// <summary>The capabilities of the device (BOS), one after the other; empty for a device without any. The head is filled in.</summary>
     public IReadOnlyList<byte[]> Capabilities
     {
-        init => _objectStore = value.Count == 0 ? null : ObjectStoreOf(value);
+        get => _capabilities;
+        init
+        {
+            _capabilities = [.. value];
+            _objectStore = value.Count == 0 ? null : ObjectStoreOf(value);
+        }
     }
 
     /// <summary>Bytes in a full packet of endpoint 0. From version 3.00 on the descriptor holds a power of two.</summary>
@@ -75,6 +82,13 @@ public sealed class DescriptorSet
     /// <summary>Whether the device can signal wake-up in any of its configurations.</summary>
     public bool CanWake => _configurations.Any(configuration => Packed.Read<ConfigurationDescriptor>(configuration).RemoteWakeup);
 
+    /// <summary>Makes two sets each other's answer to what the device would be at the other speed.</summary>
+    public static void Pair(DescriptorSet highSpeed, DescriptorSet fullSpeed)
+    {
+        highSpeed.Join(fullSpeed);
+        fullSpeed.Join(highSpeed);
+    }
+
     /// <summary>A descriptor that the host asks for; empty where there is none.</summary>
     /// <param name="type">Which kind.</param>
     /// <param name="index">Which one of that kind, from 0 on.</param>
@@ -83,6 +97,7 @@ public sealed class DescriptorSet
         DescriptorType.Device when index == 0 => _device,
         DescriptorType.DeviceQualifier when index == 0 => _qualifier,
         DescriptorType.Configuration => At(_configurations, index),
+        DescriptorType.OtherSpeedConfiguration when _pair is { } pair => AsOtherSpeed(At(pair._configurations, index)),
         DescriptorType.OtherSpeedConfiguration => At(_otherSpeed, index),
         DescriptorType.String => At(_strings, index),
         DescriptorType.BinaryObjectStore when index == 0 => _objectStore,
@@ -99,6 +114,21 @@ public sealed class DescriptorSet
         }
 
         return default;
+    }
+
+    private void Join(DescriptorSet other)
+    {
+        _pair = other;
+        _qualifier = Packed.ToArray(QualifierOf(other.Device, other._configurations.Length), DeviceQualifierDescriptor.Size);
+    }
+
+    private static ReadOnlySpan<byte> AsOtherSpeed(ReadOnlySpan<byte> configuration)
+    {
+        if (configuration.IsEmpty)
+            return default;
+        byte[] whole = configuration.ToArray();
+        whole[1] = (byte)DescriptorType.OtherSpeedConfiguration;
+        return whole;
     }
 
     /// <summary>Descriptors that are taken as they are, byte by byte; nothing is filled in.</summary>

@@ -14,7 +14,7 @@ public abstract class StandardDevice : IUsbDevice
     private const ushort StatusRemoteWakeup = 1 << 1;
     private const ushort StatusHalted = 1 << 0;
 
-    private readonly DescriptorSet _descriptors;
+    private DescriptorSet _descriptors;
     private readonly ControlPipe _control;
     private readonly DeviceEndpoint?[] _endpoints = new DeviceEndpoint?[2 * EndpointNumbers];
     private readonly byte[] _alternates = new byte[256];
@@ -87,10 +87,10 @@ public abstract class StandardDevice : IUsbDevice
     }
 
     /// <inheritdoc/>
-    public void Suspend() => IsSuspended = true;
+    public virtual void Suspend() => IsSuspended = true;
 
     /// <inheritdoc/>
-    public void Resume() => IsSuspended = false;
+    public virtual void Resume() => IsSuspended = false;
 
     /// <inheritdoc/>
     public UsbReply Receive(in UsbToken token, UsbPid dataPid, ReadOnlySpan<byte> data)
@@ -202,16 +202,20 @@ public abstract class StandardDevice : IUsbDevice
     /// <param name="isIn">Whether it sends to the host.</param>
     protected DeviceEndpoint? Find(int number, bool isIn) => _endpoints[(2 * (number & (EndpointNumbers - 1))) + (isIn ? 1 : 0)];
 
-    /// <summary>The alternate setting of an interface.</summary>
-    /// <param name="number">0 to 255.</param>
-    protected int AlternateOf(int number) => _alternates[number];
-
     /// <summary>Wakes the host where the device is suspended and was allowed to.</summary>
     protected void Wake()
     {
         if (IsSuspended && (MayWake || _super.MayFunctionWake))
             Port?.SignalWake();
     }
+
+    /// <summary>The alternate setting of an interface that is in use.</summary>
+    /// <param name="number">The interface, 0 to 255.</param>
+    protected byte AlternateOf(int number) => _alternates[number];
+
+    /// <summary>The device describes itself otherwise from now on: it talks at another speed.</summary>
+    /// <param name="descriptors">Of the same size of endpoint 0.</param>
+    protected void UseDescriptors(DescriptorSet descriptors) => _descriptors = descriptors;
 
     /// <summary>Halts an endpoint: it answers STALL until the host clears it.</summary>
     protected static void Halt(DeviceEndpoint endpoint) => endpoint.IsHalted = true;
@@ -367,7 +371,9 @@ public abstract class StandardDevice : IUsbDevice
     private DeviceEndpoint? FindAddress(int address) =>
         (address & 0x70) == 0 && address <= byte.MaxValue ? Find(address & 0xF, (address & 0x80) != 0) : null;
 
-    private static int Answer(ReadOnlySpan<byte> answer, Span<byte> data)
+    /// <summary>Puts an answer into a data stage, as far as there is room.</summary>
+    /// <returns>How many bytes there was room for.</returns>
+    protected static int Answer(ReadOnlySpan<byte> answer, Span<byte> data)
     {
         int length = Math.Min(answer.Length, data.Length);
         answer[..length].CopyTo(data);

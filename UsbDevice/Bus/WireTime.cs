@@ -30,6 +30,9 @@ public static class WireTime
     /// <param name="bytes">Bytes of data that crossed the wire.</param>
     public static uint HighSpeedIsochronous(int bytes) => TransactionTime.OfHighSpeedIsochronous(Bits(bytes));
 
+    /// <summary>A high-speed isochronous IN that nobody answered.</summary>
+    public static uint HighSpeedIsochronousUnanswered() => HighSpeedIsochronous(0) + HighTimeoutNs;
+
     /// <summary>A high-speed transaction that nobody answered.</summary>
     /// <param name="bytes">Bytes of data that the host sent.</param>
     public static uint HighSpeedUnanswered(int bytes) => HighSpeed(bytes) + HighTimeoutNs;

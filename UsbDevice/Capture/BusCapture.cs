@@ -14,6 +14,9 @@ internal sealed class BusCapture(UsbCapture capture, int number, EventLoop loop)
 
     private readonly Dictionary<int, CapturedTransfer> _open = [];
 
+    // What start-splits gave to transaction translators, until a complete-split says what became of it.
+    private readonly Dictionary<int, (UsbPid DataPid, byte[] Data)> _started = [];
+
     /// <summary>The start of the oldest transfer that has not ended, in nanoseconds; the greatest time where there is none.</summary>
     public ulong OldestNs => _open.Count == 0 ? ulong.MaxValue : _open.Values.Min(transfer => transfer.StartNs);
 
@@ -23,12 +26,10 @@ internal sealed class BusCapture(UsbCapture capture, int number, EventLoop loop)
         // What the device put off says nothing yet.
         if (handshake == UsbPid.Nak || token.Pid == UsbPid.Ping)
             return;
-        if (token.Pid == UsbPid.Setup)
-            Setup(token, data);
-        else if (_open.TryGetValue(ControlKey(token), out CapturedTransfer? control))
-            ControlStage(token, control, dataPid, data, handshake);
+        if (token.IsSplit)
+            SplitTransaction(token, dataPid, data, handshake);
         else
-            Move(token, dataPid, data, handshake);
+            WholeTransaction(token, dataPid, data, handshake);
     }
 
     /// <inheritdoc/>
@@ -49,7 +50,7 @@ internal sealed class BusCapture(UsbCapture capture, int number, EventLoop loop)
 
         // Without a handshake, bytes count only where there never is one.
         if (type != TransferType.Isochronous)
-            transfer.Data.RemoveRange(transfer.Data.Count - transfer.Unanswered, transfer.Unanswered);
+            transfer.DropUnanswered();
         End(key, outcome);
     }
 
@@ -59,6 +60,36 @@ internal sealed class BusCapture(UsbCapture capture, int number, EventLoop loop)
         foreach (CapturedTransfer transfer in _open.Values.OrderBy(transfer => transfer.StartNs))
             capture.Add(number, transfer, TransferOutcome.None);
         _open.Clear();
+    }
+
+    private void WholeTransaction(in UsbToken token, UsbPid dataPid, ReadOnlySpan<byte> data, UsbPid handshake)
+    {
+        if (token.Pid == UsbPid.Setup)
+            Setup(token, data);
+        else if (_open.TryGetValue(ControlKey(token), out CapturedTransfer? control))
+            ControlStage(token, control, dataPid, data, handshake);
+        else
+            Move(token, dataPid, data, handshake);
+    }
+
+    // Behind a transaction translator a transaction comes in halves: data out with the start, data in and handshakes with the completion.
+    private void SplitTransaction(in UsbToken token, UsbPid dataPid, ReadOnlySpan<byte> data, UsbPid handshake)
+    {
+        UsbToken whole = token with { Split = default };
+        int key = KeyOf(whole);
+        bool isIsochronous = token.Split.EndpointType == TransferType.Isochronous;
+        if (token.Pid == UsbPid.In)
+        {
+            // An isochronous packet has no handshake; others were acknowledged by the translator.
+            if (token.Split.Complete)
+                WholeTransaction(whole, dataPid, data, dataPid == UsbPid.None ? handshake : isIsochronous ? UsbPid.None : UsbPid.Ack);
+        }
+        else if (isIsochronous)
+            WholeTransaction(whole, dataPid, data, UsbPid.None);
+        else if (!token.Split.Complete)
+            _started[key] = (dataPid, data.ToArray());
+        else if (handshake is UsbPid.Ack or UsbPid.Stall && _started.Remove(key, out (UsbPid DataPid, byte[] Data) started))
+            WholeTransaction(whole, started.DataPid, started.Data, handshake);
     }
 
     // A SETUP begins a control transfer, and ends one that was left in the middle.
@@ -98,9 +129,11 @@ internal sealed class BusCapture(UsbCapture capture, int number, EventLoop loop)
         if (!_open.TryGetValue(key, out CapturedTransfer? transfer))
             _open.Add(key, transfer = Begin(token));
 
-        // A packet that is sent again takes the place of the one that nobody acknowledged.
-        transfer.Data.RemoveRange(transfer.Data.Count - transfer.Unanswered, transfer.Unanswered);
-        transfer.Unanswered = handshake == UsbPid.None ? data.Length : 0;
+        // A packet with a handshake takes the place of those before it that nobody acknowledged. Isochronous ones never have any.
+        if (handshake == UsbPid.None)
+            transfer.Unanswered += data.Length;
+        else
+            transfer.DropUnanswered();
         transfer.Data.AddRange(data);
     }
 

@@ -26,7 +26,7 @@ internal sealed class CapturedTransfer(byte device, ulong startNs)
     /// <summary>What was moved.</summary>
     public List<byte> Data { get; } = [];
 
-    /// <summary>How many of the bytes came without a handshake: those of isochronous transfers, or of packets that failed.</summary>
+    /// <summary>How many of the bytes, at the end, came without a handshake: those of isochronous transfers, or of packets that failed.</summary>
     public int Unanswered { get; set; }
 
     /// <summary>Whether it is isochronous.</summary>
@@ -40,6 +40,13 @@ internal sealed class CapturedTransfer(byte device, ulong startNs)
         TransferType.Control => 2,
         _ => 3,
     };
+
+    /// <summary>Forgets the bytes that came without a handshake.</summary>
+    public void DropUnanswered()
+    {
+        Data.RemoveRange(Data.Count - Unanswered, Unanswered);
+        Unanswered = 0;
+    }
 
     /// <summary>The descriptor of the one packet of an isochronous transfer: status, offset, length; empty for other kinds.</summary>
     public byte[] Descriptors(TransferOutcome outcome)

@@ -55,7 +55,7 @@ internal sealed class AsyncSchedule(EhciRegisters registers, ScheduleMemory memo
             head = head with { Overlay = head.Overlay with { AlternateNext = alternate } };
         }
 
-        QueueVisit visit = executor.Visit(address, ref head, isPeriodic: false, reloads, TransactionsInVisit(head), budgetNs);
+        QueueVisit visit = executor.Visit(address, ref head, new(budgetNs, IsDirty: reloads, TransactionsMax: TransactionsInVisit(head)));
         if (visit.Outcome == VisitOutcome.Transacted)
             registers.UsbStatus = registers.UsbStatus with { Reclamation = true };
 

@@ -13,11 +13,9 @@ public sealed class EhciController : PciFunction
     private const int LegacySupportAt = EhciRegisters.LegacyCapability;
     private const int LegacyControlAt = EhciRegisters.LegacyCapability + 4;
 
-    // USBLEGCTLSTS: enables in bits 5:0 and 15:13; status of ownership, command and BAR in bits 31:29.
-    private const uint LegacyEnables = 0xE03F;
-    private const uint LegacyStatus = 0xE000_0000;
-
     private readonly EhciEngine _engine;
+    private ulong _command;
+    private ulong _bar;
 
     /// <summary>A controller; plug it into a bus.</summary>
     /// <param name="loop">The time it lives in.</param>
@@ -37,7 +35,9 @@ public sealed class EhciController : PciFunction
         LegacySupport legacy = new() { CapabilityId = 1, FirmwareOwned = chosen.FirmwareOwned };
         LegacySupport legacyWritable = new() { FirmwareOwned = true, SystemOwned = true };
         AddRegister(new(LegacySupportAt, 4, "USBLEGSUP", new(legacy.Raw.Value, legacyWritable.Raw.Value)));
-        AddRegister(new(LegacyControlAt, 4, "USBLEGCTLSTS", new(0, LegacyEnables, LegacyStatus)));
+        LegacyControl enables = new() { StatusEnables = 0x3F, OwnershipEnable = true, CommandEnable = true, BarEnable = true };
+        LegacyControl events = new() { OwnershipChanged = true, CommandWritten = true, BarWritten = true };
+        AddRegister(new(LegacyControlAt, 4, "USBLEGCTLSTS", new(0, enables.Raw.Value, events.Raw.Value)));
         AddMemoryBar(0, EhciRegisters.WindowLength);
         AddInterruptPin(1);
         _ = AddCapability(new MsiCapability());
@@ -51,6 +51,25 @@ public sealed class EhciController : PciFunction
     /// <summary>What it did since power-on.</summary>
     public EhciStatistics Statistics => _engine.Statistics;
 
+    /// <summary>Whether the firmware's interrupt is wanted, the SMI of the legacy capability: a cause came that it enabled.</summary>
+    public bool WantsSystemManagementInterrupt
+    {
+        get
+        {
+            LegacyControl control = Legacy;
+            return (control.Causes & control.StatusEnables) != 0
+                || (control.OwnershipChanged && control.OwnershipEnable)
+                || (control.CommandWritten && control.CommandEnable)
+                || (control.BarWritten && control.BarEnable);
+        }
+    }
+
+    private LegacyControl Legacy
+    {
+        get => new(new((uint)Configuration[LegacyControlAt]));
+        set => SetRegister(LegacyControlAt, value.Raw.Value);
+    }
+
     /// <inheritdoc/>
     public override ulong ReadBar(int bar, ulong offset, int width) => _engine.Read((int)offset, width);
 
@@ -63,7 +82,25 @@ public sealed class EhciController : PciFunction
     public void SetOverCurrent(int port, bool isOver) => _engine.SetOverCurrent(port, isOver);
 
     /// <inheritdoc/>
-    protected override void OnReset() => _engine.Reset();
+    protected override void OnReset()
+    {
+        (_command, _bar) = (Configuration[PciOffset.Command], Configuration[PciOffset.Bar0]);
+        _engine.Reset();
+        Legacy = Legacy with { CommandWritten = false, BarWritten = false };
+    }
+
+    /// <inheritdoc/>
+    protected override void OnRefresh()
+    {
+        (ulong command, ulong bar) = (Configuration[PciOffset.Command], Configuration[PciOffset.Bar0]);
+        LegacyControl control = Legacy;
+        Legacy = control with
+        {
+            CommandWritten = control.CommandWritten || command != _command,
+            BarWritten = control.BarWritten || bar != _bar,
+        };
+        (_command, _bar) = (command, bar);
+    }
 
     /// <inheritdoc/>
     protected override void ConfigurationWritten(in RegisterWrite write)
@@ -75,14 +112,15 @@ public sealed class EhciController : PciFunction
         LegacySupport now = new(new((uint)write.After));
         if (now is { SystemOwned: true, FirmwareOwned: true })
             SetRegister(LegacySupportAt, (now with { FirmwareOwned = false }).Raw.Value);
-        const ulong OwnershipChange = 1u << 29;
-        if (write.Before != write.After)
-            SetRegister(LegacyControlAt, Configuration[LegacyControlAt] | OwnershipChange);
+        if (now.SystemOwned != new LegacySupport(new((uint)write.Before)).SystemOwned)
+            Legacy = Legacy with { OwnershipChanged = true };
     }
 
     private sealed class Interrupt(EhciController controller) : IEhciInterrupt
     {
         public void SetLevel(bool isAsserted) => controller.SetInterruptLevel(isAsserted);
+
+        public void SetCauses(uint statusBits) => controller.Legacy = controller.Legacy with { Causes = (int)statusBits };
 
         public void Send() => controller.RaiseInterrupt();
     }

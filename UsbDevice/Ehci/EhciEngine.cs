@@ -31,6 +31,7 @@ internal sealed class EhciEngine : IRegisterEffects, IScheduleEvents, IPortOwner
     private ulong _seen;
     private uint _pending;
     private uint _asserted;
+    private uint _causes;
     private Phase _phase;
     private bool _isDead;
 
@@ -45,7 +46,7 @@ internal sealed class EhciEngine : IRegisterEffects, IScheduleEvents, IPortOwner
         _clock = Usb.Frames;
         QueueExecutor executor = new(_memory, Usb, this);
         _async = new(_registers, _memory, executor, this);
-        _periodic = new(_registers, _memory, executor);
+        _periodic = new(_registers, _memory, Usb, executor, this);
         _ports = new EhciRootPort[options.PortCount];
         for (int index = 0; index < _ports.Length; index++)
             _ports[index] = new(_registers, index, Usb.Ports[index]);
@@ -105,12 +106,25 @@ internal sealed class EhciEngine : IRegisterEffects, IScheduleEvents, IPortOwner
     public void Reset()
     {
         _registers.File.Reset();
+        foreach (EhciRootPort port in _ports)
+            port.Reset();
+        Forget();
+    }
+
+    // The light reset: everything but the ports and whom they belong to.
+    private void ResetLightly()
+    {
+        _registers.ResetButPorts();
+        Forget();
+    }
+
+    // The registers are at their reset values; so is what stands behind them.
+    private void Forget()
+    {
         _clock.Set(0);
         _async.Reset();
         _memory.Segment = 0;
         (_phase, _isDead, _pending, _commitNs, _seen) = (Phase.Halted, false, 0, Never, 0);
-        foreach (EhciRootPort port in _ports)
-            port.Reset();
         Settle();
     }
 
@@ -171,6 +185,12 @@ internal sealed class EhciEngine : IRegisterEffects, IScheduleEvents, IPortOwner
         if (after.Reset)
         {
             Reset();
+            return;
+        }
+
+        if (after.LightReset)
+        {
+            ResetLightly();
             return;
         }
 
@@ -347,7 +367,10 @@ internal sealed class EhciEngine : IRegisterEffects, IScheduleEvents, IPortOwner
             (_pending, _commitNs) = (0, Never);
         }
 
-        uint active = (uint)(_registers.File[EhciRegisters.Status] & _registers.File[EhciRegisters.InterruptEnable]) & EhciRegisters.InterruptMask;
+        uint causes = (uint)_registers.File[EhciRegisters.Status] & EhciRegisters.InterruptMask;
+        if (causes != _causes)
+            _interrupt.SetCauses(_causes = causes);
+        uint active = causes & (uint)_registers.File[EhciRegisters.InterruptEnable];
         uint gained = active & ~_asserted;
         _asserted = active;
         _interrupt.SetLevel(active != 0);

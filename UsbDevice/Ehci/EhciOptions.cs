@@ -18,6 +18,12 @@ public sealed record EhciOptions
     /// <summary>HCSPARAMS bit 4: software switches the power of the ports.</summary>
     public bool PortPowerControl { get; init; }
 
+    /// <summary>HCSPARAMS bit 16: the ports have lights that software switches.</summary>
+    public bool PortIndicators { get; init; }
+
+    /// <summary>Whether USBCMD bit 7, the light reset, is there; no capability bit tells.</summary>
+    public bool LightReset { get; init; }
+
     /// <summary>HCSPARAMS bits 15:12, companion controllers; what is handed to one leaves this model.</summary>
     public int CompanionCount { get; init; }
 

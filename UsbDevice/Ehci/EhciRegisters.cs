@@ -59,6 +59,16 @@ internal sealed class EhciRegisters
     /// <summary>The window as software sees it.</summary>
     public RegisterFile File { get; }
 
+    /// <summary>Gives every register its reset value, but for CONFIGFLAG and the ports.</summary>
+    public void ResetButPorts()
+    {
+        foreach (Register register in File.Registers)
+        {
+            if (register.Offset < ConfigureFlagAt)
+                File[register.Offset] = register.Rule.Reset;
+        }
+    }
+
     /// <summary>HCSPARAMS.PPC: software switches the power of the ports.</summary>
     public bool HasPowerControl =>
         new StructuralParameters(new((uint)File[EhciCapabilityOffsets.StructuralParameters])).PortPowerControl;
@@ -92,6 +102,7 @@ internal sealed class EhciRegisters
     {
         PortCount = options.PortCount,
         PortPowerControl = options.PortPowerControl,
+        PortIndicators = options.PortIndicators,
         CompanionCount = options.CompanionCount,
         PortsPerCompanion = options.CompanionCount == 0 ? 0 : (options.PortCount + options.CompanionCount - 1) / options.CompanionCount,
     };
@@ -115,6 +126,7 @@ internal sealed class EhciRegisters
             PeriodicEnable = true,
             AsyncEnable = true,
             AsyncAdvanceDoorbell = true,
+            LightReset = options.LightReset,
             ParkCount = options.AsyncPark ? 3 : 0,
             ParkEnable = options.AsyncPark,
             InterruptThreshold = 0xFF,
@@ -133,6 +145,7 @@ internal sealed class EhciRegisters
             Reset = true,
             Power = options.PortPowerControl,
             Owner = true,
+            Indicator = options.PortIndicators ? 3 : 0,
             TestMode = 0xF,
             WakeOnConnect = true,
             WakeOnDisconnect = true,

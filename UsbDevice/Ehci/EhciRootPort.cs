@@ -30,7 +30,9 @@ internal sealed class EhciRootPort(EhciRegisters registers, int index, UsbPort p
         set
         {
             registers[index] = value;
-            port.Passes = value is { Connected: true, Enabled: true, Suspend: false, Reset: false, Owner: false };
+
+            // In a test mode the port sends patterns of its own.
+            port.Passes = value is { Connected: true, Enabled: true, Suspend: false, Reset: false, Owner: false, TestMode: 0 };
         }
     }
 
@@ -158,6 +160,7 @@ internal sealed class EhciRootPort(EhciRegisters registers, int index, UsbPort p
             bool isHigh = false;
             if (Value.Connected && nowNs - _resetBeganNs >= ResetNsMin && port.Device is { } device)
             {
+                port.Speed = device.Speed;
                 device.Reset();
                 isHigh = device.Speed == UsbSpeed.High;
             }

@@ -6,6 +6,9 @@ internal interface IEhciInterrupt
     /// <summary>Whether the interrupt is wanted now.</summary>
     void SetLevel(bool isAsserted);
 
+    /// <summary>Which bits 5:0 of USBSTS are set now: firmware sees them through the legacy capability.</summary>
+    void SetCauses(uint statusBits);
+
     /// <summary>A new cause came.</summary>
     void Send();
 }

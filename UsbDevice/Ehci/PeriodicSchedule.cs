@@ -3,10 +3,21 @@ using Dma.UsbDevice.Spec;
 namespace Dma.UsbDevice;
 
 /// <summary>The periodic schedule: a list for each frame, walked once in each of its microframes (EHCI, periodic schedule).</summary>
-internal sealed class PeriodicSchedule(EhciRegisters registers, ScheduleMemory memory, QueueExecutor executor)
+/// <remarks>
+/// An FSTN leads from the list of a frame into that of the frame before, in its first two microframes, so that
+/// interrupt splits which were started there late are completed. Where such a path ends, the walk goes on behind the
+/// node at which it left.
+/// </remarks>
+internal sealed class PeriodicSchedule(EhciRegisters registers, ScheduleMemory memory, UsbBus bus, QueueExecutor executor, IScheduleEvents events)
 {
+    private const uint RecoveryMicroframes = 2;
+
+    private readonly IsochronousExecutor _isochronous = new(memory, bus, events);
+    private readonly SplitIsochronousExecutor _splitIsochronous = new(memory, bus, events);
     private LinkPointer _next;
-    private uint _microframe;
+    private LinkPointer _resumeAt;
+    private uint _frameIndex;
+    private bool _isRecovery;
 
     /// <summary>Reads the element of the frame list that belongs to a frame index.</summary>
     /// <returns><c>false</c> where the bus failed.</returns>
@@ -15,7 +26,7 @@ internal sealed class PeriodicSchedule(EhciRegisters registers, ScheduleMemory m
         // The element is chosen by FRINDEX bits 12:3, or fewer of them for shorter lists; the last three bits are the microframe.
         uint elements = 1u << (registers.RolloverBit - 3);
         uint element = (frameIndex >> 3) & (elements - 1);
-        _microframe = frameIndex & 7;
+        (_frameIndex, _isRecovery) = (frameIndex, false);
         return memory.TryRead((uint)registers.File[EhciRegisters.PeriodicListBase] + (4 * element), 4, out _next);
     }
 
@@ -25,24 +36,62 @@ internal sealed class PeriodicSchedule(EhciRegisters registers, ScheduleMemory m
     {
         if (_next.Terminate)
             return new(VisitOutcome.End);
-        return _next.Type == LinkType.QueueHead ? VisitQueueHead(budgetNs) : Skip();
+        VisitContext context = new(budgetNs, _frameIndex, IsPeriodic: true, _isRecovery);
+        QueueVisit visit = _next.Type switch
+        {
+            LinkType.QueueHead => VisitQueueHead(context),
+            LinkType.FrameSpan => VisitFrameSpan(),
+            _ when _isRecovery => Skip(),
+            LinkType.IsochronousTransfer => VisitIsochronous(context),
+            _ => VisitSplitIsochronous(context),
+        };
+
+        // What does not fit any more waits for its next turn; others behind it may still fit.
+        return visit.Outcome == VisitOutcome.NoTime ? new(VisitOutcome.Skipped) : visit;
     }
 
-    private QueueVisit VisitQueueHead(uint budgetNs)
+    private QueueVisit VisitQueueHead(in VisitContext context)
     {
         uint address = _next.Address;
         int size = memory.Is64Bit ? QueueHead.Size64 : QueueHead.Size32;
         if (!memory.TryRead(address, size, out QueueHead head))
             return new(VisitOutcome.Fault);
         _next = head.Horizontal;
-        bool isDue = ((head.Capabilities.StartMask >> (int)_microframe) & 1) != 0;
-        if (!isDue)
-            return new(VisitOutcome.Skipped);
-        QueueVisit visit = executor.Visit(
-            address, ref head, isPeriodic: true, isDirty: false, Math.Max(head.Capabilities.Multiplier, 1), budgetNs);
+        return executor.Visit(address, ref head, context with { TransactionsMax = Math.Max(head.Capabilities.Multiplier, 1) });
+    }
 
-        // What does not fit any more waits for its next turn; others behind it may still fit.
-        return visit.Outcome == VisitOutcome.NoTime ? new(VisitOutcome.Skipped) : visit;
+    private QueueVisit VisitIsochronous(in VisitContext context)
+    {
+        uint address = _next.Address;
+        int size = memory.Is64Bit ? IsochronousTransferDescriptor.Size64 : IsochronousTransferDescriptor.Size32;
+        if (!memory.TryRead(address, size, out IsochronousTransferDescriptor descriptor))
+            return new(VisitOutcome.Fault);
+        _next = descriptor.Next;
+        return _isochronous.Visit(address, descriptor, context);
+    }
+
+    private QueueVisit VisitSplitIsochronous(in VisitContext context)
+    {
+        uint address = _next.Address;
+        int size = memory.Is64Bit ? SplitIsochronousTransferDescriptor.Size64 : SplitIsochronousTransferDescriptor.Size32;
+        if (!memory.TryRead(address, size, out SplitIsochronousTransferDescriptor descriptor))
+            return new(VisitOutcome.Fault);
+        _next = descriptor.Next;
+        return _splitIsochronous.Visit(address, descriptor, context);
+    }
+
+    private QueueVisit VisitFrameSpan()
+    {
+        if (!memory.TryRead(_next.Address, FrameSpanNode.Size, out FrameSpanNode node))
+            return new(VisitOutcome.Fault);
+        bool isRestore = node.Back.Terminate;
+        if (isRestore && _isRecovery)
+            (_next, _isRecovery) = (_resumeAt, false);
+        else if (!isRestore && !_isRecovery && (_frameIndex & 7) < RecoveryMicroframes)
+            (_next, _resumeAt, _isRecovery) = (node.Back with { Type = LinkType.QueueHead }, node.Normal, true);
+        else
+            _next = node.Normal;
+        return new(VisitOutcome.Skipped);
     }
 
     // Every structure begins with the link to the next.

@@ -10,6 +10,9 @@ namespace Dma.UsbDevice;
 /// </remarks>
 internal sealed class ScheduleMemory(IDmaPort port, EhciOptions options)
 {
+    /// <summary>Bytes in a page of a buffer.</summary>
+    public const int PageBytes = 4096;
+
     /// <summary>CTRLDSSEGMENT: bits 63:32 of the address of every structure.</summary>
     public uint Segment { get; set; }
 
@@ -33,12 +36,32 @@ internal sealed class ScheduleMemory(IDmaPort port, EhciOptions options)
     /// <param name="bytes">The bytes.</param>
     public bool TryWrite(uint address, ReadOnlySpan<byte> bytes) => TryWriteData(Structure(address), bytes);
 
-    /// <summary>Reads from a buffer; a packet without data asks nothing of the bus.</summary>
-    public bool TryReadData(Iova address, Span<byte> destination) =>
+    /// <summary>Reads from a buffer; a packet without data asks nothing of the bus, whatever its pointer says.</summary>
+    /// <param name="address">Where it begins.</param>
+    /// <param name="nextPage">Where it goes on after the end of that page.</param>
+    /// <param name="destination">At most a page.</param>
+    public bool TryReadData(Iova address, Iova nextPage, Span<byte> destination)
+    {
+        int first = InFirstPage(address, destination.Length);
+        return TryReadData(address, destination[..first]) && TryReadData(nextPage, destination[first..]);
+    }
+
+    /// <summary>Writes to a buffer; a packet without data asks nothing of the bus, whatever its pointer says.</summary>
+    /// <param name="address">Where it begins.</param>
+    /// <param name="nextPage">Where it goes on after the end of that page.</param>
+    /// <param name="source">At most a page.</param>
+    public bool TryWriteData(Iova address, Iova nextPage, ReadOnlySpan<byte> source)
+    {
+        int first = InFirstPage(address, source.Length);
+        return TryWriteData(address, source[..first]) && TryWriteData(nextPage, source[first..]);
+    }
+
+    private static int InFirstPage(Iova address, int length) => Math.Min(length, PageBytes - (int)(address.Value % PageBytes));
+
+    private bool TryReadData(Iova address, Span<byte> destination) =>
         destination.IsEmpty || port.Read(address, destination) == DmaStatus.Success;
 
-    /// <summary>Writes to a buffer; a packet without data asks nothing of the bus.</summary>
-    public bool TryWriteData(Iova address, ReadOnlySpan<byte> source) => source.IsEmpty || port.Write(address, source) switch
+    private bool TryWriteData(Iova address, ReadOnlySpan<byte> source) => source.IsEmpty || port.Write(address, source) switch
     {
         DmaStatus.Success => true,
 

@@ -18,6 +18,7 @@ internal sealed class AssignedFunction : PciFunction
 
     private readonly RealFunction _real;
     private readonly RegisterPages[] _pages;
+    private MsiCapability? _messages;
 
     public AssignedFunction(RealFunction real, GuestMemory memory)
         : base(real.Identity)
@@ -36,6 +37,9 @@ internal sealed class AssignedFunction : PciFunction
 
     /// <summary>The BARs whose registers the guest reaches without an exit.</summary>
     public IEnumerable<int> MappedBars => _pages.Where(pages => pages.IsMapped).Select(pages => pages.Bar.Index);
+
+    /// <summary>Who is told where the guest wants the interrupt to go; null for nowhere, as while it is masked.</summary>
+    public Action<MessageInterrupt?>? MessageMoved { get; set; }
 
     /// <summary>The device raised its interrupt on the host: here it is on its way to the guest.</summary>
     public void Interrupt() => RaiseInterrupt();
@@ -62,7 +66,9 @@ internal sealed class AssignedFunction : PciFunction
     {
         foreach (RegisterPages pages in _pages)
             pages.Follow(Bus is null ? null : DecodedAt(pages.Bar.Index));
-        _real.SetBusMaster(Bus is not null && (Command & PciCommand.BusMaster) != 0);
+        bool isMaster = Bus is not null && (Command & PciCommand.BusMaster) != 0;
+        _real.SetBusMaster(isMaster);
+        MessageMoved?.Invoke(isMaster ? _messages?.MessageOf(0) : null);
     }
 
     /// <inheritdoc/>
@@ -96,7 +102,7 @@ internal sealed class AssignedFunction : PciFunction
             if (id == PciCapabilityId.Msi)
             {
                 ushort control = _real.Space.Read16(offset + MsiControl);
-                _ = AddCapability(new MsiCapability(vectors: 1, (control & (1 << 7)) != 0, (control & (1 << 8)) != 0), offset);
+                _messages = AddCapability(new MsiCapability(vectors: 1, (control & (1 << 7)) != 0, (control & (1 << 8)) != 0), offset);
             }
             else if (id == PciCapabilityId.PciExpress && length == CapabilityLength.Express)
             {

@@ -12,6 +12,7 @@ public sealed class Assignment
 {
     private const int MultiFunctionBit = 0x80;
     private const int StepsMax = 16;
+    private const uint PageRequestsMax = 32;
 
     private readonly Host _host;
     private readonly Gate _journeys = new();
@@ -34,6 +35,18 @@ public sealed class Assignment
     /// <summary>The driver of the host that has it in <see cref="AssignmentState.Host"/>; null where none has.</summary>
     public IHostDriver? Driver { get; set; }
 
+    /// <summary>
+    /// Whether the device is trusted to translate for itself (ATS) while a VM has it; it counts from the next assignment on. A
+    /// trusted device that lies reaches all memory, so the default is that none is.
+    /// </summary>
+    public bool TrustsDeviceTlb { get; set; }
+
+    /// <summary>Whether it translates for itself now.</summary>
+    public bool UsesDeviceTlb => _domain is not null && _host.Remapping.UsesDeviceTlb(Source);
+
+    /// <summary>Whether it lost everything since it did not forget translations when it was told to; it can still be taken back.</summary>
+    public bool IsQuarantined => _domain is not null && _host.Remapping.Quarantined.Contains(Source);
+
     /// <summary>The VM that it is on the way to, with, or on the way back from.</summary>
     public VirtualMachine? Machine { get; private set; }
 
@@ -43,11 +56,20 @@ public sealed class Assignment
     /// <summary>What the VM has mapped for it; null while nothing can be.</summary>
     public DmaMappings? Mappings { get; private set; }
 
+    /// <summary>How it reaches memory that comes when it is touched; null where its VM has none such, or the device cannot ask for pages or is not trusted to translate.</summary>
+    public LazyDevice? Lazy { get; private set; }
+
     /// <summary>The number of its domain in the remapping unit; null while it has none.</summary>
     public int? DomainId => _domain?.Id.Value;
 
     /// <summary>How many interrupts were passed on to the guest since it was assigned.</summary>
     public ulong InterruptsForwarded => _forwarder?.Forwarded ?? 0;
+
+    /// <summary>Whether interrupts are posted now; else they are passed on.</summary>
+    public bool IsPosted => _interrupt?.IsPosted ?? false;
+
+    /// <summary>Whether posted interrupts wake a guest that was preempted; to be chosen before the device is exposed.</summary>
+    public bool IsUrgent { get; set; }
 
     /// <summary>The BARs whose registers the guest reaches without an exit.</summary>
     public IReadOnlyList<int> MappedBars => _function is { } function ? [.. function.MappedBars] : [];
@@ -160,13 +182,27 @@ public sealed class Assignment
             return Refuse(AssignmentRefusal.NoDomain, exception.Message);
         }
 
-        if (await _host.Remapping.Attach(Source, domain) != DmaRefusal.None)
+        DeviceTlbControl? trusted = TrustsDeviceTlb ? _real!.DeviceTlb : null;
+        bool isLazy = trusted is not null && machine.Memory.Lazy is not null && _host.Remapping.PageRequests is not null && _real!.Requests.CanAsk;
+        if (trusted is not null)
+            _host.AccessControl.Trust(Source);
+        if (isLazy)
+            _real!.Requests.EnablePasids();
+        if (await _host.Remapping.Attach(Source, domain, trusted) != DmaRefusal.None)
         {
+            _host.AccessControl.Distrust(Source);
             await _host.Remapping.Release(domain);
             return Refuse(AssignmentRefusal.NoDomain, $"no frame is left for the context table of bus {Source.Bus:x2}");
         }
 
         (_domain, Machine, Mappings) = (domain, machine, new(machine, domain));
+        if (isLazy)
+        {
+            Lazy = new(machine, Source, domain);
+            await Lazy.Start();
+            _real!.AllowRequests(PageRequestsMax);
+        }
+
         return Move(AssignmentState.Isolated);
     });
 
@@ -174,6 +210,8 @@ public sealed class Assignment
     /// <param name="guestAddress">Where: bus 0, function 0, a free device number.</param>
     public ValueTask<AssignmentResult> Expose(SourceId guestAddress) => Step(AssignmentState.Isolated, async () =>
     {
+        if (TryPreparePosting(Machine!) is { IsDone: false } refused)
+            return refused;
         if (_real!.HasMessages)
         {
             _interrupt = await DeviceInterrupt.TryTake(_host, Source);
@@ -205,6 +243,7 @@ public sealed class Assignment
         async Task<AssignmentResult> Stop()
         {
             _real!.SetBusMaster(false);
+            _real.AllowRequests(0);
             _real.SendTo(null);
             _forwarder?.Stop();
             _forwarder = null;
@@ -314,8 +353,12 @@ public sealed class Assignment
     {
         if (_domain is not { } domain)
             return;
+        if (Lazy is { } lazy)
+            await lazy.Close();
+        Lazy = null;
         await Mappings!.Close();
         await _host.Remapping.Detach(Source);
+        _host.AccessControl.Distrust(Source);
         await _host.Remapping.Release(domain);
         (_domain, Mappings, Machine) = (null, null, null);
     }
@@ -331,8 +374,10 @@ public sealed class Assignment
         _function = new(_real!, machine.Memory);
         if (_interrupt is { } interrupt)
         {
-            _forwarder = new(_function, machine.Cpu.Processor, interrupt.Signal);
+            _forwarder = new(_function, machine, interrupt.Signal);
             _forwarder.Run();
+            if (machine.Schedule.Posting is { } posting)
+                _function.MessageMoved = message => interrupt.Follow(posting.TargetOf(message, IsUrgent), _real!);
             _real!.SendTo(interrupt.Message);
         }
 
@@ -343,6 +388,20 @@ public sealed class Assignment
 
         machine.Add(this);
         return Move(AssignmentState.Assigned);
+    }
+
+    private AssignmentResult TryPreparePosting(VirtualMachine machine)
+    {
+        if (machine.Delivery != InterruptDelivery.Posted || machine.Schedule.Posting is not null || !machine.IsRunning)
+            return AssignmentResult.Done;
+        if (_host.Remapping.Interrupts is not { } remapping)
+            return Refuse(AssignmentRefusal.NotPosted, $"{machine.Name} wants its interrupts posted, and the host does not remap any");
+        if (!remapping.CanPost)
+            return Refuse(AssignmentRefusal.NotPosted, $"{machine.Name} wants its interrupts posted, and the remapping unit cannot (CAP.PI is 0)");
+        machine.Schedule.Posting = PostedInterrupts.TryCreate(machine, remapping);
+        return machine.Schedule.Posting is not null
+            ? AssignmentResult.Done
+            : Refuse(AssignmentRefusal.NotPosted, $"{machine.Name} wants its interrupts posted, and no processor or descriptor is left for it");
     }
 
     // As firmware would: places where the guest finds the registers, until it moves them.

@@ -39,6 +39,9 @@ public enum AssignmentRefusal
     /// <summary>No interrupt vector of the host is left.</summary>
     NoVector,
 
+    /// <summary>The VM wants interrupts posted, and the host cannot, or has no processor or descriptor left for it.</summary>
+    NotPosted,
+
     /// <summary>Something is at that place in the guest's PCI hierarchy, or it is no place for a device, or no room for its BARs is left.</summary>
     GuestPlace,
 

@@ -13,6 +13,8 @@ internal sealed class HostVectors(InterruptRouter router)
     private const byte LastProcessor = 254;
 
     private readonly Queue<MessageInterrupt> _returned = new();
+    private readonly Queue<byte> _returnedProcessors = new();
+    private byte _nextProcessor = FirstProcessor;
     private byte _processor = FirstProcessor;
     private byte _vector = FirstVector;
 
@@ -37,6 +39,21 @@ internal sealed class HostVectors(InterruptRouter router)
         signal.Clear();
         return true;
     }
+
+    /// <summary>Takes a processor, which nobody else is given, for vectors beyond those of devices; <c>false</c> when none is left.</summary>
+    public bool TryTakeProcessor(out byte processor)
+    {
+        if (_returnedProcessors.TryDequeue(out processor))
+            return true;
+        processor = _nextProcessor;
+        if (processor > LastProcessor)
+            return false;
+        _nextProcessor++;
+        return true;
+    }
+
+    /// <summary>Gives a processor back.</summary>
+    public void ReturnProcessor(byte processor) => _returnedProcessors.Enqueue(processor);
 
     /// <summary>Gives a vector back; the device that had it must not send it any more.</summary>
     public void Return(MessageInterrupt message) => _returned.Enqueue(message);

@@ -4,9 +4,9 @@ namespace Dma.Vmm;
 
 /// <summary>The task of the VMM that a device's interrupt on the host wakes, and that passes it on to the guest.</summary>
 /// <param name="function">What the guest sees of the device.</param>
-/// <param name="guest">The guest's processor, which the interrupt takes away from what it was doing.</param>
+/// <param name="guest">The guest, which the interrupt takes away from what it was doing, if it runs.</param>
 /// <param name="signal">What the interrupt raises on the host.</param>
-internal sealed class InterruptForwarder(AssignedFunction function, Processor guest, Signal signal)
+internal sealed class InterruptForwarder(AssignedFunction function, VirtualMachine guest, Signal signal)
 {
     private bool _isStopped;
 
@@ -18,7 +18,8 @@ internal sealed class InterruptForwarder(AssignedFunction function, Processor gu
     {
         while (await signal.Wait() && !_isStopped)
         {
-            guest.Charge(Cost.Exit);
+            if (guest.Schedule.State == GuestState.Running)
+                guest.Cpu.Processor.Charge(Cost.Exit);
             Forwarded++;
             function.Interrupt();
         }

@@ -14,6 +14,7 @@ internal sealed class RealFunction
     private readonly SystemBus _bus;
     private readonly int _msi;
     private MessageInterrupt? _message;
+    private uint _pageRequests;
 
     /// <summary>Looks at a device that no driver of the host has.</summary>
     /// <exception cref="DeviceException">Its configuration space is malformed.</exception>
@@ -31,6 +32,8 @@ internal sealed class RealFunction
         Bars = [.. PciBarSizing.Read(Space, source).Where(bar => bar.Kind == PciBarKind.Memory)];
         Capabilities = PciCapabilityList.Read(Space, source);
         Reset = DeviceReset.TryFind(host, source) ?? throw new DeviceException($"{source} cannot be reset.");
+        DeviceTlb = DeviceTlbControl.TryFind(Space, source);
+        Requests = new(host.Cpu, Space, source);
         _msi = Capabilities.FirstOrDefault(capability => capability.Id == PciCapabilityId.Msi).Offset;
     }
 
@@ -48,6 +51,12 @@ internal sealed class RealFunction
 
     /// <summary>The way to reset it.</summary>
     public DeviceReset Reset { get; }
+
+    /// <summary>Its ATS capability, which the host alone turns on; null where it has none.</summary>
+    public DeviceTlbControl? DeviceTlb { get; }
+
+    /// <summary>Its PASID and page request capabilities, which the host alone turns on.</summary>
+    public PciPageRequests Requests { get; }
 
     /// <summary>Whether it can send interrupt messages of the kind that is passed on to guests.</summary>
     public bool HasMessages => _msi != 0;
@@ -70,7 +79,7 @@ internal sealed class RealFunction
         Space.Write16(PciOffset.Command, (ushort)(on ? command | PciCommand.BusMaster : command & ~PciCommand.BusMaster));
     }
 
-    /// <summary>Puts back what a reset took: BARs where firmware had them, its message to the host, memory space on, not bus master.</summary>
+    /// <summary>Puts back what a reset took: BARs where firmware had them, its message to the host, ATS and page requests if the host had them on, memory space on, not bus master.</summary>
     public void Restore()
     {
         foreach (PciBarInfo bar in Bars)
@@ -83,6 +92,19 @@ internal sealed class RealFunction
 
         Space.Write16(PciOffset.Command, (ushort)(PciCommand.MemorySpace | PciCommand.InterruptDisable));
         SendTo(_message);
+        if (_pageRequests != 0)
+            Requests.EnablePasids();
+        DeviceTlb?.Restore();
+        if (_pageRequests != 0)
+            Requests.Enable(_pageRequests);
+    }
+
+    /// <summary>Lets it ask for pages, so many at a time, from now on and after each reset; 0 to ask for none after the next one.</summary>
+    public void AllowRequests(uint pageRequests)
+    {
+        _pageRequests = pageRequests;
+        if (pageRequests != 0)
+            Requests.Enable(pageRequests);
     }
 
     /// <summary>The guest resets its device, and waits for it.</summary>
@@ -114,6 +136,14 @@ internal sealed class RealFunction
         if ((control & MsiHasMask) != 0)
             Space.Write32(data + 4, 0);
         Space.Write16(_msi + 2, (ushort)(control | MsiEnable));
+    }
+
+    /// <summary>Holds its interrupt back, or lets it go: what came meanwhile is sent then. Nothing happens where it cannot be masked.</summary>
+    public void MaskMessages(bool on)
+    {
+        ushort control = _msi == 0 ? (ushort)0 : Space.Read16(_msi + 2);
+        if ((control & MsiHasMask) != 0)
+            Space.Write32(_msi + ((control & MsiIs64Bit) != 0 ? 16 : 12), on ? 1u : 0);
     }
 
     private bool TryFindBar(int index, out PciBarInfo found)

@@ -56,8 +56,12 @@ public sealed class DmaMappings
             }
 
             // Pinned before the device can reach them, so that they cannot go to anyone else in between.
-            List<Run> runs = Resolve(start, pages);
-            Pin(runs, pages);
+            if (!TryPin(start, pages, out List<Run> runs))
+            {
+                Forget(first, pages, runs);
+                return new(DmaRefusal.Exhausted, 0);
+            }
+
             DmaRefusal refusal = await MapRuns(first, runs, direction);
             if (refusal == DmaRefusal.None)
             {
@@ -153,32 +157,28 @@ public sealed class DmaMappings
         return DmaRefusal.None;
     }
 
-    // The host frames behind whole pages of the guest, neighbours together.
-    private List<Run> Resolve(GuestPhysicalAddress start, ulong pages)
+    // The host frames behind whole pages of the guest, neighbours together. Each is pinned before the next one is looked
+    // for: where memory comes when it is touched, that could take it away again.
+    private bool TryPin(GuestPhysicalAddress start, ulong pages, out List<Run> runs)
     {
-        List<Run> runs = [];
+        runs = [];
+        _machine.PinnedPages += pages;
         for (ulong page = start.Page; page < start.Page + pages; page++)
         {
-            EptWalkResult found = _machine.Memory.Tables.Walk(new(page * PageSize), EptRights.ReadWrite);
+            GuestPhysicalAddress guest = new(page * PageSize);
+            if (_machine.Memory.Lazy is { } lazy && !lazy.TryPageIn(guest, out _))
+                return false;
+            EptWalkResult found = _machine.Memory.Tables.Walk(guest, EptRights.ReadWrite);
             if (found.Outcome != EptOutcome.Mapped)
                 throw new InvalidOperationException($"Page {page:X}h is memory of {_machine.Name}, and EPT does not map it.");
+            Frames.Pin(found.Address);
             if (runs.Count != 0 && runs[^1].Start + runs[^1].Length == found.Address)
                 runs[^1] = runs[^1] with { Length = runs[^1].Length + PageSize };
             else
                 runs.Add(new(found.Address, PageSize));
         }
 
-        return runs;
-    }
-
-    private void Pin(List<Run> runs, ulong pages)
-    {
-        _machine.PinnedPages += pages;
-        foreach (Run run in runs)
-        {
-            for (ulong at = 0; at < run.Length; at += PageSize)
-                Frames.Pin(run.Start + at);
-        }
+        return true;
     }
 
     private readonly record struct Run(PhysicalAddress Start, ulong Length);

@@ -5,7 +5,7 @@ namespace Dma.Vmm;
 /// <summary>The memory of one VM: frames of the host, and the EPT tables that put them at guest-physical addresses.</summary>
 /// <remarks>
 /// All memory is given and mapped when the VM begins, by the largest pages that fit; a page that nobody touches still
-/// costs no memory of the machine below.
+/// costs no memory of the machine below. Or it comes page by page, when it is touched: see <see cref="LazyMemory"/>.
 /// </remarks>
 public sealed class GuestMemory
 {
@@ -24,7 +24,10 @@ public sealed class GuestMemory
     /// <summary>How much memory there is.</summary>
     public ulong Bytes { get; }
 
-    /// <summary>The blocks of which it is made, lowest guest address first.</summary>
+    /// <summary>What gives pages their frames when they are touched; null where all have one from the beginning.</summary>
+    public LazyMemory? Lazy { get; private init; }
+
+    /// <summary>The blocks of which it is made, lowest guest address first; none where memory comes when it is touched.</summary>
     public IReadOnlyList<(GuestPhysicalAddress Guest, PhysicalAddress Host, FrameSize Size)> Blocks => _blocks;
 
     /// <summary>Takes memory from the host; <c>null</c>, and nothing taken, where there is not enough.</summary>
@@ -55,6 +58,21 @@ public sealed class GuestMemory
         return memory;
     }
 
+    /// <summary>Memory whose pages come when they are touched; <c>null</c> where the host has no frame for its first table.</summary>
+    /// <param name="frames">The frames of the host.</param>
+    /// <param name="owner">For whom.</param>
+    /// <param name="bytes">How much, a multiple of 4096, at least 4096.</param>
+    /// <param name="framesMax">How many frames it may have at a time, <see cref="LazyMemory.FramesMin"/> at least.</param>
+    public static GuestMemory? TryCreateLazy(FrameTable frames, FrameOwner owner, ulong bytes, int framesMax)
+    {
+        if (bytes == 0 || !FrameSize.Page4K.IsAligned(bytes))
+            throw new ArgumentOutOfRangeException(nameof(bytes), "Memory is made of whole 4 KiB pages.");
+        ArgumentOutOfRangeException.ThrowIfLessThan(framesMax, LazyMemory.FramesMin);
+        return EptTables.TryCreate(frames) is { } tables
+            ? new(frames, tables, owner, bytes) { Lazy = new(frames, tables, owner, bytes, framesMax) }
+            : null;
+    }
+
     /// <summary>Whether a range is memory in every byte; an empty range, and one that wraps, is not.</summary>
     public static bool Contains(ulong bytes, GuestPhysicalAddress start, ulong length)
     {
@@ -71,6 +89,7 @@ public sealed class GuestMemory
     public void Release()
     {
         Tables.Release();
+        Lazy?.Release();
         foreach ((_, PhysicalAddress host, FrameSize size) in _blocks)
             _frames.Free(Owner, host, size);
         _blocks.Clear();

@@ -17,6 +17,9 @@ internal sealed class PciTopology(IPciConfiguration configuration)
         .Where(function => function.SecondaryBus != 0)
         .ToDictionary(function => function.SecondaryBus, function => function.Location);
 
+    /// <summary>All bridges.</summary>
+    public IEnumerable<SourceId> Bridges => _bridges.Values;
+
     /// <summary>The bridge right above a bus; null above bus 0.</summary>
     public SourceId? BridgeAbove(byte bus) => _bridges.TryGetValue(bus, out SourceId bridge) ? bridge : null;
 

@@ -102,12 +102,61 @@ public sealed class EhciRegisterLaws
         Assert.Equal(0x20u, configuration.Read(0x60, 1));
         Assert.Equal(0x0001_0001u, configuration.Read(0x68, 4));
 
-        // The system asks; the firmware lets go.
+        // The system asks; the firmware lets go. Both were told that the command register was written before.
         configuration.Write(0x6B, 1, 1);
         Assert.Equal(0x0100_0001u, configuration.Read(0x68, 4));
-        Assert.Equal(1u << 29, configuration.Read(0x6C, 4));
-        configuration.Write(0x6C, 4, 1u << 29);
+        Assert.Equal(3u << 29, configuration.Read(0x6C, 4));
+        configuration.Write(0x6C, 4, 3u << 29);
         Assert.Equal(0u, configuration.Read(0x6C, 4));
+    }
+
+    [Fact]
+    public void Firmware_hears_by_its_own_interrupt_of_causes_and_of_who_owns_the_controller()
+    {
+        using EhciBench bench = new(new() { FirmwareOwned = true });
+        ConfigurationSpace configuration = bench.Controller.Configuration;
+        configuration.Write(0x6C, 4, 0xE000_0000);
+        Assert.False(bench.Controller.WantsSystemManagementInterrupt);
+
+        // A device comes: PCD is cause 2. It shows, and interrupts only where it is enabled; the system's acknowledgement ends it.
+        bench.WriteRegister(EhciOperationalOffsets.ConfigureFlag, 1);
+        bench.Controller.Usb.Ports[0].Plug(new ScriptedDevice());
+        Assert.Equal(1u << 18, configuration.Read(0x6C, 4));
+        Assert.False(bench.Controller.WantsSystemManagementInterrupt);
+        configuration.Write(0x6C, 1, 0b100);
+        Assert.True(bench.Controller.WantsSystemManagementInterrupt);
+        bench.WriteRegister(EhciOperationalOffsets.UsbStatus, 0b100);
+        Assert.False(bench.Controller.WantsSystemManagementInterrupt);
+
+        // Each of the three events of configuration space, alone.
+        foreach ((int enable, Action happens) in ((int, Action)[])
+            [(13, () => configuration.Write(0x6B, 1, 1)), (14, () => bench.Master(false)), (15, () => configuration.Write(0x10, 4, 0xE000_0000))])
+        {
+            configuration.Write(0x6C, 4, 0xE000_0000 | (1u << enable));
+            Assert.False(bench.Controller.WantsSystemManagementInterrupt);
+            happens();
+            Assert.Equal((1u << (enable + 16)) | (1u << enable), configuration.Read(0x6C, 4));
+            Assert.True(bench.Controller.WantsSystemManagementInterrupt);
+        }
+    }
+
+    [Fact]
+    public void A_light_reset_keeps_the_ports_and_is_there_only_where_it_was_built_in()
+    {
+        foreach (bool hasLightReset in (bool[])[true, false])
+        {
+            using EhciBench bench = new(new() { LightReset = hasLightReset });
+            bench.Attach(new ScriptedDevice());
+            bench.WriteRegister(EhciOperationalOffsets.PeriodicListBase, 0x5000);
+            bench.UsbCommand = new() { Run = true, AsyncEnable = false, InterruptThreshold = 1 };
+            bench.UsbCommand = bench.UsbCommand with { LightReset = true };
+            Assert.Equal(hasLightReset ? 0u : 0x5000u, bench.ReadRegister(EhciOperationalOffsets.PeriodicListBase));
+            Assert.Equal(hasLightReset, bench.Status.Halted);
+            Assert.False(bench.UsbCommand.LightReset);
+            Assert.True(bench.Port() is { Enabled: true, Connected: true, Owner: false });
+            Assert.Equal(1u, bench.ReadRegister(EhciOperationalOffsets.ConfigureFlag));
+            Assert.NotNull(bench.Controller.Usb.Find(0));
+        }
     }
 
     [Fact]

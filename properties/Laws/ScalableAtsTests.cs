@@ -93,6 +93,7 @@ public sealed class ScalableAtsTests
                     Execute = read && execute,
                     Privileged = read && privileged,
                     Global = read && (flags & 0x100) != 0,
+                    NonSnooped = read && type == PasidTranslationType.FirstStage,
                 };
                 Assert.Equal(expected, answer);
 

@@ -45,7 +45,7 @@ public sealed class UsbConfigurationTests
             Assert.Equal(endpointCounts, configuration.Interfaces.Select(face => face.Endpoints.Count));
             Assert.Equal(Enumerable.Range(0, endpointCounts.Count), configuration.Interfaces.Select(face => (int)face.Descriptor.Number));
             Assert.All(configuration.Interfaces, face =>
-                Assert.Equal(Enumerable.Range(1, face.Endpoints.Count), face.Endpoints.Select(endpoint => endpoint.Number)));
+                Assert.Equal(Enumerable.Range(1, face.Endpoints.Count), face.Endpoints.Select(endpoint => endpoint.Descriptor.Number)));
 
             // Cut short anywhere, it is refused.
             Assert.All(Enumerable.Range(0, bytes.Length), length =>

@@ -53,6 +53,15 @@ public sealed class UsbDeviceSpecTests
     [InlineData("disk=/nowhere/at/all", "does not exist")]
     [InlineData("disk=x,colour=red", "'disk' has no option 'colour'. It has: speed.")]
     [InlineData("disk=x,speed=warp", "'warp' is no speed")]
+    [InlineData("disk=x,speed=low", "The disk 'x' does not exist.")]
+    [InlineData("keyboard,speed=super", "'keyboard': Keyboards and mice work at low, full and high speed.")]
+    [InlineData("keyboard=\u00E9", "'keyboard': No key of a US keyboard writes '\u00E9' (U+00E9).")]
+    [InlineData("mouse=x", "'mouse' takes nothing behind '='.")]
+    [InlineData("serial,speed=low", "'serial': Serial ports work at full and high speed.")]
+    [InlineData("audio-in=/nowhere/at/all", "The file '/nowhere/at/all' cannot be read")]
+    [InlineData("audio-out=/nowhere/at/all", "The file '/nowhere/at/all' cannot be written")]
+    [InlineData("descriptors=/tmp", "The file '/tmp' cannot be read")]
+    [InlineData("descriptors=/dev/null", "is no recording of a device. Byte 0: this begins neither as a device descriptor")]
     [InlineData("hub=4:()", "'hub' takes nothing behind '='")]
     [InlineData("hub:()", "There are no hubs here.")]
     public void Devices_that_cannot_be_had_are_refused(string text, string problem)
@@ -60,6 +69,64 @@ public sealed class UsbDeviceSpecTests
         using UsbDeviceFactory factory = new(new EventLoop());
         Assert.False(factory.TryCreate(text, out _, out string said));
         Assert.Contains(problem, said, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Every_kind_of_device_can_be_had_and_a_hub_gets_what_is_below_it()
+    {
+        using TemporaryFile disk = new(), sound = new(), descriptors = new();
+        File.WriteAllBytes(disk.Path, new byte[1024]);
+        File.WriteAllBytes(sound.Path, new byte[96]);
+        File.WriteAllBytes(descriptors.Path, Convert.FromHexString("09021900010100803209040000010300000007058103080001"));
+        List<IUsbDevice> below = [];
+        UsbSpeed? hubSpeed = null;
+        UsbDeviceFactory factory = new(new EventLoop())
+        {
+            Hub = (speed, devices) =>
+            {
+                (hubSpeed, below) = (speed, [.. devices]);
+                return new MouseDevice(new EventLoop());
+            },
+        };
+        using (factory)
+        {
+            string all = string.Join(';',
+                $"disk={disk.Path},speed=full", $"uas={disk.Path},speed=super", "keyboard=hello", "mouse", $"audio-in={sound.Path}", "audio-in",
+                "audio-out", "serial", $"descriptors={descriptors.Path}");
+            Assert.True(factory.TryCreate($"hub,speed=full:({all})", out _, out string problem), problem);
+            Assert.Equal(
+                [typeof(MassStorageDevice), typeof(UasDevice), typeof(KeyboardDevice), typeof(MouseDevice), typeof(AudioSourceDevice), typeof(AudioSourceDevice),
+                    typeof(AudioSinkDevice), typeof(SerialDevice), typeof(DescribedDevice)],
+                below.Select(device => device.GetType()));
+            Assert.Equal([UsbSpeed.Full, UsbSpeed.Super, UsbSpeed.High], below[..3].Select(device => device.Speed));
+            Assert.Equal(UsbSpeed.Full, hubSpeed);
+            Assert.Equal(5, ((KeyboardDevice)below[2]).Pending);
+            Assert.All(UsbDeviceFactory.Kinds, kind => Assert.True(UsbDeviceFactory.Knows(kind.Name + "=x")));
+            Assert.All(UsbDeviceFactory.Kinds, kind => Assert.Contains(kind.Name, UsbDeviceFactory.Help, StringComparison.Ordinal));
+        }
+    }
+
+    [Fact]
+    public void What_a_speaker_plays_is_in_its_file()
+    {
+        using TemporaryFile sound = new();
+        EventLoop loop = new();
+        using (UsbDeviceFactory factory = new(loop))
+        {
+            Assert.True(factory.TryCreate($"audio-out={sound.Path},speed=full", out IUsbDevice? device, out string problem), problem);
+            UsbTestHost host = new(device);
+            host.Configure();
+            Assert.True(host.SetInterface(1, 1));
+            host.IsochronousOut(1, [1, 2, 3, 4]);
+            loop.RunFor(5_000_000);
+            host.IsochronousOut(1, [5, 6, 7, 8]);
+            Assert.True(host.SetInterface(1, 0));
+        }
+
+        byte[] heard = File.ReadAllBytes(sound.Path);
+        Assert.Equal([1, 2, 3, 4], heard[..4]);
+        Assert.Equal([5, 6, 7, 8], heard[^4..]);
+        Assert.All(heard[4..^4], sample => Assert.Equal(0, sample));
     }
 
     private static Gen<UsbDeviceSpec> Spec(int depth) =>

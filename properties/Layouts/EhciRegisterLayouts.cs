@@ -46,7 +46,12 @@ public sealed class EhciRegisterLayouts
             ("LightReset", "7"),
             ("ParkCount", "9:8"),
             ("ParkEnable", "11"),
-            ("InterruptThreshold", "23:16"));
+            ("PeriodicPrefetch", "12"),
+            ("AsyncPrefetch", "13"),
+            ("FullySynchronizedPrefetch", "14"),
+            ("PerPortChangeEnable", "15"),
+            ("InterruptThreshold", "23:16"),
+            ("ResumeDuration", "27:24"));
         Check(
             raw => new UsbStatus(raw),
             ("TransferInterrupt", "0"),
@@ -90,15 +95,30 @@ public sealed class EhciRegisterLayouts
         ("TestMode", "19:16"),
         ("WakeOnConnect", "20"),
         ("WakeOnDisconnect", "21"),
-        ("WakeOnOverCurrent", "22"));
+        ("WakeOnOverCurrent", "22"),
+        ("SuspendStatus", "24:23"),
+        ("DeviceAddress", "31:25"));
 
     [Fact]
-    public void The_legacy_capability_has_the_bits_of_the_manual() => Check(
-        raw => new LegacySupport(raw),
-        ("CapabilityId", "7:0"),
-        ("Next", "15:8"),
-        ("FirmwareOwned", "16"),
-        ("SystemOwned", "24"));
+    public void The_legacy_capability_has_the_bits_of_the_manual()
+    {
+        Check(
+            raw => new LegacySupport(raw),
+            ("CapabilityId", "7:0"),
+            ("Next", "15:8"),
+            ("FirmwareOwned", "16"),
+            ("SystemOwned", "24"));
+        Check(
+            raw => new LegacyControl(raw),
+            ("StatusEnables", "5:0"),
+            ("OwnershipEnable", "13"),
+            ("CommandEnable", "14"),
+            ("BarEnable", "15"),
+            ("Causes", "21:16"),
+            ("OwnershipChanged", "29"),
+            ("CommandWritten", "30"),
+            ("BarWritten", "31"));
+    }
 
     [Fact]
     public void Registers_lie_at_the_offsets_of_the_manual()

@@ -110,6 +110,29 @@ public sealed class PciLayouts
     public void Address_translation_says_how_many_invalidations_a_device_takes(int depth, bool aligned, bool global, string reset, string writable) =>
         CheckExtended(new AtsCapability(depth, aligned, global), reset, writable);
 
+    [Fact]
+    public void A_translation_completion_entry_has_its_bits_where_the_protocol_has_them()
+    {
+        LayoutProbe.Check(
+            1,
+            words => new TranslationEntry(new(words[0])),
+            ("Read", "0"), ("Write", "1"), ("UntranslatedOnly", "2"), ("Execute", "3"), ("Privileged", "4"), ("Global", "5"),
+            ("NonSnooped", "10"), ("Size", "11"), ("Address", "63:12"));
+        LayoutProbe.CheckWrites(1, words => new TranslationEntry(new(words[0])));
+    }
+
+    [Theory]
+    [InlineData(4096ul, 0x1234_5000ul, 0x1234_5000ul)]
+    [InlineData(8192ul, 0x1234_4000ul, 0x1234_4800ul)]
+    [InlineData(0x20_0000ul, 0x1220_0000ul, 0x122F_F800ul)]
+    [InlineData(0x4000_0000ul, 0x1_4000_0000ul, 0x1_5FFF_F800ul)]
+    public void The_length_of_a_translation_is_in_the_low_ones_of_its_address(ulong bytes, ulong address, ulong raw)
+    {
+        TranslationCompletion completion = new(TranslationStatus.Success, new(address), bytes, true, false, false) { NonSnooped = true };
+        Assert.Equal(raw | 0x401, completion.Entry.Raw.Value);
+        Assert.Equal(completion, TranslationCompletion.Of(completion.Entry));
+    }
+
     [Theory]
     [InlineData(1u, false, "00010013 01000000 00000001 00000000")]
     [InlineData(0x1234u, true, "00010013 81000000 00001234 00000000")]

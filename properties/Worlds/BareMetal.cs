@@ -18,7 +18,7 @@ internal sealed class BareMetal : IDisposable, IRemappingObserver
         Loop = new();
         Interrupts = new(Loop);
         Cpu = new(new("cpu", Loop, CostModel.Default), Bus, Interrupts, apicId: 3);
-        Unit = profile is null ? null : new(Memory, Interrupts, profile) { Observer = this };
+        Unit = profile is null ? null : new(Memory, Interrupts, profile, Loop) { Observer = this };
         if (Unit is not null)
             Bus.AddWindow(new(UnitAddress), (ulong)Unit.WindowLength, Unit);
         Pci = new(Bus, (IDmaFabric?)Unit ?? new DirectFabric(Memory, Interrupts));

@@ -104,18 +104,24 @@ public sealed class EhciDmaFaultTests
         return total;
     }
 
-    // A little of everything: a periodic list with an interrupt queue, and bulk transfers both ways over a page border.
+    // A little of everything: a periodic list with a stream, a split stream, a node that spans frames, and interrupt
+    // queues at both speeds; and bulk transfers both ways over a page border.
     private static void Work(EhciBench bench)
     {
         int sent = 0;
         ScriptedDevice device = new()
         {
             Address = 1,
-            Gives = (token, _) => token.Endpoint == 3 ? UsbReply.Nak : UsbReply.Data((sent++ & 1) != 0, 512),
+            Gives = (token, _) => token.Endpoint switch
+            {
+                3 => UsbReply.Nak,
+                4 => UsbReply.Data(UsbPid.Data0, 200),
+                _ => UsbReply.Data((sent++ & 1) != 0, 512),
+            },
         };
         bench.Attach(device);
-        uint[] queues = [bench.Take(128), bench.Take(128), bench.Take(128)];
-        uint[] transfers = [bench.Take(64), bench.Take(64), bench.Take(64)];
+        uint[] queues = [bench.Take(128), bench.Take(128), bench.Take(128), bench.Take(128)];
+        uint[] transfers = [bench.Take(64), bench.Take(64), bench.Take(64), bench.Take(64)];
         uint buffer = bench.Take(0x4000, 4096) + 0xF80;
         for (int index = 0; index < 2; index++)
         {
@@ -125,14 +131,47 @@ public sealed class EhciDmaFaultTests
         }
 
         QueueHead interrupt = EhciBench.Queue(1, 3, 8, queues[2], isHead: false, nakReload: 0);
-        bench.Write(queues[2], interrupt with { Horizontal = new() { Terminate = true }, Capabilities = new() { StartMask = 1, Multiplier = 1 } });
-        bench.Transfer(transfers[2], PacketId.In, buffer, 8);
-        bench.Start(queues[2], transfers[2]);
+        bench.Write(queues[2], interrupt with { Horizontal = new() { Type = LinkType.QueueHead, Address = queues[3] }, Capabilities = new() { StartMask = 1, Multiplier = 1 } });
+        QueueHead slow = SplitBench.Queue(9, 3, 8, EndpointSpeed.Full, start: 1, complete: 0b100);
+        bench.Write(queues[3], slow);
+        for (int index = 2; index < 4; index++)
+        {
+            bench.Transfer(transfers[index], index == 2 ? PacketId.In : PacketId.Out, buffer, 8);
+            bench.Start(queues[index], transfers[index]);
+        }
+
+        LinkPointer link = SpanAndStreams(bench, buffer, new() { Type = LinkType.QueueHead, Address = queues[2] });
         for (uint frame = 0; frame < 1024; frame++)
-            bench.Write(EhciBench.FrameList + (4 * frame), new LinkPointer { Type = LinkType.QueueHead, Address = queues[2] });
+            bench.Write(EhciBench.FrameList + (4 * frame), link);
         bench.WriteRegister(EhciOperationalOffsets.PeriodicListBase, EhciBench.FrameList);
         bench.WriteRegister(EhciOperationalOffsets.AsyncListAddress, queues[0]);
         bench.UsbCommand = new() { Run = true, PeriodicEnable = true, AsyncEnable = true, InterruptThreshold = 1 };
         bench.Loop.RunFor(3 * MicroframeNs);
+    }
+
+    private static LinkPointer SpanAndStreams(EhciBench bench, uint buffer, LinkPointer next)
+    {
+        (uint span, uint split, uint stream) = (bench.Take(64), bench.Take(64), bench.Take(128));
+        bench.Write(span, new FrameSpanNode(next, new() { Terminate = true }));
+        bench.Write(split, new SplitIsochronousTransferDescriptor
+        {
+            Next = new() { Type = LinkType.FrameSpan, Address = span },
+            Endpoint = new() { DeviceAddress = 9, HubAddress = 5, HubPort = 1 },
+            Schedule = new() { StartMask = 0b11 },
+            State = new() { Active = true, TotalBytes = 300 },
+            Page0 = new(new(buffer)),
+            Page1 = new() { Page = (buffer & ~0xFFFu) + 0x1000, TransactionCount = 2, Position = SplitPosition.Begin },
+            Back = new() { Terminate = true },
+        });
+        bench.Write(stream, new IsochronousTransferDescriptor
+        {
+            Next = new() { Type = LinkType.SplitIsochronousTransfer, Address = split },
+            Slot0 = new() { Active = true, Length = 200, Offset = 0xF80 },
+            Slot1 = new() { Active = true, Length = 200 },
+            Page0 = new() { Page = buffer & ~0xFFFu, DeviceAddress = 1, Endpoint = 4 },
+            Page1 = new() { Page = (buffer & ~0xFFFu) + 0x1000, In = true, MaxPacketSize = 200 },
+            Page2 = new() { Multiplier = 1 },
+        });
+        return new() { Type = LinkType.IsochronousTransfer, Address = stream };
     }
 }

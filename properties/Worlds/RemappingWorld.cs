@@ -15,10 +15,15 @@ internal sealed class RemappingWorld : IDisposable, IInterruptSink, IRemappingOb
     private bool _wide;
     private uint _ticket;
 
-    public RemappingWorld(HardwareProfile profile, ulong memoryBytes = 64 << 20)
+    public RemappingWorld(HardwareProfile profile, ulong memoryBytes = 64 << 20, EventLoop? loop = null)
+        : this(profile, new PhysicalMemory(memoryBytes), loop)
     {
-        Memory = new(memoryBytes);
-        Unit = new(Memory, this, profile) { Observer = this };
+    }
+
+    public RemappingWorld(HardwareProfile profile, PhysicalMemory memory, EventLoop? loop = null)
+    {
+        Memory = memory;
+        Unit = new(Memory, this, profile, loop) { Observer = this };
     }
 
     public RemappingWorld(string profile)

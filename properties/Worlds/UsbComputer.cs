@@ -41,5 +41,17 @@ internal sealed class UsbComputer : IDisposable
 
     public PciDevice Device { get; }
 
+    /// <summary>What lies in a mapped buffer; here device addresses are memory addresses.</summary>
+    public int ReadInt32(DmaMapping mapping, int offset)
+    {
+        Span<byte> bytes = stackalloc byte[4];
+        Assert.True(_memory.TryRead(new PhysicalAddress(mapping.DeviceAddress.Value) + (ulong)offset, bytes));
+        return BitConverter.ToInt32(bytes);
+    }
+
+    /// <summary>Changes what lies in a mapped buffer.</summary>
+    public void WriteInt32(DmaMapping mapping, int offset, int value) =>
+        Assert.True(_memory.TryWrite(new PhysicalAddress(mapping.DeviceAddress.Value) + (ulong)offset, BitConverter.GetBytes(value)));
+
     public void Dispose() => _memory.Dispose();
 }

@@ -18,7 +18,7 @@ namespace Dma.Devices;
 /// requests so far, read only; 20h the sum of the values of the list. From 1000h on a buffer of 64 KiB. Each command ends
 /// with the interrupt. While one runs, registers stand still.
 /// </remarks>
-public sealed class PagingDevice : PciFunction, IDeviceTlb
+public sealed class PagingDevice : PciFunction
 {
     /// <summary>Where the buffer begins.</summary>
     public const int BufferStart = 0x1000;
@@ -33,7 +33,7 @@ public sealed class PagingDevice : PciFunction, IDeviceTlb
     private const ulong Address = 0x00;
     private const ulong Length = 0x08;
     private const ulong Space = 0x0C;
-    private const ulong Command = 0x10;
+    private const ulong Trigger = 0x10;
     private const ulong Outcome = 0x14;
     private const ulong PageRequests = 0x18;
     private const ulong Sum = 0x20;
@@ -49,7 +49,7 @@ public sealed class PagingDevice : PciFunction, IDeviceTlb
 
     private readonly EventLoop _loop;
     private readonly AtsCapability _ats;
-    private readonly PasidCapability _pasids;
+    private readonly AtsPort _port;
     private readonly PageRequestInterface _pages;
     private readonly ScheduledEvent _step;
     private readonly ScheduledEvent _patienceEnds;
@@ -80,10 +80,10 @@ public sealed class PagingDevice : PciFunction, IDeviceTlb
         _ = AddCapability(new PciExpressCapability(PciExpressType.RootComplexEndpoint));
         _ats = AddCapability(new AtsCapability());
         _pages = new(Dma, AddCapability(new PageRequestCapability(capacity)));
-        _pasids = AddCapability(new PasidCapability());
+        _port = new(Dma, _ats, pasids: AddCapability(new PasidCapability())) { PageResponse = response => _pages.Respond(response) };
         _step = new(Step);
         _patienceEnds = new(() => Finish(PagingOutcome.NoAnswer));
-        ConnectDeviceTlb(this);
+        ConnectDeviceTlb(_port);
     }
 
     private DmaAttributes Attributes => (_space & WithPasid) != 0 ? new() { Pasid = new(_space & 0xF_FFFF) } : default;
@@ -101,7 +101,7 @@ public sealed class PagingDevice : PciFunction, IDeviceTlb
             Address + 4 => _address >> 32,
             Length => _length,
             Space => _space,
-            Command => _command,
+            Trigger => _command,
             Outcome => (uint)_outcome,
             PageRequests => _pageRequests,
             Sum => (uint)_sum,
@@ -142,7 +142,7 @@ public sealed class PagingDevice : PciFunction, IDeviceTlb
             case Space when width == 4:
                 _space = (uint)value & (WithPasid | 0xF_FFFF);
                 break;
-            case Command when width == 4:
+            case Trigger when width == 4:
                 Begin((uint)value);
                 break;
             default:
@@ -150,12 +150,6 @@ public sealed class PagingDevice : PciFunction, IDeviceTlb
                 break;
         }
     }
-
-    /// <inheritdoc/>
-    public DeviceTlbAnswer Invalidate(in DeviceTlbInvalidation request) => DeviceTlbAnswer.Completed;
-
-    /// <inheritdoc/>
-    public void Respond(in PageGroupResponse response) => _pages.Respond(response);
 
     /// <inheritdoc/>
     protected override void OnReset()
@@ -217,31 +211,9 @@ public sealed class PagingDevice : PciFunction, IDeviceTlb
         Iova at = new(isFollow ? _at & ~(NodeBytes - 1ul) : _at);
         Span<byte> piece = isFollow ? node : _buffer.AsSpan((int)_done, (int)Math.Min(_length - _done, 4096 - (uint)at.PageOffset));
         bool write = _command == WriteCommand;
-        if (!_ats.IsEnabled || !_pasids.Permits(Attributes))
+        if ((write ? _port.Write(at, piece, Attributes) : _port.Read(at, piece, Attributes)) != DmaStatus.Success)
         {
-            Finish(PagingOutcome.Refused);
-            return;
-        }
-
-        // What is granted is used at once, so that nothing has to be forgotten later.
-        TranslationCompletion answer = Dma.RequestTranslation(at, write, Attributes);
-        if (answer.Status != TranslationStatus.Success)
-        {
-            Finish(PagingOutcome.Refused);
-            return;
-        }
-
-        if (!(write ? answer.Write : answer.Read))
-        {
-            Ask(at, write);
-            return;
-        }
-
-        Iova target = new(answer.Address.Value + (at.Value & (answer.PageBytes - 1)));
-        DmaAttributes translated = new(AddressType.Translated);
-        if ((write ? Dma.Write(target, piece, translated) : Dma.Read(target, piece, translated)) != DmaStatus.Success)
-        {
-            Finish(PagingOutcome.Refused);
+            AskAfterRefusal(at, write);
             return;
         }
 
@@ -259,6 +231,18 @@ public sealed class PagingDevice : PciFunction, IDeviceTlb
         }
 
         _loop.Schedule(StepNs, _step);
+    }
+
+    // A translation that grants too little is one that the system can repair. Whatever else it was, it cannot.
+    private void AskAfterRefusal(Iova at, bool write)
+    {
+        TranslationCompletion answer = _port.RequestTranslation(at, write, Attributes);
+        if (answer.Status != TranslationStatus.Success)
+            Finish(PagingOutcome.Refused);
+        else if (write ? answer.Write : answer.Read)
+            _loop.Schedule(StepNs, _step);
+        else
+            Ask(at, write);
     }
 
     private void Ask(Iova at, bool write)

@@ -6,8 +6,14 @@ public enum DriverFailure
     /// <summary>It did not.</summary>
     None = 0,
 
-    /// <summary>Registers that no such controller has: nobody answers, or something else does.</summary>
+    /// <summary>Registers that no EHCI controller has: nobody answers, or something else does.</summary>
     NotAnEhciController,
+
+    /// <summary>Registers that no xHCI controller has: nobody answers, or something else does.</summary>
+    NotAnXhciController,
+
+    /// <summary>The controller did not do what it was told, for a reason that only a mistake of the driver explains.</summary>
+    CommandRefused,
 
     /// <summary>The controller did not do in time what its specification promises.</summary>
     ControllerTimeout,
@@ -23,6 +29,12 @@ public enum DriverFailure
 
     /// <summary>The device is a low-speed or full-speed one; its port now belongs to the companion controller.</summary>
     NotHighSpeed,
+
+    /// <summary>The device takes more of the time of a bus than is left.</summary>
+    NoBandwidth,
+
+    /// <summary>More hubs in a row, or more devices, than there may be.</summary>
+    TooManyDevices,
 
     /// <summary>The device did not answer, or stopped answering.</summary>
     NoAnswer,

@@ -25,8 +25,8 @@ public sealed class AtsCapability(int queueDepth = 32, bool pageAligned = true, 
         ? queueDepth
         : throw new ArgumentOutOfRangeException(nameof(queueDepth), "1 to 32 invalidations.");
 
-    /// <summary>What the device does after software has turned it on or off, and after a reset.</summary>
-    public Action? Changed { get; set; }
+    /// <summary>What the device does after software has turned it on or off (false), and when all of the function is reset (true).</summary>
+    public Action<bool>? Changed { get; set; }
 
     /// <summary>Whether the device may ask for translations and use them.</summary>
     public bool IsEnabled => new Bits64(this[Control]).Bit(Enable);
@@ -50,9 +50,9 @@ public sealed class AtsCapability(int queueDepth = 32, bool pageAligned = true, 
     protected internal override void Written(in RegisterWrite write)
     {
         if (write.Offset == Control && (write.Rose(Enable) || write.Fell(Enable)))
-            Changed?.Invoke();
+            Changed?.Invoke(false);
     }
 
     /// <inheritdoc/>
-    protected internal override void OnReset() => Changed?.Invoke();
+    protected internal override void OnReset() => Changed?.Invoke(true);
 }

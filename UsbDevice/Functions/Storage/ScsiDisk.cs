@@ -144,6 +144,14 @@ public sealed class ScsiDisk
         return passed;
     }
 
+    /// <summary>Why the last command failed, for a transport that sends sense data with the status; afterwards it is forgotten.</summary>
+    public Sense TakeSense()
+    {
+        Sense sense = Sense;
+        Sense = Sense.None;
+        return sense;
+    }
+
     private static int LengthOf(ScsiOperation operation) => ((byte)operation >> 5) switch
     {
         0 => 6,

@@ -21,6 +21,9 @@ public readonly record struct Sense(SenseKey Key, byte Code, byte Qualifier = 0,
     /// <summary>INVALID FIELD IN CDB.</summary>
     public static Sense InvalidField => new(SenseKey.IllegalRequest, 0x24);
 
+    /// <summary>LOGICAL UNIT NOT SUPPORTED.</summary>
+    public static Sense UnknownUnit => new(SenseKey.IllegalRequest, 0x25);
+
     /// <summary>POWER ON, RESET, OR BUS DEVICE RESET OCCURRED.</summary>
     public static Sense ResetOccurred => new(SenseKey.UnitAttention, 0x29);
 

@@ -124,4 +124,18 @@ public readonly record struct PortStatusControl(Bits32 Raw)
         get => Raw.Bit(22);
         init => Raw = Raw.With(22, value);
     }
+
+    /// <summary>Bits 24:23, what became of a request to enter link power management: 0 entered, 1 not yet, 2 not supported, 3 error (EHCI 1.1).</summary>
+    public int SuspendStatus
+    {
+        get => (int)Raw.Bits(24, 23);
+        init => Raw = Raw.With(24, 23, (uint)value);
+    }
+
+    /// <summary>Bits 31:25, the device that link power management speaks to (EHCI 1.1).</summary>
+    public int DeviceAddress
+    {
+        get => (int)Raw.Bits(31, 25);
+        init => Raw = Raw.With(31, 25, (uint)value);
+    }
 }

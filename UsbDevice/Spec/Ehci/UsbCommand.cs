@@ -69,10 +69,45 @@ public readonly record struct UsbCommand(Bits32 Raw)
         init => Raw = Raw.With(11, value);
     }
 
+    /// <summary>Bit 12, periodic structures may be read ahead (EHCI 1.1).</summary>
+    public bool PeriodicPrefetch
+    {
+        get => Raw.Bit(12);
+        init => Raw = Raw.With(12, value);
+    }
+
+    /// <summary>Bit 13, asynchronous structures may be read ahead (EHCI 1.1).</summary>
+    public bool AsyncPrefetch
+    {
+        get => Raw.Bit(13);
+        init => Raw = Raw.With(13, value);
+    }
+
+    /// <summary>Bit 14, what was read ahead is checked against memory before it is used (EHCI 1.1).</summary>
+    public bool FullySynchronizedPrefetch
+    {
+        get => Raw.Bit(14);
+        init => Raw = Raw.With(14, value);
+    }
+
+    /// <summary>Bit 15, each port has its own change bit (EHCI 1.1).</summary>
+    public bool PerPortChangeEnable
+    {
+        get => Raw.Bit(15);
+        init => Raw = Raw.With(15, value);
+    }
+
     /// <summary>Bits 23:16, ITC: microframes between interrupts; 1, 2, 4, 8, 16, 32 or 64.</summary>
     public int InterruptThreshold
     {
         get => (int)Raw.Bits(23, 16);
         init => Raw = Raw.With(23, 16, (uint)value);
+    }
+
+    /// <summary>Bits 27:24, HIRD: how long a resume from link power management takes (EHCI 1.1).</summary>
+    public int ResumeDuration
+    {
+        get => (int)Raw.Bits(27, 24);
+        init => Raw = Raw.With(27, 24, (uint)value);
     }
 }

@@ -1,6 +1,9 @@
+using System.Diagnostics.CodeAnalysis;
+
 namespace Dma.UsbDevice.Spec;
 
 /// <summary>wValue of CLEAR_FEATURE and SET_FEATURE for a port of a hub (USB 2.0, hub class feature selectors).</summary>
+[SuppressMessage("Design", "CA1027", Justification = "The values are numbers of features, not flags.")]
 public enum PortFeature : ushort
 {
     /// <summary>PORT_CONNECTION.</summary>

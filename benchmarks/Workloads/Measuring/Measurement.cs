@@ -14,4 +14,12 @@ public sealed record Measurement(string Name, string WorkingSet, double Ns, doub
     /// <summary>The highest ratio that is good; <c>null</c> where no limit is set.</summary>
     [JsonIgnore]
     public double? RatioMax { get; init; }
+
+    /// <summary>How often a guest was left for one operation; the times of such a line are virtual ones. <c>null</c> elsewhere.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? Exits { get; init; }
+
+    /// <summary>How often a processor took posted interrupts in, for one operation; <c>null</c> where exits are.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? Notifications { get; init; }
 }

@@ -19,6 +19,8 @@ internal sealed class BulkOnlyTestHost
 
     public UsbTestHost Usb { get; }
 
+    public int MaxPacket { get; init; } = 512;
+
     /// <summary>How one exchange went.</summary>
     /// <param name="Status">What the status wrapper said, or null where there was none.</param>
     /// <param name="Residue">What was left, as the device says.</param>
@@ -47,9 +49,9 @@ internal sealed class BulkOnlyTestHost
         int sent = 0;
         UsbPid end = UsbPid.Ack;
         if (expected != 0 && isIn)
-            (received, end) = Usb.In(InEndpoint, (int)expected);
+            (received, end) = Usb.In(InEndpoint, (int)expected, MaxPacket);
         else if (expected != 0)
-            (sent, end) = Usb.Out(OutEndpoint, data.Span[..(int)expected]);
+            (sent, end) = Usb.Out(OutEndpoint, data.Span[..(int)expected], MaxPacket);
         if (end == UsbPid.Stall)
             Usb.ClearHalt(isIn ? InEndpoint : OutEndpoint, isIn);
         else
@@ -88,12 +90,12 @@ internal sealed class BulkOnlyTestHost
 
     private (CommandStatus? Status, uint Residue) FetchStatus(uint tag)
     {
-        (byte[] bytes, UsbPid end) = Usb.In(InEndpoint, CommandStatusWrapper.Size);
+        (byte[] bytes, UsbPid end) = Usb.In(InEndpoint, CommandStatusWrapper.Size, MaxPacket);
         if (end == UsbPid.Stall)
         {
             // A halted status pipe is cleared and asked once more.
             Usb.ClearHalt(InEndpoint, isIn: true);
-            (bytes, end) = Usb.In(InEndpoint, CommandStatusWrapper.Size);
+            (bytes, end) = Usb.In(InEndpoint, CommandStatusWrapper.Size, MaxPacket);
         }
 
         if (end != UsbPid.Ack)

@@ -9,7 +9,7 @@ namespace Dma.Properties;
 /// <remarks>Structures and buffers are handed out from low memory upward and never given back.</remarks>
 internal sealed class EhciBench : IDisposable
 {
-    public const ulong MemoryBytes = 64 << 20;
+    private const ulong DefaultMemoryBytes = 64 << 20;
     public const uint FrameList = 0x1000;
 
     private const int Operational = 0x20;
@@ -18,8 +18,9 @@ internal sealed class EhciBench : IDisposable
 
     private uint _free = 0x10_0000;
 
-    public EhciBench(EhciOptions? options = null, Func<IDmaFabric, IDmaFabric>? wrap = null)
+    public EhciBench(EhciOptions? options = null, Func<IDmaFabric, IDmaFabric>? wrap = null, PhysicalMemory? memory = null)
     {
+        Memory = memory ?? new(DefaultMemoryBytes);
         DirectFabric direct = new(Memory, Router);
         Host = new(new SystemBus(Memory), wrap?.Invoke(direct) ?? direct);
         Controller = new(Loop, options ?? new());
@@ -27,7 +28,7 @@ internal sealed class EhciBench : IDisposable
         Master(true);
     }
 
-    public PhysicalMemory Memory { get; } = new(MemoryBytes);
+    public PhysicalMemory Memory { get; }
 
     public EventLoop Loop { get; } = new();
 
@@ -68,7 +69,7 @@ internal sealed class EhciBench : IDisposable
         _free = (uint)((_free + alignment - 1) & ~(alignment - 1));
         uint at = _free;
         _free += (uint)bytes;
-        Assert.True(_free < MemoryBytes);
+        Assert.True(_free < DefaultMemoryBytes);
         return at;
     }
 

@@ -113,6 +113,21 @@ public sealed class EhciPortTests
     }
 
     [Fact]
+    public void A_port_in_a_test_mode_passes_no_packets_and_lights_are_there_only_where_they_were_built_in()
+    {
+        using EhciBench bench = new(new() { PortIndicators = true });
+        bench.Attach(new ScriptedDevice());
+        bench.WritePort(new() { Power = true, Enabled = true, TestMode = 4, Indicator = 2 });
+        Assert.True(bench.Port() is { Enabled: true, TestMode: 4, Indicator: 2 });
+        Assert.Null(bench.Controller.Usb.Find(0));
+        bench.WritePort(new() { Power = true, Enabled = true });
+        Assert.NotNull(bench.Controller.Usb.Find(0));
+        using EhciBench dark = new();
+        dark.WritePort(new() { Power = true, Indicator = 2 });
+        Assert.Equal(0, dark.Port().Indicator);
+    }
+
+    [Fact]
     public void A_port_becomes_enabled_by_the_end_of_a_reset_alone() => Property.Check(
         Generate.Program(
             from kind in Gen.Choose(0, 9)
@@ -170,6 +185,6 @@ public sealed class EhciPortTests
             Assert.True(before.Reset && device.Resets == resets + 1, $"{before} became {after}.");
         Assert.True(!after.Enabled || after is { Connected: true, Power: true, Owner: false, Reset: false });
         Assert.True(!after.Suspend || after.Enabled);
-        Assert.Equal(after is { Enabled: true, Suspend: false }, bench.Controller.Usb.Find(0) is not null);
+        Assert.Equal(after is { Enabled: true, Suspend: false, TestMode: 0 }, bench.Controller.Usb.Find(0) is not null);
     }
 }

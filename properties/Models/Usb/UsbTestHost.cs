@@ -9,19 +9,34 @@ internal sealed class UsbTestHost : IPortOwner
     private const int RetriesMax = 100;
 
     private readonly bool[] _toggles = new bool[32];
+    private readonly int _packet0;
     private readonly byte[] _packet = new byte[UsbBus.PacketMax];
 
-    public UsbTestHost(IUsbDevice device)
+    /// <param name="device">The device.</param>
+    /// <param name="packet0">Bytes in a full packet of endpoint 0, where they are not what the speed says.</param>
+    public UsbTestHost(IUsbDevice device, int? packet0 = null)
+        : this(device, device.Speed, packet0)
     {
-        Bus = new(this, UsbSpeed.High, 1);
+    }
+
+    /// <param name="device">The device.</param>
+    /// <param name="speed">Of the bus.</param>
+    /// <param name="packet0">Bytes in a full packet of endpoint 0, where they are not what the speed says.</param>
+    public UsbTestHost(IUsbDevice device, UsbSpeed speed, int? packet0 = null)
+    {
+        _packet0 = packet0 ?? (device.Speed == UsbSpeed.Super ? 512 : device.Speed == UsbSpeed.Low ? 8 : 64);
+        Bus = new(this, speed, 1);
         Bus.Ports[0].Plug(device);
         Bus.Ports[0].Passes = true;
         device.Reset();
     }
 
+    /// <summary>Talks over a bus that a controller has too; the device answers at address 0.</summary>
+    public UsbTestHost(UsbBus bus) => Bus = bus;
+
     public UsbBus Bus { get; }
 
-    public byte Address { get; private set; }
+    public byte Address { get; set; }
 
     /// <summary>Loses the host's acknowledgement of each IN packet, of so many bytes, for which it says so.</summary>
     public Func<int, bool> LosesAcknowledgement { get; set; } = static _ => false;
@@ -30,9 +45,10 @@ internal sealed class UsbTestHost : IPortOwner
     {
     }
 
-    public void WakeSignalled(UsbPort port)
-    {
-    }
+    public void WakeSignalled(UsbPort port) => Wakes++;
+
+    /// <summary>How often the device signalled wake-up.</summary>
+    public int Wakes { get; private set; }
 
     /// <summary>A whole control transfer.</summary>
     /// <returns>The data, or null where the device stalled.</returns>
@@ -53,7 +69,7 @@ internal sealed class UsbTestHost : IPortOwner
                 toggle = !toggle;
                 received.AddRange(_packet.AsSpan(0, reply.Length));
                 Bus.EndIn(new(UsbPid.In, Address, 0), reply, _packet.AsSpan(0, reply.Length), acknowledged: true);
-                if (reply.Length < 64)
+                if (reply.Length < _packet0)
                     break;
             }
 
@@ -61,9 +77,9 @@ internal sealed class UsbTestHost : IPortOwner
             return reply.Pid == UsbPid.Ack ? [.. received] : null;
         }
 
-        for (int at = 0; at < data.Length; at += 64)
+        for (int at = 0; at < data.Length; at += _packet0)
         {
-            reply = Bus.Out(new(UsbPid.Out, Address, 0), toggle ? UsbPid.Data1 : UsbPid.Data0, data[at..Math.Min(at + 64, data.Length)]);
+            reply = Bus.Out(new(UsbPid.Out, Address, 0), toggle ? UsbPid.Data1 : UsbPid.Data0, data[at..Math.Min(at + _packet0, data.Length)]);
             if (reply.Pid != UsbPid.Ack)
                 return null;
             toggle = !toggle;
@@ -77,6 +93,16 @@ internal sealed class UsbTestHost : IPortOwner
         return [];
     }
 
+    /// <summary>Talks to another device on the same bus for a while.</summary>
+    public T At<T>(byte address, Func<T> talk)
+    {
+        byte mine = Address;
+        Address = address;
+        T result = talk();
+        Address = mine;
+        return result;
+    }
+
     /// <summary>Gives the device an address and its first configuration.</summary>
     public void Configure(byte address = 5)
     {
@@ -88,14 +114,14 @@ internal sealed class UsbTestHost : IPortOwner
 
     /// <summary>Sends data to an endpoint, packet by packet.</summary>
     /// <returns>How many bytes were taken, and the handshake that ended it.</returns>
-    public (int Bytes, UsbPid End) Out(int endpoint, ReadOnlySpan<byte> data, int maxPacket = 512)
+    public (int Bytes, UsbPid End) Out(int endpoint, ReadOnlySpan<byte> data, int maxPacket = 512, ushort stream = 0)
     {
         int done = 0;
         do
         {
             ReadOnlySpan<byte> packet = data[done..Math.Min(done + maxPacket, data.Length)];
             ref bool toggle = ref _toggles[endpoint];
-            UsbReply reply = Bus.Out(new(UsbPid.Out, Address, (byte)endpoint), toggle ? UsbPid.Data1 : UsbPid.Data0, packet);
+            UsbReply reply = Bus.Out(new(UsbPid.Out, Address, (byte)endpoint) { Stream = stream }, toggle ? UsbPid.Data1 : UsbPid.Data0, packet);
             if (reply.Pid is not (UsbPid.Ack or UsbPid.Nyet))
                 return (done, reply.Pid);
             toggle = !toggle;
@@ -107,13 +133,13 @@ internal sealed class UsbTestHost : IPortOwner
 
     /// <summary>Reads from an endpoint until a short packet, a handshake, or as many bytes as asked for.</summary>
     /// <returns>The data, and the handshake that ended it; ACK where nothing went wrong.</returns>
-    public (byte[] Data, UsbPid End) In(int endpoint, int length, int maxPacket = 512)
+    public (byte[] Data, UsbPid End) In(int endpoint, int length, int maxPacket = 512, ushort stream = 0)
     {
         List<byte> data = [];
         int retries = 0;
         while (data.Count < length)
         {
-            UsbToken token = new(UsbPid.In, Address, (byte)endpoint);
+            UsbToken token = new(UsbPid.In, Address, (byte)endpoint) { Stream = stream };
             UsbReply reply = Bus.In(token, _packet);
             if (!reply.IsData)
                 return ([.. data], reply.Pid);
@@ -132,6 +158,60 @@ internal sealed class UsbTestHost : IPortOwner
         }
 
         return ([.. data], UsbPid.Ack);
+    }
+
+    /// <summary>Chooses an alternate setting; all toggles begin anew, which is right for devices with one interface that has any.</summary>
+    public bool SetInterface(int number, int alternate)
+    {
+        bool isDone = Control(new()
+        {
+            Recipient = RequestRecipient.Interface,
+            Request = (byte)StandardRequest.SetInterface,
+            Value = (ushort)alternate,
+            Index = (ushort)number,
+        }) is not null;
+        if (isDone)
+            Array.Clear(_toggles);
+        return isDone;
+    }
+
+    /// <summary>A descriptor of the device, or null where it has none.</summary>
+    public byte[]? Descriptor(DescriptorType type, int index = 0, int length = 4096) => Control(new()
+    {
+        In = true,
+        Request = (byte)StandardRequest.GetDescriptor,
+        Value = (ushort)(((int)type << 8) | index),
+        Length = (ushort)length,
+    });
+
+    /// <summary>A class request to an interface.</summary>
+    /// <returns>The data, or null where the device stalled.</returns>
+    public byte[]? ClassRequest(byte request, int value = 0, int index = 0, int length = 0, byte[]? data = null) => Control(
+        new()
+        {
+            In = data is null && length != 0,
+            Type = RequestType.Class,
+            Recipient = RequestRecipient.Interface,
+            Request = request,
+            Value = (ushort)value,
+            Index = (ushort)index,
+            Length = (ushort)(data?.Length ?? length),
+        },
+        data);
+
+    /// <summary>Sends a packet that nobody acknowledges.</summary>
+    public void IsochronousOut(int endpoint, ReadOnlySpan<byte> data) =>
+        Assert.Equal(UsbPid.None, Bus.Out(new(UsbPid.Out, Address, (byte)endpoint), UsbPid.Data0, data).Pid);
+
+    /// <summary>Fetches a packet and acknowledges nothing.</summary>
+    public (UsbPid Pid, byte[] Data) IsochronousIn(int endpoint)
+    {
+        UsbToken token = new(UsbPid.In, Address, (byte)endpoint);
+        UsbReply reply = Bus.In(token, _packet);
+        byte[] data = _packet[..reply.Length];
+        if (reply.IsData)
+            Bus.EndIn(token, reply, data, acknowledged: false);
+        return (reply.Pid, data);
     }
 
     /// <summary>Clears the halt of an endpoint on both sides.</summary>

@@ -1,52 +1,64 @@
 using Dma.Hal;
+using Dma.Machine;
 using Dma.UsbDevice.Spec;
 
 namespace Dma.Drivers;
 
-/// <summary>A driver for an EHCI controller: bring-up, root ports, control and bulk transfers.</summary>
+/// <summary>A driver for an EHCI controller: bring-up, root ports, and the schedules on which pipes stand.</summary>
 /// <remarks>
 /// It knows its device through <see cref="IDevice"/> alone, so it runs on bare metal and in a virtual machine alike.
-/// One transfer runs at a time. Every wait has an end: what the controller or a device does not do in time becomes a
+/// Every wait has an end, or ends when its pipe is closed: what the controller or a device does not do in time becomes a
 /// <see cref="TransferStatus"/> or a <see cref="DriverException"/>.
 /// </remarks>
-public sealed class EhciDriver
+public sealed class EhciDriver : IUsbHostController
 {
-    /// <summary>The longest transfer in bytes: its chain, however its buffer lies in its pages, fits the descriptors there are.</summary>
-    public const int MaxTransferBytes = 1 << 20;
-
     private const ulong MicroframeNs = 125_000;
     private const ulong MillisecondNs = 1_000_000;
-
-    /// <summary>How long a lost interrupt may go unnoticed.</summary>
-    private const ulong WatchdogNs = 10 * MillisecondNs;
+    private const int AddressMax = 127;
 
     private readonly IDevice _device;
     private readonly EhciRegisters _registers;
-    private readonly EhciMemory _memory;
-    private readonly EhciSchedule _schedule;
     private readonly EhciPorts _ports;
-    private bool _busy;
+    private readonly Gate _starting = new();
+    private readonly bool[] _addresses = new bool[AddressMax + 1];
+    private EhciPeriodicList? _periodicList;
 
-    private EhciDriver(IDevice device, EhciRegisters registers, EhciMemory memory)
+    private EhciDriver(IDevice device, EhciRegisters registers, EhciMemory structures)
     {
         _device = device;
         _registers = registers;
-        _memory = memory;
-        _schedule = new(registers, memory);
+        Structures = structures;
+        Events = new(device, registers);
+        AsyncList = new(registers, structures, Events);
         _ports = new(device.Processor, registers);
     }
 
-    /// <summary>How many root ports there are; they are numbered from 1.</summary>
+    /// <inheritdoc/>
+    public IUsbHostController Controller => this;
+
+    /// <inheritdoc/>
     public int PortCount => _registers.Structure.PortCount;
 
-    /// <summary>Whether the controller stopped by itself; only a new <see cref="Start"/> brings it back.</summary>
-    public bool HasStopped { get; private set; }
+    /// <inheritdoc/>
+    public bool HasStopped => Events.HasStopped;
 
-    /// <summary>Memory for buffers, and their mappings.</summary>
+    /// <inheritdoc/>
     public IDmaSpace Memory => _device.Dma;
 
-    /// <summary>Virtual time, in nanoseconds.</summary>
-    public ulong NowNs => _device.Processor.Loop.NowNs;
+    /// <inheritdoc/>
+    public Processor Processor => _device.Processor;
+
+    /// <inheritdoc/>
+    public Gate AddressZero { get; } = new();
+
+    /// <summary>Where the structures lie that the controller works on.</summary>
+    internal EhciMemory Structures { get; }
+
+    /// <summary>What the controller tells.</summary>
+    internal EhciEvents Events { get; }
+
+    /// <summary>The list of control and bulk queues.</summary>
+    internal EhciAsyncList AsyncList { get; }
 
     /// <summary>Takes the controller over, resets it and starts it with an empty schedule and powered ports.</summary>
     /// <exception cref="DriverException">It is no EHCI controller, does not react, or gets no memory.</exception>
@@ -61,8 +73,8 @@ public sealed class EhciDriver
         registers.Command = registers.Command with { Reset = true };
         await Expect(device, registers, () => !registers.Command.Reset, 250 * MillisecondNs, "did not finish its reset");
 
-        EhciMemory memory = await EhciMemory.Allocate(device.Dma, registers.Capabilities.Addresses64Bit);
-        EhciDriver driver = new(device, registers, memory);
+        EhciMemory structures = await EhciMemory.Allocate(device.Dma, registers.Capabilities.Addresses64Bit);
+        EhciDriver driver = new(device, registers, structures);
         try
         {
             await driver.Run();
@@ -78,81 +90,66 @@ public sealed class EhciDriver
     /// <summary>Stops the controller and gives its memory back. No pipe may be used afterwards.</summary>
     public async ValueTask Stop()
     {
-        HasStopped = true;
+        Events.Stop();
         _registers.Interrupts = default;
         _registers.Command = default;
         if (await Until(_device, 20 * MillisecondNs, () => _registers.Status.Halted))
         {
             _registers.ConfigureFlag = default;
-            (await _memory.Free(_device.Dma)).Require("free the schedule");
+            await Structures.Free();
         }
 
         // A controller that does not halt keeps its memory: given back, it would be written by somebody else's work.
     }
 
-    /// <summary>Lets time pass, in nanoseconds.</summary>
-    public ValueTask Delay(ulong delayNs) => _device.Processor.Delay(delayNs);
-
-    /// <summary>Waits for a device at a root port and resets it, so that it answers at address 0.</summary>
-    /// <param name="port">From 1.</param>
-    /// <exception cref="DriverException">Nothing is there, or it is no high-speed device.</exception>
-    public ValueTask ResetPort(int port) => _ports.Reset(port);
-
-    /// <summary>Opens the control pipe of a device.</summary>
-    /// <param name="device">Its address, 0 to 127.</param>
-    /// <param name="maxPacketSize">Of endpoint 0, in bytes.</param>
-    public EhciPipe OpenControl(int device, int maxPacketSize) => Open(EhciPipe.Control(_memory, device, maxPacketSize));
-
-    /// <summary>Opens the pipe of a bulk endpoint.</summary>
-    /// <param name="device">The device's address, 1 to 127.</param>
-    /// <param name="endpoint">The endpoint's number, 1 to 15.</param>
-    /// <param name="maxPacketSize">In bytes, 1 to 1024.</param>
-    public EhciPipe OpenBulk(int device, int endpoint, int maxPacketSize) =>
-        Open(EhciPipe.Bulk(_memory, device, endpoint, maxPacketSize));
-
-    /// <summary>Closes a pipe; one that is closed stays so.</summary>
-    public async ValueTask Close(EhciPipe pipe)
+    /// <inheritdoc/>
+    /// <exception cref="DriverException">Nothing is there, or it is no high-speed device: that one goes to the companion controller.</exception>
+    public async ValueTask<UsbLocation> ResetPort(int port)
     {
-        if (await TakeOffSchedule(pipe))
-            pipe.Release();
+        await _ports.Reset(port);
+        return new(port, Route: 0, DeviceSpeed.High, Translator: null);
     }
 
-    /// <summary>Makes a pipe usable after a failed transfer, with its data toggle at the start.</summary>
-    /// <remarks>The device's side starts anew when its halt is cleared; that is the caller's request to make.</remarks>
-    public async ValueTask Restart(EhciPipe pipe)
+    /// <inheritdoc/>
+    public async ValueTask<IUsbConnection> Connect(UsbLocation location)
     {
-        if (!await TakeOffSchedule(pipe))
-            return;
-        pipe.Repair();
-        _schedule.Link(pipe);
+        int address = Array.IndexOf(_addresses, false, 1);
+        if (address < 0)
+            throw new DriverException(DriverFailure.TooManyDevices, "All 127 addresses of the bus are taken.");
+        _addresses[address] = true;
+        try
+        {
+            return await EhciConnection.Open(this, location, address);
+        }
+        catch (DriverException)
+        {
+            FreeAddress(address);
+            throw;
+        }
     }
 
-    /// <summary>Makes a request at a control pipe.</summary>
-    /// <param name="pipe">From <see cref="OpenControl"/>.</param>
-    /// <param name="setup">The request; its length is that of the data.</param>
-    /// <param name="data">What the device may reach for the data stage; unused where there is none.</param>
-    /// <param name="timeoutNs">How long it may take, in nanoseconds.</param>
-    public ValueTask<TransferResult> Control(EhciPipe pipe, SetupPacket setup, DmaMapping data, ulong timeoutNs)
+    /// <summary>An address is free for another device.</summary>
+    internal void FreeAddress(int address) => _addresses[address] = false;
+
+    /// <summary>Sees to it that a queue can be built, with a setup packet if it needs one.</summary>
+    internal async ValueTask ReserveQueue()
     {
-        bool hasData = setup.Length != 0;
-        bool isIn = hasData && setup.In;
-        _memory.Write(0, setup);
-        EhciPipe.Stage request = new(PacketId.Setup, new(_memory.SetupAddress), SetupPacket.Size, Toggle: false, IsData: false);
-        EhciPipe.Stage contents = new(isIn ? PacketId.In : PacketId.Out, data.DeviceAddress, setup.Length, Toggle: true, IsData: true);
-        EhciPipe.Stage status = new(isIn ? PacketId.Out : PacketId.In, default, 0, Toggle: true, IsData: false);
-        return Execute(pipe, hasData ? [request, contents, status] : [request, status], timeoutNs);
+        while (!Structures.Has(large: 1, small: 2))
+            await Structures.Reserve(large: 1, small: 2);
     }
 
-    /// <summary>Moves data to or from a bulk endpoint.</summary>
-    /// <param name="pipe">From <see cref="OpenBulk"/>.</param>
-    /// <param name="data">What the device may reach, at most <see cref="MaxTransferBytes"/>.</param>
-    /// <param name="isIn">Whether the device sends.</param>
-    /// <param name="timeoutNs">How long it may take, in nanoseconds.</param>
-    public ValueTask<TransferResult> Bulk(EhciPipe pipe, DmaMapping data, bool isIn, ulong timeoutNs)
+    /// <summary>The list of interrupt queues and isochronous descriptors; it starts when it is first needed.</summary>
+    internal async ValueTask<EhciPeriodicList> PeriodicList()
     {
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(data.Length, MaxTransferBytes);
-        PacketId pid = isIn ? PacketId.In : PacketId.Out;
-        return Execute(pipe, [new(pid, data.DeviceAddress, data.Length, Toggle: false, IsData: true)], timeoutNs);
+        await _starting.Enter();
+        try
+        {
+            return _periodicList ??= await EhciPeriodicList.Start(_device, _registers, Structures, Events);
+        }
+        finally
+        {
+            _starting.Leave();
+        }
     }
 
     private static async ValueTask Expect(IDevice device, EhciRegisters registers, Func<bool> condition, ulong timeoutNs, string failure)
@@ -186,83 +183,5 @@ public sealed class EhciDriver
         await Expect(_device, _registers, () => _registers.Status.AsyncActive, 20 * MillisecondNs, "did not start its schedule");
         _registers.ConfigureFlag = new() { Configured = true };
         await _ports.PowerOn();
-    }
-
-    private EhciPipe Open(EhciPipe pipe)
-    {
-        _schedule.Link(pipe);
-        return pipe;
-    }
-
-    /// <summary>Runs a chain to its end, whatever that is.</summary>
-    private async ValueTask<TransferResult> Execute(EhciPipe pipe, EhciPipe.Stage[] stages, ulong timeoutNs)
-    {
-        if (_busy)
-            throw new InvalidOperationException("One transfer at a time.");
-        if (HasStopped)
-            return new(TransferStatus.ControllerStopped, 0);
-        _busy = true;
-        try
-        {
-            pipe.Submit(stages);
-            TransferStatus status = await WaitForEnd(pipe, NowNs + timeoutNs);
-            if (status == TransferStatus.Completed)
-                pipe.Retire();
-            else
-                await Restart(pipe);
-            return new(HasStopped && status != TransferStatus.Completed ? TransferStatus.ControllerStopped : status, pipe.BytesMoved);
-        }
-        finally
-        {
-            _busy = false;
-        }
-    }
-
-    private async ValueTask<TransferStatus> WaitForEnd(EhciPipe pipe, ulong endNs)
-    {
-        while (true)
-        {
-            // Memory says whether it is done; the interrupt only says that it is worth looking.
-            TransferStatus status = pipe.Examine();
-            if (status != TransferStatus.None)
-                return status;
-            if (HasStopped)
-                return TransferStatus.ControllerStopped;
-            if (NowNs >= endNs)
-                return TransferStatus.TimedOut;
-            _ = await WaitForInterrupt(Math.Min(endNs - NowNs, WatchdogNs));
-        }
-    }
-
-    /// <summary>Waits for an interrupt and acknowledges its causes; a lost one is noticed when time is up.</summary>
-    private async ValueTask<UsbStatus> WaitForInterrupt(ulong timeoutNs)
-    {
-        _ = await _device.Interrupt.Wait(timeoutNs);
-        UsbStatus status = _registers.Status;
-        _registers.Acknowledge(status);
-
-        // A host system error halts the controller; so does the removal of its card, after which all bits read as one.
-        HasStopped |= status.HostSystemError || status.Halted;
-        return status;
-    }
-
-    /// <summary>Takes a queue head off the schedule and waits until the controller has let go of it.</summary>
-    /// <returns>Whether it did; where not, the controller counts as stopped.</returns>
-    private async ValueTask<bool> TakeOffSchedule(EhciPipe pipe)
-    {
-        if (HasStopped || !_schedule.Contains(pipe))
-            return false;
-        _schedule.Unlink(pipe);
-        ulong endNs = NowNs + 10 * WatchdogNs;
-        while (!HasStopped)
-        {
-            // The doorbell clears when it is answered; that also helps where the interrupt is lost.
-            UsbStatus status = await WaitForInterrupt(WatchdogNs);
-            if (status.AsyncAdvance || !_registers.Command.AsyncAdvanceDoorbell)
-                return !HasStopped;
-            HasStopped |= NowNs >= endNs;
-        }
-
-        return false;
     }
 }

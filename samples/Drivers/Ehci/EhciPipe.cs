@@ -1,235 +1,141 @@
+using Dma.Hal;
 using Dma.Machine;
 using Dma.UsbDevice.Spec;
 
 namespace Dma.Drivers;
 
-/// <summary>The way to one endpoint: a queue head, and the chain of transfer descriptors that it works on.</summary>
-/// <remarks>
-/// The queue always ends in an inactive descriptor, the tail, at which the controller waits. New work is written
-/// behind the tail and becomes visible in one store, when the tail itself turns active; the overlay of a queue
-/// head that runs is never touched.
-///
-/// <code>
-/// queue head -> first (was the tail) -> second -> ... -> last -> new tail (inactive)
-///                  \_______ short packet ________________________/
-/// </code>
-/// </remarks>
-public sealed class EhciPipe
+/// <summary>The way to one endpoint: its queue on a list of the schedule, and the transfers that wait for their turn.</summary>
+internal sealed class EhciPipe : IUsbPipe
 {
-    private const int PageBytes = 4096;
-    private const int ErrorsAllowed = 3;
-    private const int NaksAllowed = 4;
-
     private readonly EhciMemory _memory;
-    private readonly List<Element> _chain = [];
-    private int _tail;
-    private int _cursor;
+    private readonly EhciEvents _events;
+    private readonly IEhciList _list;
+    private readonly EhciQueue _queue;
+    private readonly PacketId _pid;
+    private readonly Func<ValueTask>? _clearTranslator;
+    private readonly Action? _closed;
+    private readonly Gate _turn = new();
+    private bool _isClosed;
 
-    private EhciPipe(EhciMemory memory, EndpointCharacteristics endpoint)
+    /// <summary>Opens the pipe: links its queue.</summary>
+    /// <param name="memory">Where structures lie.</param>
+    /// <param name="events">What the controller tells.</param>
+    /// <param name="list">Where the queue stands.</param>
+    /// <param name="queue">The queue.</param>
+    /// <param name="isIn">Whether the device sends.</param>
+    /// <param name="clearTranslator">How a translator is told to forget an unfinished transfer, or null.</param>
+    /// <param name="closed">What to do when it is closed, or null.</param>
+    public EhciPipe(
+        EhciMemory memory, EhciEvents events, IEhciList list, EhciQueue queue, bool isIn, Func<ValueTask>? clearTranslator = null, Action? closed = null)
     {
-        _memory = memory;
-        Endpoint = endpoint;
-        Offset = memory.TakeQueueHead();
-        _tail = NewTail();
-        memory.Write(Offset, new QueueHead
+        (_memory, _events, _list, _queue) = (memory, events, list, queue);
+        (_clearTranslator, _closed) = (clearTranslator, closed);
+        _pid = isIn ? PacketId.In : PacketId.Out;
+        list.Link(queue);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<TransferResult> Transfer(DmaMapping data, ulong timeoutNs)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(data.Length, UsbLimits.TransferBytesMax);
+        return _memory.CanReach(data)
+            ? Execute([new(_pid, data.DeviceAddress, data.Length, Toggle: false, IsData: true)], timeoutNs)
+            : new(new TransferResult(TransferStatus.NotMapped, 0));
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask Restart()
+    {
+        await _turn.Enter();
+        try
         {
-            Horizontal = new() { Terminate = true },
-            Characteristics = endpoint,
-            Capabilities = new() { Multiplier = 1 },
-            Overlay = Waiting,
-        });
-    }
-
-    /// <summary>Bytes in a full packet.</summary>
-    public int MaxPacketSize => Endpoint.MaxPacketSize;
-
-    /// <summary>Where the queue head is, as an offset into the shared memory.</summary>
-    internal int Offset { get; }
-
-    /// <summary>Data bytes that the last transfer moved so far.</summary>
-    internal int BytesMoved { get; private set; }
-
-    private EndpointCharacteristics Endpoint { get; }
-
-    /// <summary>The overlay of a queue that waits at its tail, with the data toggle at the start.</summary>
-    private TransferDescriptor Waiting => new() { Next = LinkTo(_tail), AlternateNext = new() { Terminate = true } };
-
-    /// <summary>A queue head for the head of the list: it serves no endpoint, and its overlay is halted for ever.</summary>
-    internal static EhciPipe Head(EhciMemory memory)
-    {
-        EhciPipe head = new(memory, new() { ReclamationHead = true, Speed = EndpointSpeed.High, MaxPacketSize = 64 });
-        memory.Write(head.Offset + QueueHead.OverlayOffset + TransferDescriptor.TokenOffset, new TransferToken { Halted = true });
-        head.PointTo(head);
-        return head;
-    }
-
-    /// <summary>A queue head for endpoint 0 of a high-speed device; each descriptor brings its data toggle.</summary>
-    internal static EhciPipe Control(EhciMemory memory, int device, int maxPacketSize) => new(memory, new()
-    {
-        DeviceAddress = device,
-        Speed = EndpointSpeed.High,
-        MaxPacketSize = maxPacketSize,
-        ToggleFromDescriptor = true,
-        NakReload = NaksAllowed,
-    });
-
-    /// <summary>A queue head for a bulk endpoint of a high-speed device; it keeps the data toggle itself.</summary>
-    internal static EhciPipe Bulk(EhciMemory memory, int device, int endpoint, int maxPacketSize) => new(memory, new()
-    {
-        DeviceAddress = device,
-        Endpoint = endpoint,
-        Speed = EndpointSpeed.High,
-        MaxPacketSize = maxPacketSize,
-        NakReload = NaksAllowed,
-    });
-
-    /// <summary>Sets the horizontal link.</summary>
-    internal void PointTo(EhciPipe next) =>
-        _memory.Write(Offset, new LinkPointer { Type = LinkType.QueueHead, Address = _memory.Address(next.Offset) });
-
-    /// <summary>Hands a chain to the controller.</summary>
-    /// <param name="stages">At least one; a stage of data longer than a descriptor holds is spread over several.</param>
-    internal void Submit(ReadOnlySpan<Stage> stages)
-    {
-        BytesMoved = 0;
-        _cursor = 0;
-        _chain.Clear();
-        foreach (Stage stage in stages)
-            Spread(stage);
-
-        // The first descriptor lies where the queue waits; the others, and the tail behind them, are new.
-        for (int index = 0; index < _chain.Count; index++)
-            _chain[index] = _chain[index] with { Offset = index == 0 ? _tail : _memory.TakeDescriptor() };
-        _tail = NewTail();
-
-        // From the last to the first: when the first turns active, everything behind it is in place.
-        for (int index = _chain.Count - 1; index >= 0; index--)
-            WriteDescriptor(index);
-    }
-
-    /// <summary>Looks at what the controller wrote back.</summary>
-    /// <returns><see cref="TransferStatus.None"/> while it is not done.</returns>
-    internal TransferStatus Examine()
-    {
-        while (_cursor < _chain.Count)
-        {
-            Element element = _chain[_cursor];
-            TransferToken token = _memory.Read<TransferToken>(element.Offset + TransferDescriptor.TokenOffset);
-            if (token.Active)
-                return TransferStatus.None;
-            int missing = Math.Min(token.TotalBytes, element.Length);
-            if (element.IsData)
-                BytesMoved += element.Length - missing;
-            if (token.Halted)
-                return Classify(token);
-            _cursor = element.IsData && missing != 0 ? AfterShortPacket() : _cursor + 1;
+            if (!_isClosed)
+                await Repair(keepsToggle: false);
         }
-
-        return TransferStatus.Completed;
-    }
-
-    /// <summary>Gives the descriptors of a transfer back that ended well; the queue waits at the tail.</summary>
-    internal void Retire()
-    {
-        foreach (Element element in _chain)
-            _memory.ReturnDescriptor(element.Offset);
-        _chain.Clear();
-    }
-
-    /// <summary>Empties the queue and starts its data toggle anew, as the device does when its halt is cleared.</summary>
-    /// <remarks>The queue head must be off the schedule: the overlay is the controller's as long as it can reach it.</remarks>
-    internal void Repair()
-    {
-        Retire();
-        _memory.Write(Offset + QueueHead.OverlayOffset, Waiting);
-    }
-
-    /// <summary>Gives the structures back; the queue head must be off the schedule.</summary>
-    internal void Release()
-    {
-        Retire();
-        _memory.ReturnDescriptor(_tail);
-        _memory.ReturnQueueHead(Offset);
-    }
-
-    private static TransferStatus Classify(TransferToken token) => token switch
-    {
-        { Babble: true } => TransferStatus.Babble,
-
-        // A stall halts the queue at once; errors halt it when they have used up their count.
-        { ErrorCount: not 0 } => TransferStatus.Stalled,
-        { BufferError: true } => TransferStatus.BufferError,
-        _ => TransferStatus.NoAnswer,
-    };
-
-    private void Spread(Stage stage)
-    {
-        Iova address = stage.Address;
-        int left = stage.Length;
-        do
+        finally
         {
-            int room = TransferDescriptor.BytesMax - address.PageOffset;
-            int step = Math.Min(left, room);
-
-            // A packet must not be split between two descriptors: the first would see a short packet, or babble.
-            if (step < left)
-                step -= step % MaxPacketSize;
-            _chain.Add(new(0, stage.Pid, address, step, stage.Toggle, stage.IsData));
-            left -= step;
-            if (left != 0)
-                address += (ulong)step;
+            _turn.Leave();
         }
-        while (left != 0);
     }
 
-    private void WriteDescriptor(int index)
+    /// <inheritdoc/>
+    public async ValueTask Close()
     {
-        Element element = _chain[index];
-        bool isLast = index == _chain.Count - 1;
-        int alternate = AfterShortPacket();
-        ulong Page(int number) => number == 0 ? element.Address.Value : (element.Address.Page + (ulong)number) * PageBytes;
-        BufferPointer Low(int number) => new(new((uint)Page(number)));
-        Bits32 High(int number) => new((uint)(Page(number) >> 32));
+        if (_isClosed)
+            return;
+        _isClosed = true;
 
-        _memory.Write(element.Offset, new TransferDescriptor(
-            Next: LinkTo(isLast ? _tail : _chain[index + 1].Offset),
-            AlternateNext: LinkTo(alternate == _chain.Count ? _tail : _chain[alternate].Offset),
-            Token: default,
-            Low(0), Low(1), Low(2), Low(3), Low(4),
-            High(0), High(1), High(2), High(3), High(4)));
+        // What runs sees it at the next interrupt, or when the watchdog looks.
+        await _turn.Enter();
+        if (await _list.Unlink(_queue))
+            _queue.Release();
+        _closed?.Invoke();
+        _turn.Leave();
+    }
 
-        // The token last: it is what the controller goes by.
-        _memory.Write(element.Offset + TransferDescriptor.TokenOffset, new TransferToken
+    /// <summary>Runs a chain to its end, whatever that is.</summary>
+    public async ValueTask<TransferResult> Execute(EhciQueue.Stage[] stages, ulong timeoutNs)
+    {
+        await _turn.Enter();
+        try
         {
-            Active = true,
-            PacketId = element.Pid,
-            ErrorCount = ErrorsAllowed,
-            InterruptOnComplete = isLast,
-            TotalBytes = element.Length,
-            DataToggle = element.Toggle,
-        });
+            if (_isClosed)
+                return new(TransferStatus.Canceled, 0);
+            if (_events.HasStopped)
+                return new(TransferStatus.ControllerStopped, 0);
+            int slots = EhciQueue.SlotsFor(stages);
+            while (!_memory.Has(large: 0, slots))
+                await _memory.Reserve(large: 0, slots);
+
+            _queue.Submit(stages);
+            TransferStatus status = await WaitForEnd(_events.After(timeoutNs));
+            if (status == TransferStatus.Completed)
+                _queue.Retire();
+            else
+                await CleanUp(status);
+            return new(_events.HasStopped && status != TransferStatus.Completed ? TransferStatus.ControllerStopped : status, _queue.BytesMoved);
+        }
+        finally
+        {
+            _turn.Leave();
+        }
     }
 
-    /// <summary>Where the chain goes on after a short packet: at the status stage of a control transfer, else behind its end.</summary>
-    private int AfterShortPacket() => _chain[^1].IsData ? _chain.Count : _chain.Count - 1;
-
-    private int NewTail()
+    private async ValueTask<TransferStatus> WaitForEnd(ulong endNs)
     {
-        int tail = _memory.TakeDescriptor();
-        TransferLink nowhere = new() { Terminate = true };
-        _memory.Write(tail, new TransferDescriptor { Next = nowhere, AlternateNext = nowhere });
-        return tail;
+        while (true)
+        {
+            // Memory says whether it is done; the interrupt only says that it is worth looking.
+            TransferStatus status = _queue.Examine();
+            if (status != TransferStatus.None)
+                return status;
+            if (_events.HasStopped)
+                return TransferStatus.ControllerStopped;
+            if (_isClosed)
+                return TransferStatus.Canceled;
+            if (_events.NowNs >= endNs)
+                return TransferStatus.TimedOut;
+            _ = await _events.Next(endNs);
+        }
     }
 
-    private TransferLink LinkTo(int offset) => new() { Address = _memory.Address(offset) };
+    /// <summary>Clears away what a transfer left that did not end well.</summary>
+    private async ValueTask CleanUp(TransferStatus status)
+    {
+        // What a translator still has of it would be taken for the answer to the next one.
+        bool isUnfinished = status is TransferStatus.TimedOut or TransferStatus.Canceled or TransferStatus.NoAnswer;
+        if (isUnfinished && _clearTranslator is not null && !_events.HasStopped)
+            await _clearTranslator();
+        if (!_isClosed)
+            await Repair(keepsToggle: status == TransferStatus.TimedOut);
+    }
 
-    /// <summary>One piece of a transfer.</summary>
-    /// <param name="Pid">The kind of its packets.</param>
-    /// <param name="Address">The device address of the first byte.</param>
-    /// <param name="Length">Bytes; may be 0.</param>
-    /// <param name="Toggle">Whether it starts with DATA1, where descriptors bring the toggle.</param>
-    /// <param name="IsData">Whether its bytes are data, which may come short.</param>
-    internal readonly record struct Stage(PacketId Pid, Iova Address, int Length, bool Toggle, bool IsData);
-
-    private readonly record struct Element(int Offset, PacketId Pid, Iova Address, int Length, bool Toggle, bool IsData);
+    /// <summary>Empties the queue; for that it has to leave the list.</summary>
+    private async ValueTask Repair(bool keepsToggle)
+    {
+        if (!await _list.Unlink(_queue))
+            return;
+        _queue.Repair(keepsToggle);
+        _list.Link(_queue);
+    }
 }

@@ -55,6 +55,15 @@ internal sealed class EhciRegisters
         set => Write(EhciOperationalOffsets.Segment, value);
     }
 
+    /// <summary>The microframe that is on.</summary>
+    public FrameIndex FrameIndex => new(new(Read(EhciOperationalOffsets.FrameIndex)));
+
+    /// <summary>Bits 31:0 of the address of the frame list.</summary>
+    public uint PeriodicListBase
+    {
+        set => Write(EhciOperationalOffsets.PeriodicListBase, value);
+    }
+
     /// <summary>Bits 31:0 of the address of a queue head on the asynchronous list.</summary>
     public uint AsyncListAddress
     {

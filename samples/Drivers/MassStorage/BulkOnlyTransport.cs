@@ -52,22 +52,21 @@ public sealed class BulkOnlyTransport
 
     private readonly UsbDeviceHandle _device;
     private readonly byte _interface;
-    private readonly EndpointDescriptor _in;
-    private readonly EndpointDescriptor _out;
+    private readonly UsbEndpoint _in;
+    private readonly UsbEndpoint _out;
     private readonly CoherentBuffer _memory;
-    private EhciPipe _inPipe;
-    private EhciPipe _outPipe;
+    private IUsbPipe _inPipe;
+    private IUsbPipe _outPipe;
     private uint _tag;
 
-    private BulkOnlyTransport(UsbDeviceHandle device, UsbInterface face, EndpointDescriptor @in, EndpointDescriptor @out, CoherentBuffer memory)
+    private BulkOnlyTransport(
+        UsbDeviceHandle device, UsbInterface face, (UsbEndpoint Endpoint, IUsbPipe Pipe) @in, (UsbEndpoint Endpoint, IUsbPipe Pipe) @out, CoherentBuffer memory)
     {
         _device = device;
         _interface = face.Descriptor.Number;
-        _in = @in;
-        _out = @out;
+        (_in, _inPipe) = @in;
+        (_out, _outPipe) = @out;
         _memory = memory;
-        _inPipe = Open(@in);
-        _outPipe = Open(@out);
     }
 
     /// <summary>Opens the transport of a device that offers it.</summary>
@@ -76,10 +75,8 @@ public sealed class BulkOnlyTransport
     {
         const byte ScsiCommands = 0x06;
         const byte BulkOnly = 0x50;
-        UsbInterface? face = device.Configuration.Interfaces.FirstOrDefault(candidate => candidate.Descriptor is
-        { Class: DeviceClass.MassStorage, Subclass: ScsiCommands, Protocol: BulkOnly, AlternateSetting: 0 });
-        EndpointDescriptor[] bulk = [.. (face?.Endpoints ?? []).Where(IsUsable)];
-        if (face is null || !bulk.Any(endpoint => endpoint.In) || bulk.All(endpoint => endpoint.In))
+        UsbInterface? face = device.Find(DeviceClass.MassStorage, ScsiCommands, BulkOnly);
+        if (face?.Find(TransferType.Bulk, isIn: true) is not { } @in || face.Find(TransferType.Bulk, isIn: false) is not { } @out)
             throw new DriverException(DriverFailure.BadDescriptor, "The device offers no SCSI over bulk-only transport.");
 
         CoherentBuffer memory;
@@ -92,7 +89,19 @@ public sealed class BulkOnlyTransport
             throw new DriverException(DriverFailure.DmaRefused, $"No memory for commands: {refusal.Message}");
         }
 
-        return new(device, face, bulk.First(endpoint => endpoint.In), bulk.First(endpoint => !endpoint.In), memory);
+        IUsbPipe? inPipe = null;
+        try
+        {
+            inPipe = await device.Open(@in);
+            return new(device, face, (@in, inPipe), (@out, await device.Open(@out)), memory);
+        }
+        catch (DriverException)
+        {
+            if (inPipe is not null)
+                await inPipe.Close();
+            (await device.Controller.Memory.FreeCoherent(memory)).Require("free the memory of commands");
+            throw;
+        }
     }
 
     /// <summary>Asks for the highest logical unit; a device that refuses to say has one.</summary>
@@ -112,15 +121,15 @@ public sealed class BulkOnlyTransport
     {
         _tag++;
         WriteCommand(command.Span, data.Length, isIn);
-        TransferResult sent = await _device.Controller.Bulk(_outPipe, Part(CommandOffset, CommandBlockWrapper.Size), isIn: false, StageTimeoutNs);
+        TransferResult sent = await _outPipe.Transfer(Part(CommandOffset, CommandBlockWrapper.Size), StageTimeoutNs);
         if (sent is not { IsCompleted: true, Bytes: CommandBlockWrapper.Size })
             return await Recover(sent.Status);
 
         TransferResult moved = default;
         if (data.Length != 0)
         {
-            EhciPipe pipe = isIn ? _inPipe : _outPipe;
-            moved = await _device.Controller.Bulk(pipe, data, isIn, StageTimeoutNs);
+            IUsbPipe pipe = isIn ? _inPipe : _outPipe;
+            moved = await pipe.Transfer(data, StageTimeoutNs);
             if (moved.Status == TransferStatus.Stalled)
             {
                 // The device ends the data early; its status says what that means.
@@ -141,27 +150,20 @@ public sealed class BulkOnlyTransport
     /// <exception cref="DriverException">It did not come back.</exception>
     public async ValueTask ResetDevice()
     {
-        await _device.Controller.Close(_inPipe);
-        await _device.Controller.Close(_outPipe);
+        await _inPipe.Close();
+        await _outPipe.Close();
         await _device.Reenumerate();
-        _inPipe = Open(_in);
-        _outPipe = Open(_out);
+        _inPipe = await _device.Open(_in);
+        _outPipe = await _device.Open(_out);
     }
 
     /// <summary>Closes the pipes and gives the memory back.</summary>
     public async ValueTask Release()
     {
-        await _device.Controller.Close(_inPipe);
-        await _device.Controller.Close(_outPipe);
+        await _inPipe.Close();
+        await _outPipe.Close();
         (await _device.Controller.Memory.FreeCoherent(_memory)).Require("free the memory of commands");
     }
-
-    // High-speed bulk endpoints have packets of 512 bytes; others would break the cutting of transfers.
-    private static bool IsUsable(EndpointDescriptor endpoint) =>
-        endpoint is { TransferType: TransferType.Bulk, MaxPacketSize: 512, Number: not 0 };
-
-    private EhciPipe Open(EndpointDescriptor endpoint) =>
-        _device.Controller.OpenBulk(_device.Address, endpoint.Number, endpoint.MaxPacketSize);
 
     private DmaMapping Part(int offset, int length) =>
         new(_memory.Mapping.DeviceAddress + (ulong)offset, length, DmaDirection.Bidirectional);
@@ -212,7 +214,7 @@ public sealed class BulkOnlyTransport
     }
 
     private ValueTask<TransferResult> ReceiveStatus() =>
-        _device.Controller.Bulk(_inPipe, Part(StatusOffset, CommandStatusWrapper.Size), isIn: true, StageTimeoutNs);
+        _inPipe.Transfer(Part(StatusOffset, CommandStatusWrapper.Size), StageTimeoutNs);
 
     private CommandStatusWrapper ReadWrapper()
     {

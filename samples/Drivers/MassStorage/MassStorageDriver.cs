@@ -218,7 +218,7 @@ public sealed class MassStorageDriver
                 $"{name} failed: {sense.Key}, {sense.AdditionalCode:X2}h/{sense.AdditionalQualifier:X2}h.");
         }
 
-        await _device.Controller.Delay(NotReadyPauseNs);
+        await _device.Controller.Processor.Delay(NotReadyPauseNs);
     }
 
     private async ValueTask<SenseData> RequestSense(string name)

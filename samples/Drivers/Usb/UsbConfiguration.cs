@@ -3,10 +3,28 @@ using Dma.UsbDevice.Spec;
 
 namespace Dma.Drivers;
 
+/// <summary>An endpoint as the device describes it.</summary>
+/// <param name="Descriptor">What every device says of it.</param>
+/// <param name="Companion">What a SuperSpeed device adds, else zero.</param>
+public sealed record UsbEndpoint(EndpointDescriptor Descriptor, SuperSpeedCompanionDescriptor Companion = default)
+{
+    /// <summary>Whether the device sends.</summary>
+    public bool In => Descriptor.In;
+
+    /// <summary>bEndpointAddress.</summary>
+    public byte Address => Descriptor.Address;
+}
+
 /// <summary>One setting of an interface with its endpoints.</summary>
 /// <param name="Descriptor">What the device says of it.</param>
 /// <param name="Endpoints">Its endpoints, as many as were found.</param>
-public sealed record UsbInterface(InterfaceDescriptor Descriptor, IReadOnlyList<EndpointDescriptor> Endpoints);
+/// <param name="ClassDescriptors">What its class says of it, each with its length and type in front.</param>
+public sealed record UsbInterface(InterfaceDescriptor Descriptor, IReadOnlyList<UsbEndpoint> Endpoints, IReadOnlyList<byte[]> ClassDescriptors)
+{
+    /// <summary>The first endpoint of a kind and direction, or null.</summary>
+    public UsbEndpoint? Find(TransferType type, bool isIn) =>
+        Endpoints.FirstOrDefault(endpoint => endpoint.Descriptor.TransferType == type && endpoint.In == isIn);
+}
 
 /// <summary>A configuration as the device describes it.</summary>
 /// <param name="Descriptor">Its head.</param>
@@ -14,7 +32,7 @@ public sealed record UsbInterface(InterfaceDescriptor Descriptor, IReadOnlyList<
 public sealed record UsbConfiguration(ConfigurationDescriptor Descriptor, IReadOnlyList<UsbInterface> Interfaces)
 {
     /// <summary>Reads a configuration out of bytes that a device sent, and that it may have sent in bad faith.</summary>
-    /// <remarks>Descriptors of unknown types are passed over. None may be shorter than its type asks, or reach beyond the end.</remarks>
+    /// <remarks>Descriptors of unknown types are kept as those of the class. None may be shorter than its type asks, or reach beyond the end.</remarks>
     /// <returns><c>false</c> where the bytes contradict themselves.</returns>
     public static bool TryParse(ReadOnlySpan<byte> bytes, [NotNullWhen(true)] out UsbConfiguration? configuration)
     {
@@ -27,7 +45,8 @@ public sealed record UsbConfiguration(ConfigurationDescriptor Descriptor, IReadO
             return false;
 
         List<UsbInterface> interfaces = [];
-        List<EndpointDescriptor> endpoints = [];
+        List<UsbEndpoint> endpoints = [];
+        List<byte[]> others = [];
         ReadOnlySpan<byte> rest = bytes[head.Length..head.TotalLength];
         while (!rest.IsEmpty)
         {
@@ -39,15 +58,19 @@ public sealed record UsbConfiguration(ConfigurationDescriptor Descriptor, IReadO
             switch ((DescriptorType)descriptor[1])
             {
                 case DescriptorType.Interface when descriptor.Length >= InterfaceDescriptor.Size:
-                    endpoints = [];
-                    interfaces.Add(new(Packed.Read<InterfaceDescriptor>(descriptor[..InterfaceDescriptor.Size]), endpoints));
+                    (endpoints, others) = ([], []);
+                    interfaces.Add(new(Packed.Read<InterfaceDescriptor>(descriptor[..InterfaceDescriptor.Size]), endpoints, others));
                     break;
                 case DescriptorType.Endpoint when descriptor.Length >= EndpointDescriptor.Size:
-                    endpoints.Add(Packed.Read<EndpointDescriptor>(descriptor[..EndpointDescriptor.Size]));
+                    endpoints.Add(new(Packed.Read<EndpointDescriptor>(descriptor[..EndpointDescriptor.Size])));
                     break;
-                case DescriptorType.Interface or DescriptorType.Endpoint:
+                case DescriptorType.SuperSpeedCompanion when descriptor.Length >= SuperSpeedCompanionDescriptor.Size && endpoints.Count != 0:
+                    endpoints[^1] = endpoints[^1] with { Companion = Packed.Read<SuperSpeedCompanionDescriptor>(descriptor[..SuperSpeedCompanionDescriptor.Size]) };
+                    break;
+                case DescriptorType.Interface or DescriptorType.Endpoint or DescriptorType.SuperSpeedCompanion:
                     return false;
                 default:
+                    others.Add(descriptor.ToArray());
                     break;
             }
         }

@@ -1,43 +1,37 @@
 using Dma.Hal;
+using Dma.Machine;
 using Dma.UsbDevice.Spec;
 
 namespace Dma.Drivers;
 
-/// <summary>A high-speed device at a root port: it has an address, its descriptors are read, a configuration is set.</summary>
+/// <summary>A device at a port of a controller or hub: it has an address, its descriptors are read, a configuration is set.</summary>
 public sealed class UsbDeviceHandle
 {
     /// <summary>How long a request may take: what a device has by the USB specification, in nanoseconds.</summary>
     private const ulong RequestTimeoutNs = 5_000_000_000;
 
-    /// <summary>How long a device may need to listen to its new address, in nanoseconds; at least 2 ms.</summary>
-    private const ulong AddressRecoveryNs = 10_000_000;
-
     /// <summary>How often a device that does not answer is reset before it is given up.</summary>
     private const int Attempts = 3;
 
-    /// <summary>Bytes in a full packet of endpoint 0; high speed allows no other.</summary>
-    private const int ControlPacketBytes = 64;
-
     private const int BufferBytes = 4096;
 
-    private readonly EhciDriver _controller;
+    private readonly IUsbHub _hub;
     private readonly int _port;
     private readonly MemoryBuffer _buffer;
-    private EhciPipe _control;
+    private readonly Gate _turn = new();
+    private IUsbConnection? _connection;
 
-    private UsbDeviceHandle(EhciDriver controller, int port, MemoryBuffer buffer)
+    private UsbDeviceHandle(IUsbHub hub, int port)
     {
-        _controller = controller;
-        _port = port;
-        _buffer = buffer;
-        _control = controller.OpenControl(0, ControlPacketBytes);
+        (_hub, _port) = (hub, port);
+        _buffer = hub.Controller.Memory.Allocate(BufferBytes);
     }
 
     /// <summary>The controller that it is connected to.</summary>
-    public EhciDriver Controller => _controller;
+    public IUsbHostController Controller => _hub.Controller;
 
-    /// <summary>Its address on the bus. No hub is driven here, so the number of its root port is free for it.</summary>
-    public int Address => _port;
+    /// <summary>The device as the controller knows it.</summary>
+    public IUsbConnection Connection => _connection ?? throw new InvalidOperationException("The device was let go of.");
 
     /// <summary>What it is.</summary>
     public DeviceDescriptor Descriptor { get; private set; }
@@ -45,13 +39,13 @@ public sealed class UsbDeviceHandle
     /// <summary>Its first configuration, which is set.</summary>
     public UsbConfiguration Configuration { get; private set; } = new(default, []);
 
-    /// <summary>Resets the device at a root port, gives it an address, reads what it is and sets its first configuration.</summary>
-    /// <param name="controller">A controller that runs.</param>
-    /// <param name="port">The root port, from 1.</param>
+    /// <summary>Resets the device at a port, gives it an address, reads what it is and sets its first configuration.</summary>
+    /// <param name="hub">A controller that runs, or a hub below one.</param>
+    /// <param name="port">The port, from 1.</param>
     /// <exception cref="DriverException">Nothing is there, or what is there makes no sense.</exception>
-    public static async ValueTask<UsbDeviceHandle> Enumerate(EhciDriver controller, int port)
+    public static async ValueTask<UsbDeviceHandle> Enumerate(IUsbHub hub, int port)
     {
-        UsbDeviceHandle device = new(controller, port, controller.Memory.Allocate(BufferBytes));
+        UsbDeviceHandle device = new(hub, port);
         try
         {
             await device.Enumerate();
@@ -64,28 +58,40 @@ public sealed class UsbDeviceHandle
         }
     }
 
-    /// <summary>Resets the port and does it all again, for a device that lost its way. Other pipes must be opened anew.</summary>
+    /// <summary>Resets the port and does it all again, for a device that lost its way. Its pipes must be closed before, and opened anew.</summary>
     /// <exception cref="DriverException">The device is gone, or has become another one.</exception>
     public async ValueTask Reenumerate()
     {
         DeviceDescriptor before = Descriptor;
-        await _controller.Close(_control);
-        _control = _controller.OpenControl(0, ControlPacketBytes);
+        await Disconnect();
         await Enumerate();
         if (Descriptor != before)
             throw new DriverException(DriverFailure.BadDescriptor, "After its reset the device says that it is another one.");
     }
 
-    /// <summary>Lets go of the device.</summary>
+    /// <summary>Lets go of the device. Its pipes must be closed before.</summary>
     public async ValueTask Release()
     {
-        await _controller.Close(_control);
-        _controller.Memory.Free(_buffer).Require("free the buffer of a device");
+        await Disconnect();
+        Controller.Memory.Free(_buffer).Require("free the buffer of a device");
     }
+
+    /// <summary>The first interface of a class, or null.</summary>
+    /// <param name="class">The class.</param>
+    /// <param name="subclass">The subclass.</param>
+    /// <param name="protocol">The protocol.</param>
+    public UsbInterface? Find(DeviceClass @class, byte subclass, byte protocol) =>
+        Configuration.Interfaces.FirstOrDefault(candidate =>
+            candidate.Descriptor.Class == @class && candidate.Descriptor.Subclass == subclass
+            && candidate.Descriptor.Protocol == protocol && candidate.Descriptor.AlternateSetting == 0);
+
+    /// <summary>Opens a bulk or interrupt endpoint.</summary>
+    /// <exception cref="DriverException">Its descriptor makes no sense, or there is no bandwidth for it.</exception>
+    public ValueTask<IUsbPipe> Open(UsbEndpoint endpoint) => Connection.Open(endpoint);
 
     /// <summary>Makes a request that has no data.</summary>
     public ValueTask<TransferResult> Request(RequestType type, RequestRecipient recipient, byte request, ushort value, ushort index) =>
-        Transfer(new() { Type = type, Recipient = recipient, Request = request, Value = value, Index = index });
+        Connection.Control.Request(new() { Type = type, Recipient = recipient, Request = request, Value = value, Index = index }, default, RequestTimeoutNs);
 
     /// <summary>Makes a request that the device answers with data.</summary>
     /// <param name="type">Who defined the request.</param>
@@ -97,24 +103,62 @@ public sealed class UsbDeviceHandle
     public async ValueTask<TransferResult> Request(
         RequestType type, RequestRecipient recipient, byte request, ushort value, ushort index, Memory<byte> answer)
     {
-        TransferResult result = await Transfer(new()
+        await _turn.Enter();
+        try
         {
-            In = true,
-            Type = type,
-            Recipient = recipient,
-            Request = request,
-            Value = value,
-            Index = index,
-            Length = (ushort)answer.Length,
-        });
-        _buffer.Read(0, answer.Span[..result.Bytes]);
-        return result;
+            TransferResult result = await Transfer(new()
+            {
+                In = true,
+                Type = type,
+                Recipient = recipient,
+                Request = request,
+                Value = value,
+                Index = index,
+                Length = (ushort)answer.Length,
+            });
+            _buffer.Read(0, answer.Span[..result.Bytes]);
+            return result;
+        }
+        finally
+        {
+            _turn.Leave();
+        }
     }
 
-    /// <summary>Ends the halt of a bulk endpoint on both sides; the data toggles start anew.</summary>
+    /// <summary>Makes a request that brings data to the device.</summary>
+    /// <param name="type">Who defined the request.</param>
+    /// <param name="recipient">Whom it is for.</param>
+    /// <param name="request">Its number.</param>
+    /// <param name="value">A parameter.</param>
+    /// <param name="index">A parameter, for an interface or endpoint its number.</param>
+    /// <param name="data">The data, at most 4096 bytes.</param>
+    public async ValueTask<TransferResult> Send(
+        RequestType type, RequestRecipient recipient, byte request, ushort value, ushort index, ReadOnlyMemory<byte> data)
+    {
+        await _turn.Enter();
+        try
+        {
+            _buffer.Write(0, data.Span);
+            return await Transfer(new()
+            {
+                Type = type,
+                Recipient = recipient,
+                Request = request,
+                Value = value,
+                Index = index,
+                Length = (ushort)data.Length,
+            });
+        }
+        finally
+        {
+            _turn.Leave();
+        }
+    }
+
+    /// <summary>Ends the halt of an endpoint on both sides; the data toggles start anew.</summary>
     /// <param name="pipe">The host's side.</param>
     /// <param name="endpoint">The device's side, bEndpointAddress.</param>
-    public async ValueTask<TransferResult> ClearHalt(EhciPipe pipe, byte endpoint)
+    public async ValueTask<TransferResult> ClearHalt(IUsbPipe pipe, byte endpoint)
     {
         TransferResult result = await Request(
             RequestType.Standard,
@@ -123,9 +167,15 @@ public sealed class UsbDeviceHandle
             (ushort)FeatureSelector.EndpointHalt,
             endpoint);
         if (result.IsCompleted)
-            await _controller.Restart(pipe);
+            await pipe.Restart();
         return result;
     }
+
+    /// <summary>Chooses a setting of an interface. Pipes of the setting before must be closed.</summary>
+    /// <exception cref="DriverException">The device does not take it.</exception>
+    public async ValueTask SetInterface(byte number, byte alternateSetting) => Check(
+        await Request(RequestType.Standard, RequestRecipient.Interface, (byte)StandardRequest.SetInterface, alternateSetting, number),
+        "SET_INTERFACE");
 
     private async ValueTask Enumerate()
     {
@@ -133,13 +183,14 @@ public sealed class UsbDeviceHandle
         {
             try
             {
-                await GiveAddress();
+                await Connect();
                 break;
             }
-            catch (DriverException failure) when (attempt < Attempts && !_controller.HasStopped
+            catch (DriverException failure) when (attempt < Attempts && !Controller.HasStopped
                 && failure.Failure is DriverFailure.NoAnswer or DriverFailure.RequestRefused)
             {
                 // A device that was not ready for the first reset often is for the second.
+                await Disconnect();
             }
         }
 
@@ -151,21 +202,41 @@ public sealed class UsbDeviceHandle
     }
 
     /// <summary>From the reset to an address of its own; only one device of a bus may be at address 0.</summary>
-    private async ValueTask GiveAddress()
+    private async ValueTask Connect()
     {
-        await _controller.ResetPort(_port);
-        await MoveControlPipe(0);
+        await Controller.AddressZero.Enter();
+        try
+        {
+            UsbLocation location = await _hub.ResetPort(_port);
+            _connection = await Controller.Connect(location);
 
-        // The first eight bytes say how large the packets of endpoint 0 are, and fit into one of any size.
-        DeviceDescriptor start = Packed.Read<DeviceDescriptor>(await ReadDescriptor(DescriptorType.Device, 8));
-        if (start.MaxPacketSize0 != ControlPacketBytes)
-            throw new DriverException(DriverFailure.BadDescriptor, $"Endpoint 0 of a high-speed device cannot have packets of {start.MaxPacketSize0} bytes.");
+            // The first eight bytes say how large the packets of endpoint 0 are, and fit into one of any size.
+            DeviceDescriptor start = Packed.Read<DeviceDescriptor>(await ReadDescriptor(DescriptorType.Device, 8));
+            await _connection.SetControlPacketSize(ControlPacketSize(start, location.Speed));
+            await _connection.GiveAddress();
+        }
+        finally
+        {
+            Controller.AddressZero.Leave();
+        }
+    }
 
-        Check(
-            await Request(RequestType.Standard, RequestRecipient.Device, (byte)StandardRequest.SetAddress, (ushort)Address, 0),
-            "SET_ADDRESS");
-        await _controller.Delay(AddressRecoveryNs);
-        await MoveControlPipe(Address);
+    private static int ControlPacketSize(DeviceDescriptor start, DeviceSpeed speed) => (speed, start.MaxPacketSize0) switch
+    {
+        (DeviceSpeed.Low, 8) => 8,
+        (DeviceSpeed.Full, 8 or 16 or 32 or 64) => start.MaxPacketSize0,
+        (DeviceSpeed.High, 64) => 64,
+
+        // SuperSpeed says it as a power of two.
+        (DeviceSpeed.Super, 9) => 512,
+        _ => throw new DriverException(DriverFailure.BadDescriptor, $"Endpoint 0 of a {speed} speed device cannot have packets of size {start.MaxPacketSize0}."),
+    };
+
+    private async ValueTask Disconnect()
+    {
+        if (_connection is { } connection)
+            await connection.Release();
+        _connection = null;
     }
 
     private async ValueTask ReadConfiguration()
@@ -199,22 +270,14 @@ public sealed class UsbDeviceHandle
 
     private async ValueTask<TransferResult> Transfer(SetupPacket setup)
     {
-        if (setup.Length == 0)
-            return await _controller.Control(_control, setup, default, RequestTimeoutNs);
-        DmaMapResult mapped = await _controller.Memory.Map(_buffer, DmaDirection.FromDevice);
+        DmaMapResult mapped = await Controller.Memory.Map(_buffer, setup.In ? DmaDirection.FromDevice : DmaDirection.ToDevice);
         if (!mapped.IsMapped)
             return new(TransferStatus.NotMapped, 0);
-        TransferResult result = await _controller.Control(_control, setup, mapped.Mapping, RequestTimeoutNs);
+        TransferResult result = await Connection.Control.Request(setup, mapped.Mapping, RequestTimeoutNs);
 
         // The device must not reach the buffer while the answer is looked at.
-        (await _controller.Memory.Unmap(mapped.Mapping)).Require("unmap the buffer of a request");
+        (await Controller.Memory.Unmap(mapped.Mapping)).Require("unmap the buffer of a request");
         return result;
-    }
-
-    private async ValueTask MoveControlPipe(int address)
-    {
-        await _controller.Close(_control);
-        _control = _controller.OpenControl(address, ControlPacketBytes);
     }
 
     private static void Check(TransferResult result, string request)

@@ -38,6 +38,7 @@ public static class DmaCommand
             },
             new Audit(terminal),
             new Qtest(terminal),
+            new Serve(terminal),
             new Bench(terminal),
             new Replay(terminal),
         };

@@ -8,6 +8,9 @@ namespace Dma.Lab;
 /// <param name="loop">The time that they live in.</param>
 internal sealed class UsbDeviceFactory(EventLoop loop) : IDisposable
 {
+    private const int RecordingBytesMax = 1 << 16;
+    private const int SoundBytesMax = 64 << 20;
+
     private readonly List<IDisposable> _files = [];
 
     /// <summary>Whether disks may be written; otherwise they are opened for reading only.</summary>
@@ -23,6 +26,13 @@ internal sealed class UsbDeviceFactory(EventLoop loop) : IDisposable
     public static IReadOnlyList<UsbDeviceKind> Kinds { get; } =
     [
         new("disk", "=FILE", "a disk, bulk-only", ["speed"], static (factory, order) => factory.Disk(order)),
+        new("uas", "=FILE", "a disk with USB attached SCSI too", ["speed"], static (factory, order) => factory.Uas(order)),
+        new("keyboard", "[=TEXT]", "a keyboard; it types the text", ["speed"], static (factory, order) => factory.Keyboard(order)),
+        new("mouse", "", "a mouse", ["speed"], static (factory, order) => factory.Mouse(order)),
+        new("audio-in", "[=FILE]", "a microphone that hears the samples of the file, or a tone", ["speed"], static (factory, order) => factory.AudioIn(order)),
+        new("audio-out", "[=FILE]", "a speaker; what it plays goes to the file", ["speed"], static (factory, order) => factory.AudioOut(order)),
+        new("serial", "", "a serial port that sends all back", ["speed"], static (factory, order) => factory.Serial(order)),
+        new("descriptors", "=FILE", "a device that enumerates as recorded; ,report=FILE for each HID interface", ["speed", "report"], static (_, order) => Recorded(order)),
         new(UsbDeviceSpec.Hub, ":(DEVICE;…)", "a hub with devices at its ports", ["speed"], static (factory, order) => factory.CreateHub(order)),
     ];
 
@@ -94,6 +104,66 @@ internal sealed class UsbDeviceFactory(EventLoop loop) : IDisposable
         : throw new UsbDeviceException("There are no hubs here.");
 
     private MassStorageDevice Disk(UsbDeviceOrder order) => new(Open(order.Argument), speed: order.Speed);
+
+    private UasDevice Uas(UsbDeviceOrder order) => new(Open(order.Argument), speed: order.Speed);
+
+    private KeyboardDevice Keyboard(UsbDeviceOrder order)
+    {
+        KeyboardDevice keyboard = new(loop, order.Speed);
+        keyboard.Type(order.Argument);
+        return keyboard;
+    }
+
+    private MouseDevice Mouse(UsbDeviceOrder order) => new(loop, order.Speed);
+
+    private AudioSourceDevice AudioIn(UsbDeviceOrder order) =>
+        new(loop, order.Argument.Length == 0 ? new SineWave() : new PcmClip(ReadAll(order.Argument, SoundBytesMax)), speed: order.Speed);
+
+    private AudioSinkDevice AudioOut(UsbDeviceOrder order)
+    {
+        AudioOptions options = new();
+        return new(loop, order.Argument.Length == 0 ? new PcmRecording(options.FrameBytes, bytesMax: 0) : Record(order.Argument, options.FrameBytes), options, order.Speed);
+    }
+
+    private SerialDevice Serial(UsbDeviceOrder order) => new(loop, order.Speed, loopsBack: true);
+
+    private static DescribedDevice Recorded(UsbDeviceOrder order)
+    {
+        byte[] recording = ReadAll(order.Argument, RecordingBytesMax);
+        byte[][] reports = [.. order.All("report").Select(static path => ReadAll(path, RecordingBytesMax))];
+        return RecordedDescriptors.TryRead(recording, reports, out RecordedDescriptors? recorded, out string problem)
+            ? new(recorded, order.NamesSpeed ? order.Speed : null)
+            : throw new UsbDeviceException($"'{order.Argument}' is no recording of a device. {problem}");
+    }
+
+    private PcmFile Record(string path, int frameBytes)
+    {
+        try
+        {
+            PcmFile file = new(path, frameBytes);
+            _files.Add(file);
+            return file;
+        }
+        catch (Exception refusal) when (refusal is IOException or UnauthorizedAccessException)
+        {
+            throw new UsbDeviceException($"The file '{path}' cannot be written: {refusal.Message}", refusal);
+        }
+    }
+
+    private static byte[] ReadAll(string path, int bytesMax)
+    {
+        try
+        {
+            FileInfo file = new(path);
+            if (file.Exists && file.Length > bytesMax)
+                throw new UsbDeviceException($"The file '{path}' has {file.Length} bytes, more than {bytesMax}.");
+            return File.ReadAllBytes(path);
+        }
+        catch (Exception refusal) when (refusal is IOException or UnauthorizedAccessException)
+        {
+            throw new UsbDeviceException($"The file '{path}' cannot be read: {refusal.Message}", refusal);
+        }
+    }
 
     private FileDiskImage Open(string path)
     {

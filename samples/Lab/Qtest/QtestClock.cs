@@ -34,19 +34,30 @@ internal sealed class QtestClock
     /// <summary>When the next event is due, in nanoseconds of virtual time; null where none is planned.</summary>
     public ulong? NextDueNs => _loop.NextDueNs;
 
+    /// <summary>How far virtual time may be behind the wall clock and still make it up, in nanoseconds.</summary>
+    public ulong LagMaxNs { get; init; }
+
     /// <summary>How long the next event is away on the wall clock; null where nothing happens by itself.</summary>
-    public TimeSpan? UntilNext =>
-        _wall is null || NextDueNs is not { } due ? null : TimeSpan.FromMicroseconds((Math.Max(due, NowNs) - NowNs) / 1000);
+    public TimeSpan? UntilNext
+    {
+        get
+        {
+            if (_wall is null || NextDueNs is not { } due)
+                return null;
+            ulong now = WallNs(_wall);
+            return TimeSpan.FromMicroseconds((Math.Max(due, now) - now) / 1000);
+        }
+    }
 
     /// <summary>Brings virtual time up to the wall clock. A machine that is slower than that loses the time that it cannot make up.</summary>
     public void CatchUp()
     {
         if (_wall is null)
             return;
-        ulong target = (ulong)Math.Max((_wall.Elapsed.Ticks * 100) + _aheadNs, (long)NowNs);
+        ulong target = WallNs(_wall);
         long giveUp = Stopwatch.GetTimestamp() + (long)(CatchUpTime.TotalSeconds * Stopwatch.Frequency);
-        if (!MoveTo(target, () => Stopwatch.GetTimestamp() > giveUp))
-            _aheadNs -= (long)(target - NowNs);
+        if (!MoveTo(target, () => Stopwatch.GetTimestamp() > giveUp) && target - NowNs > LagMaxNs)
+            _aheadNs -= (long)(target - NowNs - LagMaxNs);
     }
 
     /// <summary>Moves virtual time forward, with all that is due meanwhile, as far as one turn goes.</summary>
@@ -62,6 +73,9 @@ internal sealed class QtestClock
         _aheadNs += (long)(NowNs - before);
         return reached;
     }
+
+    // What virtual time would be now; it never goes back.
+    private ulong WallNs(Stopwatch wall) => (ulong)Math.Max((wall.Elapsed.Ticks * 100) + _aheadNs, (long)NowNs);
 
     private bool MoveTo(ulong timeNs, Func<bool> stop)
     {

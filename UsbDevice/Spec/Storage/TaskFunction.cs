@@ -1,0 +1,28 @@
+namespace Dma.UsbDevice.Spec;
+
+/// <summary>TASK MANAGEMENT FUNCTION (USB attached SCSI, information units).</summary>
+#pragma warning disable CA1027 // The codes look like flags and are none.
+public enum TaskFunction : byte
+{
+    /// <summary>ABORT TASK: the one whose tag is given.</summary>
+    AbortTask = 1,
+
+    /// <summary>ABORT TASK SET: all of this host.</summary>
+    AbortTaskSet = 2,
+
+    /// <summary>CLEAR TASK SET: all.</summary>
+    ClearTaskSet = 4,
+
+    /// <summary>LOGICAL UNIT RESET.</summary>
+    LogicalUnitReset = 8,
+
+    /// <summary>I_T NEXUS RESET.</summary>
+    NexusReset = 16,
+
+    /// <summary>QUERY TASK: is the one whose tag is given there?</summary>
+    QueryTask = 128,
+
+    /// <summary>QUERY TASK SET: is any there?</summary>
+    QueryTaskSet = 129,
+}
+#pragma warning restore CA1027

@@ -1,0 +1,276 @@
+using Dma.Devices;
+using Dma.Hal;
+using Dma.Iommu;
+using Dma.Iommu.Spec;
+using Dma.Machine;
+using Dma.Vmm;
+using FsCheck;
+using FsCheck.Fluent;
+
+namespace Dma.Properties;
+
+/// <summary>Memory that comes when it is touched is memory: whoever touches it, whatever has to go meanwhile.</summary>
+public sealed class LazyMemoryTests
+{
+    private const uint ReadCommand = 1, WriteCommand = 2, FollowCommand = 3;
+
+    private enum What
+    {
+        Load,
+        Store,
+        DeviceRead,
+        DeviceWrite,
+        Both,
+        Pin,
+    }
+
+    public static TheoryData<string> Units => ["friendly-scalable", "hostile-scalable"];
+
+    [Theory]
+    [MemberData(nameof(Units))]
+    public void No_byte_is_lost_or_changed_however_pages_come_and_go(string profile) => Property.Check(
+        from frames in Gen.Choose(LazyMemory.FramesMin, 40)
+        from steps in (from what in Gen.Elements(Enum.GetValues<What>())
+                       from page in Gen.Choose(0, 100)
+                       from offset in Gen.Choose(0, 4095)
+                       from length in Gen.Choose(1, 12_000)
+                       from seed in Gen.Choose(0, int.MaxValue - 1)
+                       select (what, address: ((ulong)page << 12) + (ulong)offset, length, seed)).ArrayOf(40)
+        select (frames, steps),
+        given =>
+        {
+            using LazyWorld world = new(HardwareProfile.Named(profile), given.frames);
+            byte[] model = new byte[LazyWorld.GuestBytes];
+            world.Host.Loop.Run(async () =>
+            {
+                foreach ((What what, ulong address, int length, int seed) in given.steps)
+                {
+                    await Take(world, model, what, address, length, seed);
+                    Assert.InRange(world.Lazy.ResidentPages, 0, given.frames);
+                    Assert.InRange(world.Lazy.DevicePages, 0, given.frames / 2);
+                    Assert.Equal((ulong)world.Lazy.ResidentPages, world.Host.Frames.CountOf(world.Machine.Owner));
+                }
+
+                byte[] all = new byte[512 << 10];
+                Assert.True(world.Machine.Cpu.TryRead(new(0), all));
+                Assert.True(all.AsSpan().SequenceEqual(model.AsSpan(0, all.Length)));
+                await world.Destroy();
+            });
+        },
+        4);
+
+    [Theory]
+    [MemberData(nameof(Units))]
+    public void A_process_of_a_guest_shares_its_address_space_with_a_device_while_the_host_takes_pages_away(string profile)
+    {
+        using LazyWorld world = new(HardwareProfile.Named(profile), LazyMemory.FramesMin);
+        world.Host.Loop.Run(async () =>
+        {
+            GuestProcess process = new(world.Machine.Cpu, new(0x10_0000));
+            Pasid pasid = new(3);
+            LazyDevice device = world.Assignment.Lazy!;
+            Assert.Equal(DmaRefusal.BadRange, await device.Share(pasid, new(LazyWorld.GuestBytes), process));
+            Assert.Equal(DmaRefusal.None, await device.Share(pasid, process.Root, process));
+
+            // A list of 100 nodes, a page and more apart: far more than there are frames.
+            for (ulong node = 0; node < 100; node++)
+            {
+                process.Store(Node(node), node == 99 ? 0 : Node(node + 1));
+                process.Store(Node(node) + 8, node * node);
+            }
+
+            for (int round = 0; round < 3; round++)
+            {
+                world.Begin(FollowCommand, Node(0), 1000, pasid);
+                Assert.Equal(PagingOutcome.Done, await world.End());
+                Assert.Equal(328_350ul, world.Sum);
+            }
+
+            Assert.NotEqual(0ul, device.TakenBack);
+            Assert.NotEqual(0ul, world.Lazy.PagedOut);
+
+            // A page that only the device has touched so far is the process's.
+            world.PutBuffer([1, 2, 3, 4, 5, 6, 7, 8]);
+            world.Begin(WriteCommand, 0x1234_5670, 8, pasid);
+            Assert.Equal(PagingOutcome.Done, await world.End());
+            Assert.Equal(0x0807_0605_0403_0201ul, process.Load(0x1234_5670));
+
+            // What the guest takes away and says so, the device does not reach.
+            process.Remove(0x1234_5000);
+            process.IsClosed = true;
+            Assert.Equal(DmaRefusal.None, await device.Invalidate(pasid, new(0x1234_5000), 4096));
+            world.Begin(ReadCommand, 0x1234_5670, 8, pasid);
+            Assert.Equal(PagingOutcome.InvalidRequest, await world.End());
+            Assert.Equal(DmaRefusal.None, await device.Unshare(pasid));
+            Assert.Equal(DmaRefusal.NotMapped, await device.Unshare(pasid));
+            Assert.Equal(DmaRefusal.NotMapped, await device.Invalidate(pasid, new(0x1234_5000), 4096));
+            world.Begin(ReadCommand, Node(0), 8, pasid);
+            Assert.Equal(PagingOutcome.Refused, await world.End());
+            await world.Destroy();
+        });
+
+        static ulong Node(ulong number) => 0x7F00_0000_0000 + (number * 0x1_3000);
+    }
+
+    [Fact]
+    public void A_device_that_goes_back_in_the_middle_of_its_work_leaves_no_frame_behind()
+    {
+        using LazyWorld world = new(HardwareProfile.Named("friendly-scalable"), 32);
+        world.Host.Loop.Run(async () =>
+        {
+            for (ulong delay = 0; delay < 20_000; delay += 2_500)
+            {
+                world.Begin(WriteCommand, 0x1000, 60_000);
+                await world.Host.Cpu.Processor.Delay(delay);
+                Assert.True((await world.Assignment.TakeBack()).IsDone);
+                Assert.Equal(0, world.Lazy.DevicePages);
+                Assert.True((await world.Assignment.Assign(world.Machine, new(0, 4, 0))).IsDone);
+                world.Machine.Pci.WriteConfiguration(new(0, 4, 0), PciOffset.Command, 2, (uint)(PciCommand.BusMaster | PciCommand.MemorySpace));
+            }
+
+            world.Begin(WriteCommand, 0x1000, 60_000);
+            Assert.Equal(PagingOutcome.Done, await world.End());
+            await world.Destroy();
+        });
+    }
+
+    [Fact]
+    public void What_is_no_memory_of_the_VM_is_not_supplied()
+    {
+        using LazyWorld world = new(HardwareProfile.Named("friendly-scalable"), 32);
+        world.Host.Loop.Run(async () =>
+        {
+            foreach (ulong address in (ulong[])[LazyWorld.GuestBytes, 0xFED9_0000, 1ul << 47])
+            {
+                world.Begin(ReadCommand, address, 8);
+                Assert.Equal(PagingOutcome.InvalidRequest, await world.End());
+            }
+
+            Assert.Equal(ulong.MaxValue, world.Machine.Cpu.Load(new(LazyWorld.GuestBytes), 8));
+            Assert.Equal(0, world.Lazy.ResidentPages);
+            await world.Destroy();
+        });
+    }
+
+    private static async Task Take(LazyWorld world, byte[] model, What what, ulong address, int length, int seed)
+    {
+        Memory<byte> there = model.AsMemory((int)address, length);
+        byte[] bytes = new byte[length];
+        switch (what)
+        {
+            case What.Load:
+                Assert.True(world.Machine.Cpu.TryRead(new(address), bytes));
+                Assert.True(there.Span.SequenceEqual(bytes));
+                break;
+            case What.Store:
+                new Random(seed).NextBytes(there.Span);
+                Assert.True(world.Machine.Cpu.TryWrite(new(address), there.Span));
+                break;
+            case What.DeviceRead:
+                world.Begin(ReadCommand, address, (uint)length);
+                Assert.Equal(PagingOutcome.Done, await world.End());
+                Assert.True(there.Span.SequenceEqual(world.GetBuffer(length)));
+                break;
+            case What.DeviceWrite:
+                new Random(seed).NextBytes(there.Span);
+                world.PutBuffer(there.Span);
+                world.Begin(WriteCommand, address, (uint)length);
+                Assert.Equal(PagingOutcome.Done, await world.End());
+                break;
+            case What.Both:
+                await TakeBoth(world, model, address, length, seed);
+                break;
+            default:
+                // Mapped for the device the other way, which pins; where that is too much it is refused.
+                HypercallResult mapped = await world.Machine.Cpu.Call(Hypercall.MapDma, new SourceId(0, 4, 0).Value, address, (ulong)length, 3);
+                Assert.Contains(mapped.Refusal, (DmaRefusal[])[DmaRefusal.None, DmaRefusal.Exhausted]);
+                if (mapped.Refusal == DmaRefusal.None)
+                    Assert.Equal(DmaRefusal.None, (await world.Machine.Cpu.Call(Hypercall.UnmapDma, new SourceId(0, 4, 0).Value, mapped.Value, (ulong)length)).Refusal);
+                break;
+        }
+    }
+
+    // The device writes, and while it does the processor touches pages all over the rest of memory.
+    private static async Task TakeBoth(LazyWorld world, byte[] model, ulong address, int length, int seed)
+    {
+        Random random = new(seed);
+        random.NextBytes(model.AsSpan((int)address, length));
+        world.PutBuffer(model.AsSpan((int)address, length));
+        world.Begin(WriteCommand, address, (uint)length);
+        for (int touch = 0; touch < 40; touch++)
+        {
+            int at = (128 << 12) + random.Next(1 << 20);
+            byte value = (byte)random.Next();
+            model[at] = value;
+            world.Machine.Cpu.Store(new((ulong)at), 1, value);
+            await world.Host.Cpu.Processor.Delay(500);
+        }
+
+        Assert.Equal(PagingOutcome.Done, await world.End());
+    }
+
+    /// <summary>A process of a guest: its page table is in guest-physical memory, frames are handed out upwards.</summary>
+    private sealed class GuestProcess : IPageSupplier
+    {
+        private readonly ICpu _cpu;
+        private GuestPhysicalAddress _next;
+
+        public GuestProcess(ICpu cpu, GuestPhysicalAddress first)
+        {
+            (_cpu, _next) = (cpu, first);
+            Root = Frame();
+        }
+
+        public GuestPhysicalAddress Root { get; }
+
+        public bool IsClosed { get; set; }
+
+        public async ValueTask<PageResponseCode> Supply(PageRequestGroup group)
+        {
+            await _cpu.Processor.Delay(1_000);
+            if (IsClosed)
+                return PageResponseCode.InvalidRequest;
+            foreach (PageRequestDescriptor page in group.Pages)
+                _ = Place(page.Address.Value, create: true);
+            return PageResponseCode.Success;
+        }
+
+        public void Store(ulong address, ulong value) => _cpu.Store(At(address), 8, value);
+
+        public ulong Load(ulong address) => _cpu.Load(At(address), 8);
+
+        public void Remove(ulong address) => _cpu.Store(Place(address, create: false), 8, 0);
+
+        private GuestPhysicalAddress At(ulong address)
+        {
+            FirstStageEntry leaf = new(new(_cpu.Load(Place(address, create: true), 8)));
+            return new GuestPhysicalAddress(leaf.Address.Value) + (address & 0xFFF);
+        }
+
+        private GuestPhysicalAddress Place(ulong address, bool create)
+        {
+            GuestPhysicalAddress table = Root;
+            for (int level = 4; ; level--)
+            {
+                GuestPhysicalAddress place = table + ((address >> (3 + (9 * level)) & 0x1FF) * 8);
+                FirstStageEntry entry = new(new(_cpu.Load(place, 8)));
+                if (!entry.Present && create)
+                {
+                    entry = new() { Present = true, Writable = true, User = true, Address = new(Frame().Value) };
+                    _cpu.Store(place, 8, entry.Raw.Value);
+                }
+
+                if (level == 1)
+                    return place;
+                table = new(entry.Address.Value);
+            }
+        }
+
+        private GuestPhysicalAddress Frame()
+        {
+            GuestPhysicalAddress frame = _next;
+            _next += 4096;
+            return frame;
+        }
+    }
+}

@@ -1,0 +1,17 @@
+using Dma.Machine;
+
+namespace Dma.Devices;
+
+/// <summary>A device that says of an address that it was translated, and never asked (AT = 10).</summary>
+public sealed class TranslationForger : RogueDevice
+{
+    /// <summary>A device that can translate for itself, as far as its capability says.</summary>
+    public TranslationForger() => _ = AddCapability(new AtsCapability());
+
+    /// <inheritdoc/>
+    public override string Habit => "writes memory of its neighbour as an address that it translated";
+
+    /// <inheritdoc/>
+    public override DmaStatus Misbehave(in RogueTarget target) =>
+        WriteMark(Dma, target.NeighbourMemory.Value, new(AddressType.Translated));
+}

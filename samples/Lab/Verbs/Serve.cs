@@ -1,0 +1,133 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+using Dma.Hal;
+using Dma.Iommu;
+using Dma.Machine;
+using Dma.UsbDevice;
+
+namespace Dma.Lab;
+
+/// <summary><c>dma serve</c>: a USB controller as a PCI device of somebody else's virtual machine, by the vfio-user protocol.</summary>
+internal sealed class Serve : Verb
+{
+    private readonly Option<string> _socket = new("--socket")
+    {
+        Description = "Listen here, for one client after the other, until a signal ends it.",
+        HelpName = "PATH",
+        Required = true,
+    };
+
+    private readonly Option<string> _usb = new("--usb")
+    {
+        Description = $"The controller: {string.Join(", ", UsbControllers.Names)}.",
+        HelpName = "KIND",
+        DefaultValueFactory = static _ => UsbControllers.Ehci,
+    };
+
+    private readonly Option<string[]> _device = new("--device")
+    {
+        Description = $"Repeatable; each goes to the next port of the controller. {UsbDeviceFactory.Help}",
+        HelpName = "DEVICE",
+    };
+
+    private readonly Option<bool> _writable = new("--writable")
+    {
+        Description = "Let disks be written; otherwise they are opened for reading only.",
+    };
+
+    private readonly Option<string> _profile = new("--profile")
+    {
+        Description = $"The remapping unit between the controller and the client's memory: {string.Join(", ", HardwareProfile.Names)}.",
+        HelpName = "NAME",
+        DefaultValueFactory = static _ => "friendly",
+    };
+
+    /// <summary>The verb.</summary>
+    public Serve(Terminal terminal)
+        : base("serve", "Offer a USB controller as a PCI device over a Unix socket (vfio-user), as QEMU 10.1 and later can use it.", terminal)
+    {
+        _ = _usb.AcceptOnlyFromAmong([.. UsbControllers.Names]);
+        _profile.Validators.Add(CheckProfile);
+        foreach (Option option in (Option[])[_socket, _usb, _device, _writable, _profile])
+            Add(option);
+    }
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<string> Examples =>
+    [
+        "serve --socket /tmp/usb.sock --usb ehci --device disk=disk.img",
+        "serve --socket /tmp/usb.sock --device disk=disk.img --device keyboard=hello --writable --profile xeon-scalable",
+    ];
+
+    /// <inheritdoc/>
+    protected override int Run(ParseResult line)
+    {
+        if (!UnixDescriptors.AreSupported)
+            return Terminal.Refuse("Memory and events are handed over by Unix sockets as 64-bit Linux has them; this system is another one.");
+        try
+        {
+            IReadOnlyList<UsbPort> ports = [];
+            using VfioUserMachine machine = new(
+                HardwareProfile.Named(line.GetRequiredValue(_profile)),
+                loop => UsbControllers.Create(line.GetRequiredValue(_usb), loop, out ports));
+            using UsbDeviceFactory devices = new(machine.Loop) { Writable = line.GetValue(_writable) };
+            string problem = Plug(line.GetValue(_device) ?? [], devices, ports);
+            return problem.Length == 0 ? Listen(line, machine) : Terminal.Refuse(problem);
+        }
+        catch (DeviceException refusal)
+        {
+            return Terminal.Refuse(refusal.Message);
+        }
+    }
+
+    private static void CheckProfile(OptionResult option)
+    {
+        string name = option.GetValueOrDefault<string>() ?? "";
+        if (!HardwareProfile.Names.Contains(name))
+            option.AddError($"No profile is called '{name}'. There are: {string.Join(", ", HardwareProfile.Names)}.");
+    }
+
+    // What keeps a device from being plugged in; nothing where all are.
+    private static string Plug(string[] named, UsbDeviceFactory devices, IReadOnlyList<UsbPort> ports)
+    {
+        if (named.Length > ports.Count)
+            return $"The controller has {ports.Count} ports.";
+        for (int port = 0; port < named.Length; port++)
+        {
+            if (!devices.TryCreate(named[port], out IUsbDevice? device, out string problem))
+                return problem;
+            ports[port].Plug(device);
+        }
+
+        return "";
+    }
+
+    private int Listen(ParseResult line, VfioUserMachine machine)
+    {
+        string path = line.GetRequiredValue(_socket);
+        if (!QtestSocket.TryListen(path, out Socket? listener, out string problem))
+            return Terminal.Refuse(problem);
+        using CancellationTokenSource stop = new();
+        using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, End);
+        using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, End);
+        using (listener)
+        {
+            Log($"{line.GetRequiredValue(_usb)} is served at {path}");
+            using VfioUserServer server = new(machine, Log);
+            server.Listen(listener, stop.Token);
+            Log("done");
+        }
+
+        return ExitCode.Ok;
+
+        void Log(string text) => Terminal.Error.Profile.Out.Writer.WriteLine($"dma: {text}");
+
+        void End(PosixSignalContext signal)
+        {
+            signal.Cancel = true;
+            stop.Cancel();
+        }
+    }
+}
