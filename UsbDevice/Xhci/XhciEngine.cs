@@ -48,7 +48,7 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents, IXhciEvent
         RingReader rings = new(_memory);
         Transactor transactor = new(Statistics);
         TransferWindow window = new(_memory, rings, this, options);
-        IsochronousExecutor isochronous = new(_memory, window, transactor, this, options);
+        XhciIsochronousExecutor isochronous = new(_memory, window, transactor, this, options);
         TransferExecutor transfers = new(_memory, window, transactor, isochronous, this, options, Statistics);
         _lanes = [.. _ports.Select(port => MakeLanes(port, transfers))];
 
