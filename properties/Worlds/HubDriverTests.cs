@@ -115,6 +115,7 @@ public sealed class HubDriverTests
                 Assert.Null(await keys.Next(SecondNs / 10));
                 keyboard.Type("x");
                 Assert.Equal("x", await Type(keys, 1));
+                Assert.Equal(new(KeyUsage.X, IsDown: false, KeyModifiers.None), await keys.Next());
             }
 
             Task<KeyEvent?> key = keys.Next().AsTask();
