@@ -18,6 +18,9 @@ public interface IUsbDevice
     /// <summary>The ports of a hub; packets of a bus are heard at those whose <see cref="UsbPort.Bus"/> it is. None for a function.</summary>
     IReadOnlyList<UsbPort> Downstream { get; }
 
+    /// <summary>Whether it agrees now to sleep between packets (link power management, L1); <c>null</c> where it does not know that state and answers STALL.</summary>
+    bool? AcceptsL1 => null;
+
     /// <summary>It was plugged in, or pulled out.</summary>
     /// <param name="port">Where, or null.</param>
     void Connected(UsbPort? port);

@@ -15,6 +15,8 @@ public static class WireTime
     /// <summary>A frame.</summary>
     public const uint FrameNs = 1_000_000;
 
+    private const int SuperSpeedOverheadBytes = 36;
+
     // How long a host waits for an answer: 816 bit times at high speed, 18 below.
     private const uint HighTimeoutNs = 816 * TransactionTime.HighSpeedBitPs / 1000;
     private const uint FullTimeoutNs = 18 * 1000 / 12;
@@ -57,6 +59,11 @@ public static class WireTime
     /// <param name="bytes">Bytes of data that the host sent.</param>
     /// <param name="isIn">Whether the device should have sent.</param>
     public static uint LowSpeedUnanswered(int bytes, bool isIn) => LowSpeed(bytes, isIn) + LowTimeoutNs;
+
+    /// <summary>A SuperSpeed data packet one way; the packets that acknowledge it go the other way at the same time.</summary>
+    /// <param name="bytes">Bytes of data that crossed the wire; 0 for a packet without data, and for NRDY.</param>
+    /// <remarks>5 Gb/s with ten bits for each byte: 2 ns a byte; headers, checksums and framing are 36 bytes (USB 3.x, packets).</remarks>
+    public static uint SuperSpeed(int bytes) => 2 * (uint)(SuperSpeedOverheadBytes + bytes);
 
     private static uint Bits(int bytes) => 8 * (uint)bytes;
 }

@@ -1,0 +1,12 @@
+namespace Dma.UsbDevice;
+
+/// <summary>Whom a root port tells of what happens at it.</summary>
+internal interface IRootPortEvents
+{
+    /// <summary>A change bit rose while none was set.</summary>
+    /// <param name="index">The port, from 0 on.</param>
+    void StatusChanged(int index);
+
+    /// <summary>Something came from outside, at a moment that software did not choose; the controller looks at its plans again.</summary>
+    void PortActed();
+}

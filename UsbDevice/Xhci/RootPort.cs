@@ -1,0 +1,177 @@
+using Dma.Machine;
+using Dma.UsbDevice.Spec;
+
+namespace Dma.UsbDevice;
+
+/// <summary>One root port: PORTSC as a state machine, and the bus that begins there (xHCI, root hub port state machines).</summary>
+/// <remarks>Each port has a bus of its own, so that devices at different ports may answer to the same address.</remarks>
+internal abstract class RootPort : IPortOwner
+{
+    /// <summary>When nothing is due.</summary>
+    public const ulong Never = ulong.MaxValue;
+
+    /// <summary>The bits of PORTSC that tell of changes.</summary>
+    public static readonly XhciPortStatusControl Changes = new()
+    {
+        ConnectChange = true,
+        EnableChange = true,
+        WarmResetChange = true,
+        OverCurrentChange = true,
+        ResetChange = true,
+        LinkStateChange = true,
+        ConfigureErrorChange = true,
+    };
+
+    private readonly IRootPortEvents _events;
+
+    /// <summary>A port with nothing in it.</summary>
+    /// <param name="registers">Where PORTSC is.</param>
+    /// <param name="events">Whom it tells.</param>
+    /// <param name="index">From 0 on.</param>
+    /// <param name="speed">The speed of its bus.</param>
+    /// <param name="frames">The frames of the controller.</param>
+    protected RootPort(XhciRegisters registers, IRootPortEvents events, int index, UsbSpeed speed, FrameClock frames)
+    {
+        (Registers, _events, Index) = (registers, events, index);
+        Socket = new(this, index + 1);
+        Bus = new(speed, [Socket]) { Frames = frames };
+        Socket.Bus = Bus;
+    }
+
+    /// <summary>The socket.</summary>
+    public UsbPort Socket { get; }
+
+    /// <summary>The bus that begins here.</summary>
+    public UsbBus Bus { get; }
+
+    /// <summary>From 0 on.</summary>
+    public int Index { get; }
+
+    /// <summary>When the port wants <see cref="Tick"/> to be called.</summary>
+    public ulong DueNs { get; protected set; } = Never;
+
+    /// <summary>Whether a change is waiting for software.</summary>
+    public bool HasChange => (Value.Raw.Value & Changes.Raw.Value) != 0;
+
+    /// <summary>Whether the link carries packets now or could at once.</summary>
+    public bool IsInU0 => Value is { Connected: true, LinkState: PortLinkState.U0 };
+
+    /// <summary>The registers of the controller.</summary>
+    protected XhciRegisters Registers { get; }
+
+    /// <summary>PORTSC; a change that rises is told of.</summary>
+    protected XhciPortStatusControl Value
+    {
+        get => Registers[Index];
+        set
+        {
+            bool isNews = !HasChange;
+            Registers[Index] = value;
+            Socket.Passes = value is { Connected: true, Enabled: true, Reset: false } && CarriesPackets(value.LinkState);
+            if (isNews && HasChange)
+                _events.StatusChanged(Index);
+        }
+    }
+
+    /// <summary>The registers are at their reset values: the port starts again from there.</summary>
+    public void Reset(ulong nowNs)
+    {
+        DueNs = Never;
+        Socket.Passes = false;
+        OnReset();
+        Connect(nowNs);
+    }
+
+    /// <summary>Software wrote PORTSC; the table has already done what masks alone can tell.</summary>
+    public void Written(in RegisterWrite write, ulong nowNs)
+    {
+        XhciPortStatusControl asked = new(new((uint)write.Written));
+        if (new XhciPortStatusControl(new((uint)write.Before)).Power != Value.Power)
+        {
+            PowerChanged(nowNs);
+            return;
+        }
+
+        if (asked.Enabled && Value.Enabled)
+            Disable();
+        if (Value is { Power: true, Connected: true, Reset: false } && (asked.Reset || asked.WarmReset))
+            BeginReset(asked.WarmReset, nowNs);
+        else if (asked.LinkStateStrobe && Value is { Power: true, Reset: false })
+            WriteLinkState(asked.LinkState, nowNs);
+    }
+
+    /// <summary>The current through the port became too much, or is well again.</summary>
+    public void SetOverCurrent(bool isOver, ulong nowNs)
+    {
+        XhciPortStatusControl value = Value;
+        if (value.OverCurrent == isOver)
+            return;
+        bool losesPower = isOver && new XhciCapabilityParameters1(new((uint)Registers.File[XhciCapabilityOffsets.CapabilityParameters1])).PortPowerControl;
+        Value = value with { OverCurrent = isOver, OverCurrentChange = true, Power = value.Power && !losesPower };
+        if (Value.Power != value.Power)
+            PowerChanged(nowNs);
+    }
+
+    /// <summary>Time has come to <see cref="DueNs"/>.</summary>
+    public abstract void Tick(ulong nowNs);
+
+    /// <inheritdoc/>
+    public void PortChanged(UsbPort port)
+    {
+        Connect(NowNs());
+        _events.PortActed();
+    }
+
+    /// <inheritdoc/>
+    public void WakeSignalled(UsbPort port)
+    {
+        Wake(NowNs());
+        _events.PortActed();
+    }
+
+    /// <inheritdoc/>
+    public void Babbled(UsbPort port)
+    {
+        if (Value.Enabled)
+            FailLink();
+        _events.PortActed();
+    }
+
+    /// <summary>The time.</summary>
+    public Func<ulong> NowNs { get; init; } = static () => 0;
+
+    /// <summary>The link failed for good.</summary>
+    public abstract void FailLink();
+
+    /// <summary>Whether packets pass in a link state.</summary>
+    protected abstract bool CarriesPackets(PortLinkState state);
+
+    /// <summary>Whatever was going on is over.</summary>
+    protected abstract void OnReset();
+
+    /// <summary>A device may have come or gone, or power.</summary>
+    protected abstract void Connect(ulong nowNs);
+
+    /// <summary>Software disables the port.</summary>
+    protected abstract void Disable();
+
+    /// <summary>Software begins a reset.</summary>
+    protected abstract void BeginReset(bool isWarm, ulong nowNs);
+
+    /// <summary>Software wants another link state.</summary>
+    protected abstract void WriteLinkState(PortLinkState state, ulong nowNs);
+
+    /// <summary>The device signals that it wants to wake the host.</summary>
+    protected abstract void Wake(ulong nowNs);
+
+    private void PowerChanged(ulong nowNs)
+    {
+        DueNs = Never;
+        OnReset();
+        if (!Value.Power)
+            Value = Value with { LinkState = PortLinkState.Disabled, Enabled = false, Reset = false };
+        else if (!Value.Connected)
+            Value = Value with { LinkState = PortLinkState.RxDetect };
+        Connect(nowNs);
+    }
+}

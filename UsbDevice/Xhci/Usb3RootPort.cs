@@ -1,0 +1,167 @@
+using Dma.UsbDevice.Spec;
+
+namespace Dma.UsbDevice;
+
+/// <summary>A root port of USB 3: its link trains by itself (xHCI, USB 3 root hub port state machine).</summary>
+/// <remarks>A device that cannot talk at SuperSpeed does not exist here: it would be seen at the USB 2 port of the same socket.</remarks>
+internal sealed class Usb3RootPort(XhciRegisters registers, IRootPortEvents events, int index, FrameClock frames)
+    : RootPort(registers, events, index, UsbSpeed.Super, frames)
+{
+    private const ulong TrainingNs = 1_000_000;
+    private const ulong HotResetNs = 100_000;
+    private const ulong WarmResetNs = 100_000_000;
+    private const ulong RecoveryNs = 10_000;
+
+    private Task _task;
+
+    private enum Task
+    {
+        None,
+        Train,
+        HotReset,
+        WarmReset,
+        Recover,
+    }
+
+    /// <inheritdoc/>
+    public override void Tick(ulong nowNs)
+    {
+        Task task = _task;
+        Plan(Task.None, Never);
+        bool isThere = Socket.Device is not null;
+        switch (task)
+        {
+            case Task.Train when isThere:
+                Reach(resetsDevice: true, Value with { ConnectChange = Value.ConnectChange || !Value.Connected, Connected = true, Speed = PortSpeed.Super });
+                break;
+            case Task.HotReset when isThere:
+                Reach(resetsDevice: true, Value with { Reset = false, ResetChange = true });
+                break;
+            case Task.WarmReset when isThere:
+                Reach(resetsDevice: true, Value with { Reset = false, ResetChange = true, WarmResetChange = true });
+                break;
+            case Task.Recover when isThere:
+                Reach(resetsDevice: false, Value with { LinkStateChange = true });
+                Socket.Device?.Resume();
+                break;
+            default:
+                break;
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void FailLink()
+    {
+        if (!Value.Connected)
+            return;
+        Plan(Task.None, Never);
+        Value = Value with { Enabled = false, Reset = false, LinkState = PortLinkState.Inactive, LinkStateChange = true };
+    }
+
+    /// <inheritdoc/>
+    protected override bool CarriesPackets(PortLinkState state) => state is PortLinkState.U0 or PortLinkState.U1 or PortLinkState.U2;
+
+    /// <inheritdoc/>
+    protected override void OnReset() => _task = Task.None;
+
+    /// <inheritdoc/>
+    protected override void Connect(ulong nowNs)
+    {
+        bool isThere = Socket.Device is { Speed: >= UsbSpeed.Super } && Value.Power;
+        if (isThere && !Value.Connected && Value.LinkState != PortLinkState.Disabled)
+        {
+            Plan(Task.Train, nowNs + TrainingNs);
+            Value = Value with { LinkState = PortLinkState.Polling };
+        }
+        else if (!isThere)
+        {
+            Plan(Task.None, Never);
+            bool keepsState = !Value.Power || (Value.LinkState == PortLinkState.Disabled && !Value.Connected);
+            Value = Value with
+            {
+                Connected = false,
+                ConnectChange = Value.ConnectChange || Value.Connected,
+                Enabled = false,
+                Reset = false,
+                LinkState = keepsState ? PortLinkState.Disabled : PortLinkState.RxDetect,
+                Speed = PortSpeed.None,
+            };
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override void Disable()
+    {
+        Plan(Task.None, Never);
+        Value = Value with { Enabled = false, Connected = false, Reset = false, LinkState = PortLinkState.Disabled, Speed = PortSpeed.None };
+    }
+
+    /// <inheritdoc/>
+    protected override void BeginReset(bool isWarm, ulong nowNs)
+    {
+        // A link that failed hears nothing less than a warm reset.
+        bool needsWarm = isWarm || Value.LinkState == PortLinkState.Inactive;
+        if (needsWarm)
+            Plan(Task.WarmReset, nowNs + WarmResetNs);
+        else
+            Plan(Task.HotReset, nowNs + HotResetNs);
+        Value = Value with { Reset = true, Enabled = false, LinkState = needsWarm ? PortLinkState.RxDetect : PortLinkState.HotReset };
+    }
+
+    /// <inheritdoc/>
+    protected override void WriteLinkState(PortLinkState state, ulong nowNs)
+    {
+        XhciPortStatusControl value = Value;
+        switch (state)
+        {
+            case PortLinkState.U3 when value is { Enabled: true, LinkState: PortLinkState.U0 or PortLinkState.U1 or PortLinkState.U2 }:
+                Value = value with { LinkState = PortLinkState.U3, LinkStateChange = value.LinkStateChange || Registers.TellsOfU3 };
+                Socket.Device?.Suspend();
+                break;
+            case PortLinkState.U0 when value is { Enabled: true, LinkState: PortLinkState.U3 }:
+                Recover(nowNs);
+                break;
+            case PortLinkState.U0 or PortLinkState.U1 or PortLinkState.U2
+                when value is { Enabled: true, LinkState: PortLinkState.U0 or PortLinkState.U1 or PortLinkState.U2 }:
+                Value = value with { LinkState = state };
+                break;
+            case PortLinkState.RxDetect when value.LinkState == PortLinkState.Disabled:
+                Value = value with { LinkState = PortLinkState.RxDetect };
+                Connect(nowNs);
+                break;
+            case PortLinkState.Disabled:
+                Disable();
+                break;
+            default:
+                break;
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override void Wake(ulong nowNs)
+    {
+        if (Value is { Enabled: true, LinkState: PortLinkState.U3 })
+            Value = Value with { LinkState = PortLinkState.Resume, LinkStateChange = true };
+        if (Value is { Enabled: true, LinkState: PortLinkState.Resume })
+            Plan(Task.Recover, nowNs + RecoveryNs);
+    }
+
+    private void Recover(ulong nowNs)
+    {
+        Value = Value with { LinkState = PortLinkState.Recovery };
+        Plan(Task.Recover, nowNs + RecoveryNs);
+    }
+
+    private void Reach(bool resetsDevice, XhciPortStatusControl value)
+    {
+        if (resetsDevice)
+        {
+            Socket.Speed = UsbSpeed.Super;
+            Socket.Device!.Reset();
+        }
+
+        Value = value with { Enabled = true, LinkState = PortLinkState.U0 };
+    }
+
+    private void Plan(Task task, ulong dueNs) => (_task, DueNs) = (task, dueNs);
+}

@@ -1,0 +1,453 @@
+using Dma.Machine;
+using Dma.UsbDevice.Spec;
+
+namespace Dma.UsbDevice;
+
+/// <summary>The controller behind the bus interface: registers, doorbells, ports, and what happens when.</summary>
+/// <remarks>
+/// One event on the loop is planned at a time: the next thing that any part of the controller waits for. While nothing is to be done,
+/// nothing happens, and the microframe index follows from the time.
+/// </remarks>
+internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents, IXhciEvents
+{
+    private const ulong Never = ulong.MaxValue;
+    private const ulong StateNs = 10_000;
+    private const int IndexBits = 14;
+
+    private readonly EventLoop _loop;
+    private readonly IXhciSignals _signals;
+    private readonly XhciRegisters _registers;
+    private readonly XhciMemory _memory;
+    private readonly Interrupter[] _interrupters;
+    private readonly RootPort[] _ports;
+    private readonly BusLane[][] _lanes;
+    private readonly DeviceTable _devices;
+    private readonly DeviceContexts _contexts;
+    private readonly CommandRing _commands;
+    private readonly StateStore _store;
+    private readonly FrameClock _frames = new();
+    private readonly ScheduledEvent _wake;
+
+    private ulong _wakeNs = Never;
+    private ulong _stateDueNs = Never;
+    private ulong _seen;
+    private bool _isStateGood;
+    private bool _isDead;
+
+    /// <summary>A controller at its reset values.</summary>
+    public XhciEngine(EventLoop loop, IDmaPort dma, IXhciSignals signals, XhciOptions options)
+    {
+        (_loop, _signals, Options) = (loop, signals, options);
+        _wake = new(Wake);
+        _registers = new(options, StateStore.PagesFor(options));
+        _memory = new(dma, options);
+        _interrupters = [.. Enumerable.Range(0, options.InterrupterCount).Select(MakeInterrupter)];
+        _ports = [.. Enumerable.Range(0, options.Usb2PortCount + options.Usb3PortCount).Select(MakePort)];
+        (Sockets, Buses) = ([.. _ports.Select(static port => port.Socket)], [.. _ports.Select(static port => port.Bus)]);
+
+        RingReader rings = new(_memory);
+        Transactor transactor = new(Statistics);
+        TransferWindow window = new(_memory, rings, this, options);
+        XhciIsochronousExecutor isochronous = new(_memory, window, transactor, this, options);
+        TransferExecutor transfers = new(_memory, window, transactor, isochronous, this, options, Statistics);
+        _lanes = [.. _ports.Select(port => MakeLanes(port, transfers))];
+
+        _devices = new(_registers, options, _ports);
+        _contexts = new(_memory, _registers, options);
+        ContextRules rules = new(_devices, options);
+        BandwidthLedger ledger = new(_devices);
+        SlotCommands slots = new(_devices, _contexts, rules, ledger, new(transactor), _memory);
+        EndpointCommands endpoints = new(_contexts, window, _memory, this, options);
+        CommandExecutor executor = new(_devices, slots, endpoints, ledger, _memory, this, options);
+        _commands = new(_registers, rings, executor, this, options, Statistics);
+        _store = new(_memory, _registers, _devices, rules, options);
+    }
+
+    /// <summary>How it is built.</summary>
+    public XhciOptions Options { get; }
+
+    /// <summary>The sockets of the root ports.</summary>
+    public IReadOnlyList<UsbPort> Sockets { get; }
+
+    /// <summary>The buses that begin there.</summary>
+    public IReadOnlyList<UsbBus> Buses { get; }
+
+    /// <summary>What it did since power-on.</summary>
+    public XhciStatistics Statistics { get; } = new();
+
+    private bool IsRunning => !_registers.UsbStatus.Halted;
+
+    /// <summary>A read by software.</summary>
+    public ulong Read(int offset, int width)
+    {
+        Sync();
+        ShowModeration();
+        return offset >= XhciRegisters.Doorbells ? 0 : _registers.File.Read(offset, width);
+    }
+
+    /// <summary>A write by software.</summary>
+    public void Write(int offset, int width, ulong value)
+    {
+        Sync();
+        ShowModeration();
+        if (offset < XhciRegisters.Doorbells)
+        {
+            _registers.File.Write(offset, width, value, this);
+        }
+        else if (width >= 4 && (offset & 3) == 0)
+        {
+            for (int at = 0; at < width; at += 4)
+                RingDoorbell((offset + at - XhciRegisters.Doorbells) / 4, new(new((uint)(value >> (8 * at)))));
+        }
+
+        Settle();
+    }
+
+    /// <summary>Everything goes back to its reset value.</summary>
+    /// <param name="keepsPorts">Whether the ports and their links stay as they are.</param>
+    /// <param name="isPowerOn">Whether firmware owns the controller again, as after power-on.</param>
+    public void Reset(bool keepsPorts, bool isPowerOn = false)
+    {
+        _registers.Reset(keepsPorts, isPowerOn);
+        _memory.Reset();
+        _commands.Reset();
+        _devices.Reset();
+        foreach (Interrupter interrupter in _interrupters)
+            interrupter.Reset();
+        foreach (BusLane[] lanes in _lanes)
+            Array.ForEach(lanes, static lane => lane.Clear());
+        _frames.Set(0);
+        (_stateDueNs, _seen, _isDead) = (Never, 0, false);
+        foreach (RootPort port in _ports)
+        {
+            if (!keepsPorts)
+                port.Reset(_loop.NowNs);
+        }
+
+        Settle();
+    }
+
+    /// <summary>The current through a root port became too much, or is well again.</summary>
+    public void SetOverCurrent(int port, bool isOver)
+    {
+        _ports[port - 1].SetOverCurrent(isOver, _loop.NowNs);
+        Settle();
+    }
+
+    /// <summary>The link of a root port fails.</summary>
+    public void FailLink(int port)
+    {
+        _ports[port - 1].FailLink();
+        Settle();
+    }
+
+    /// <summary>A device sends a notification.</summary>
+    public void Notify(int slot, int type, ulong data)
+    {
+        ulong mask = _registers.File[XhciRegisters.OperationalBase + XhciOperationalOffsets.NotificationControl];
+        if (!IsRunning || (mask >> (type & 0xF) & 1) == 0 || _devices.Find(slot) is not { } device)
+            return;
+        DeviceNotificationEvent notification = new()
+        {
+            Type = TrbType.DeviceNotification,
+            Notification = type & 0xF,
+            Data = data & Bits64.Mask(55, 0),
+            Code = CompletionCode.Success,
+            Slot = (byte)slot,
+        };
+        Add(device.Context.Interrupter, new(notification.Raw));
+        Settle();
+    }
+
+    /// <inheritdoc/>
+    public void StatusChanged(int index)
+    {
+        _registers.UsbStatus = _registers.UsbStatus with { PortChange = true };
+        if (!IsRunning)
+            return;
+        PortStatusChangeEvent change = new() { Type = TrbType.PortStatusChange, Port = (byte)(index + 1), Code = CompletionCode.Success };
+        Add(0, new(change.Raw));
+    }
+
+    /// <inheritdoc/>
+    public void PortActed() => Settle();
+
+    /// <inheritdoc/>
+    public bool HasRoom(int interrupter) => !Target(interrupter).Ring.IsFull;
+
+    /// <inheritdoc/>
+    public void Add(int interrupter, Trb trb, bool blocksInterrupt = false) => Target(interrupter).Add(trb, blocksInterrupt);
+
+    /// <inheritdoc/>
+    public void WriteBack(XhciEndpoint endpoint) => _ = _contexts.TryWrite(endpoint);
+
+    /// <inheritdoc/>
+    public void Written(in RegisterWrite write)
+    {
+        ulong now = _loop.NowNs;
+        switch (write.Offset)
+        {
+            case XhciRegisters.Command:
+                CommandWritten(new(new((uint)write.Before)), new(new((uint)write.After)));
+                break;
+            case XhciRegisters.CommandRing:
+                _commands.Written(write, now);
+                break;
+            case XhciRegisters.LegacySupport:
+                LegacyWritten(write);
+                break;
+            case >= XhciRegisters.FirstPort and < XhciRegisters.Extended:
+                int port = write.Offset - XhciRegisters.FirstPort;
+                if (port % XhciOperationalOffsets.PortStride == XhciOperationalOffsets.PortStatus)
+                    _ports[port / XhciOperationalOffsets.PortStride].Written(write, now);
+                break;
+            case >= XhciRegisters.FirstInterrupter:
+                int interrupter = write.Offset - XhciRegisters.FirstInterrupter;
+                _interrupters[interrupter / XhciRuntimeOffsets.InterrupterStride]
+                    .Written(interrupter % XhciRuntimeOffsets.InterrupterStride, write.Before, write.EnabledBytes, now);
+                break;
+            default:
+                break;
+        }
+    }
+
+    private Interrupter MakeInterrupter(int index) =>
+        new(_registers, index, new(_memory, Statistics, 1 << Options.SegmentTableMax), Statistics);
+
+    private RootPort MakePort(int index) => index < Options.Usb2PortCount
+        ? new Usb2RootPort(_registers, this, index, _frames) { NowNs = () => _loop.NowNs }
+        : new Usb3RootPort(_registers, this, index, _frames) { NowNs = () => _loop.NowNs };
+
+    private BusLane[] MakeLanes(RootPort port, TransferExecutor transfers) =>
+        port.Bus.Speed == UsbSpeed.Super ? [new(_frames, transfers), new(_frames, transfers)] : [new(_frames, transfers)];
+
+    private Interrupter Target(int interrupter) => _interrupters[interrupter < _interrupters.Length ? interrupter : 0];
+
+    private void CommandWritten(XhciCommand before, XhciCommand after)
+    {
+        if (after.Reset || after.LightReset)
+        {
+            Reset(keepsPorts: !after.Reset);
+            return;
+        }
+
+        // After a system or controller error only a reset lets it run.
+        _registers.UsbCommand = after with { Run = after.Run && !_isDead, SaveState = false, RestoreState = false };
+        if (_isDead)
+            return;
+        if (after.Run && !IsRunning)
+            Start();
+        else if (!after.Run && IsRunning)
+            Halt();
+        else if ((after.SaveState || after.RestoreState) && !IsRunning && !before.Run && _stateDueNs == Never)
+            MoveState(after.SaveState);
+    }
+
+    private void Start()
+    {
+        _frames.Start(_loop.NowNs);
+        _registers.UsbStatus = _registers.UsbStatus with { Halted = false };
+        foreach (RootPort port in _ports)
+        {
+            if (port.HasChange)
+                StatusChanged(port.Index);
+        }
+    }
+
+    private void Halt()
+    {
+        _frames.Stop(_loop.NowNs);
+        _commands.Halt();
+        _registers.UsbStatus = _registers.UsbStatus with { Halted = true };
+    }
+
+    // The state moves at once; that it did shows a little later.
+    private void MoveState(bool saves)
+    {
+        _isStateGood = saves ? _store.Save() : _store.Restore();
+        _stateDueNs = _loop.NowNs + StateNs;
+        _registers.UsbStatus = _registers.UsbStatus with { Saving = saves, Restoring = !saves };
+    }
+
+    private void EndState()
+    {
+        _stateDueNs = Never;
+        XhciStatus status = _registers.UsbStatus;
+        _registers.UsbStatus = status with { Saving = false, Restoring = false, SaveRestoreError = status.SaveRestoreError || !_isStateGood };
+    }
+
+    // Firmware lets go as soon as the system asks, and is told that the owner changed.
+    private void LegacyWritten(in RegisterWrite write)
+    {
+        XhciLegacySupport support = new(new((uint)write.After));
+        if (support is { SystemOwned: true, FirmwareOwned: true })
+            _registers.File[XhciRegisters.LegacySupport] = (support with { FirmwareOwned = false }).Raw.Value;
+        XhciLegacyControl control = new(new((uint)_registers.File[XhciRegisters.LegacyControl]));
+        if (write.Before != write.After)
+            _registers.File[XhciRegisters.LegacyControl] = (control with { Ownership = true }).Raw.Value;
+    }
+
+    private void RingDoorbell(int number, XhciDoorbell doorbell)
+    {
+        if (!IsRunning)
+            return;
+        if (number == 0)
+        {
+            if (doorbell.Target == 0)
+                _commands.Ring(_loop.NowNs);
+            return;
+        }
+
+        // Nobody answers for a slot or endpoint that is not there, and one that halted waits for its reset.
+        if (_devices.Find(number) is not { Port: not null } slot || slot.Find(doorbell.Target) is not { State: EndpointState.Running or EndpointState.Stopped } endpoint)
+            return;
+        if (endpoint.State == EndpointState.Stopped)
+        {
+            endpoint.State = EndpointState.Running;
+            WriteBack(endpoint);
+        }
+
+        if (endpoint.Streams.Exist)
+            endpoint.Streams.Ring(doorbell.Stream);
+        BusLane[] lanes = _lanes[slot.Port.Index];
+        lanes[endpoint.IsIn ? lanes.Length - 1 : 0].Add(endpoint, _loop.NowNs);
+    }
+
+    private void Wake()
+    {
+        _wakeNs = Never;
+        Sync();
+        ulong now = _loop.NowNs;
+        foreach (RootPort port in _ports)
+        {
+            if (port.DueNs <= now)
+                port.Tick(now);
+        }
+
+        if (_stateDueNs <= now)
+            EndState();
+        if (IsRunning)
+            Work(now);
+        Settle();
+    }
+
+    private void Work(ulong now)
+    {
+        if (_commands.DueNs <= now)
+            _commands.Tick(now, _frames.Count(now));
+        foreach (BusLane[] lanes in _lanes)
+        {
+            foreach (BusLane lane in lanes)
+            {
+                if (_memory.HasFailed || (lane.NextNs(now) <= now && !lane.Run(now)))
+                    return;
+            }
+        }
+    }
+
+    // Brings what follows from time alone into the registers: the index, and its wrap.
+    private void Sync()
+    {
+        ulong now = _loop.NowNs;
+        ulong count = _frames.Count(now);
+        if (IsRunning && count >> IndexBits != _seen >> IndexBits && _registers.UsbCommand.WrapEventEnable && HasRoom(0))
+        {
+            MicroframeWrapEvent wrap = new() { Type = TrbType.MicroframeWrap, Code = CompletionCode.Success };
+            Add(0, new(wrap.Raw));
+        }
+
+        _seen = count;
+        _registers.File[XhciRegisters.MicroframeIndex] = _frames.Index(now);
+    }
+
+    private void ShowModeration()
+    {
+        foreach (Interrupter interrupter in _interrupters)
+            interrupter.Sync(_loop.NowNs);
+    }
+
+    // Whatever happened: errors stop the controller, interrupts follow from events, and the next event is planned.
+    private void Settle()
+    {
+        if (_memory.HasFailed && !_isDead)
+            Die(isSystemError: true);
+        foreach (Interrupter interrupter in _interrupters)
+        {
+            if (interrupter.Ring.IsBroken && !_isDead)
+                Die(isSystemError: false);
+        }
+
+        Interrupt();
+        Plan();
+    }
+
+    // Run/stop falls, the error and the halt show at the same time, and only a reset recovers.
+    private void Die(bool isSystemError)
+    {
+        _isDead = true;
+        _registers.UsbCommand = _registers.UsbCommand with { Run = false };
+        if (IsRunning)
+            Halt();
+        XhciStatus status = _registers.UsbStatus;
+        _registers.UsbStatus = isSystemError ? status with { HostSystemError = true } : status with { ControllerError = true };
+        if (!isSystemError)
+        {
+            Statistics.ControllerErrors++;
+            return;
+        }
+
+        Statistics.HostSystemErrors++;
+        if (_registers.UsbCommand.SystemErrorEnable)
+            _signals.SignalSystemError();
+    }
+
+    private void Interrupt()
+    {
+        bool isEnabled = _registers.UsbCommand.InterruptEnable;
+        bool usesMessages = _signals.UsesMessages;
+        foreach (Interrupter interrupter in _interrupters)
+        {
+            if (interrupter.Settle(_loop.NowNs))
+                _registers.UsbStatus = _registers.UsbStatus with { EventInterrupt = true };
+            if (!isEnabled || !usesMessages || !interrupter.IsAsserted)
+                continue;
+            interrupter.Sent();
+            _signals.Send(interrupter.Index);
+        }
+
+        _signals.SetLevel(isEnabled && !usesMessages && _interrupters[0].IsAsserted);
+    }
+
+    private void Plan()
+    {
+        ulong now = _loop.NowNs;
+        ulong next = Math.Min(_stateDueNs, NextWork(now));
+        foreach (RootPort port in _ports)
+            next = Math.Min(next, port.DueNs);
+        foreach (Interrupter interrupter in _interrupters)
+            next = Math.Min(next, interrupter.DueNs(now));
+
+        // An event that comes too early only plans anew, so none is ever moved to a later time.
+        if (next >= _wakeNs)
+            return;
+        _wakeNs = next;
+        _loop.Schedule(next > now ? next - now : 0, _wake);
+    }
+
+    private ulong NextWork(ulong now)
+    {
+        if (!IsRunning)
+            return Never;
+        ulong next = _commands.DueNs;
+        foreach (BusLane[] lanes in _lanes)
+        {
+            foreach (BusLane lane in lanes)
+                next = Math.Min(next, lane.NextNs(now));
+        }
+
+        // A wrap needs an event only where somebody waits for it.
+        return _registers.UsbCommand.WrapEventEnable
+            ? Math.Min(next, _frames.StartOf(((_frames.Count(now) >> IndexBits) + 1) << IndexBits))
+            : next;
+    }
+}
