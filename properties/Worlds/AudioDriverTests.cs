@@ -1,11 +1,12 @@
 using Dma.Drivers;
 using Dma.Hal;
+using Dma.Machine;
 using Dma.UsbDevice;
 
 namespace Dma.Properties;
 
 /// <summary>Sound through the drivers: every sample arrives, in order and on time, at any rate and speed.</summary>
-public sealed class AudioDriverTests
+public abstract class AudioDriverTests
 {
     private const ulong PatienceNs = 60_000_000_000;
     private const ulong MillisecondNs = 1_000_000;
@@ -18,7 +19,7 @@ public sealed class AudioDriverTests
     [InlineData(UsbSpeed.Full, false, 48000)]
     public void Every_sample_is_played_and_recorded_without_a_gap(UsbSpeed speed, bool everyMicroframe, int rate)
     {
-        using UsbComputer machine = new(device: null);
+        using UsbComputer machine = Computer();
         PcmRecording heard = new(frameBytes: 4);
         AudioOptions options = new() { EveryMicroframe = everyMicroframe };
         AudioSinkDevice speaker = new(machine.Loop, heard, options, speed);
@@ -48,7 +49,7 @@ public sealed class AudioDriverTests
     [Fact]
     public void Volume_and_mute_reach_the_device()
     {
-        using UsbComputer machine = new(device: null);
+        using UsbComputer machine = Computer();
         AudioSinkDevice speaker = new(machine.Loop, new PcmRecording(frameBytes: 4));
         AudioSourceDevice microphone = new(machine.Loop, new SineWave());
         machine.Loop.Run(() => Use(machine, speaker, microphone, async (output, input) =>
@@ -63,13 +64,13 @@ public sealed class AudioDriverTests
     [Fact]
     public void A_microphone_that_is_pulled_out_ends_the_recording_with_a_failure()
     {
-        using UsbComputer machine = new(device: null);
+        using UsbComputer machine = Computer();
         AudioSourceDevice microphone = new(machine.Loop, new SineWave());
         machine.Loop.Run(() => Use(machine, new AudioSinkDevice(machine.Loop, new PcmRecording(4)), microphone, async (_, input) =>
         {
             AudioStream recording = await input.Start(48000);
             await recording.Record(new byte[9600]);
-            machine.Controller.Usb.Ports[1].Unplug();
+            machine.Ports[1].Unplug();
             DriverException failure = await Assert.ThrowsAsync<DriverException>(async () => await recording.Record(new byte[1 << 20]));
             Assert.Equal(DriverFailure.NoAnswer, failure.Failure);
             Assert.True(recording.PacketsLost > 0);
@@ -80,7 +81,7 @@ public sealed class AudioDriverTests
     [Fact]
     public void A_rate_that_the_device_does_not_know_is_refused()
     {
-        using UsbComputer machine = new(device: null);
+        using UsbComputer machine = Computer();
         machine.Loop.Run(() => Use(machine, new AudioSinkDevice(machine.Loop, new PcmRecording(4)), new AudioSourceDevice(machine.Loop, new SineWave()), async (output, _) =>
         {
             DriverException failure = await Assert.ThrowsAsync<DriverException>(async () => await output.Start(11025));
@@ -91,21 +92,21 @@ public sealed class AudioDriverTests
     // Full-speed devices hang on a hub, high-speed ones on the controller; either way everything is let go of in the end.
     private static async Task Use(UsbComputer machine, IUsbDevice speaker, IUsbDevice microphone, Func<AudioDriver, AudioDriver, Task> work)
     {
-        EhciDriver controller = await EhciDriver.Start(machine.Device);
+        IUsbHostController controller = await UsbHostControllers.Start(machine.Device);
         IUsbHub ports = controller;
         UsbDeviceHandle? hubDevice = null;
         HubDriver? hubDriver = null;
         if (speaker.Speed == UsbSpeed.High)
         {
-            machine.Controller.Usb.Ports[0].Plug(speaker);
-            machine.Controller.Usb.Ports[1].Plug(microphone);
+            machine.Ports[0].Plug(speaker);
+            machine.Ports[1].Plug(microphone);
         }
         else
         {
             UsbHub hub = new(machine.Loop);
             hub.Downstream[0].Plug(speaker);
             hub.Downstream[1].Plug(microphone);
-            machine.Controller.Usb.Ports[0].Plug(hub);
+            machine.Ports[0].Plug(hub);
             hubDevice = await UsbDeviceHandle.Enumerate(controller, 1);
             ports = hubDriver = await HubDriver.Start(hubDevice);
         }
@@ -149,4 +150,18 @@ public sealed class AudioDriverTests
         new SineWave(hertz).Read(samples, channels, rate);
         return samples;
     }
+
+    private protected abstract UsbComputer Computer(Func<IDmaFabric, IDmaFabric>? fabric = null);
+}
+
+/// <summary>The same on EHCI.</summary>
+public sealed class EhciAudioDriverTests : AudioDriverTests
+{
+    private protected override UsbComputer Computer(Func<IDmaFabric, IDmaFabric>? fabric = null) => new(device: null, fabric: fabric);
+}
+
+/// <summary>The same on xHCI.</summary>
+public sealed class XhciAudioDriverTests : AudioDriverTests
+{
+    private protected override UsbComputer Computer(Func<IDmaFabric, IDmaFabric>? fabric = null) => new(new XhciOptions(), fabric);
 }

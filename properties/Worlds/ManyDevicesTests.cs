@@ -1,11 +1,13 @@
 using Dma.Drivers;
 using Dma.Hal;
+using Dma.Machine;
+using Dma.UsbDevice;
 using FsCheck.Fluent;
 
 namespace Dma.Properties;
 
 /// <summary>Several class drivers on one controller at the same time: everything arrives, and whatever breaks is told and leaves nothing behind.</summary>
-public sealed class ManyDevicesTests
+public abstract class ManyDevicesTests
 {
     // More than any ladder of recovery may take; a driver that is still busy then hangs.
     private const ulong PatienceNs = 600_000_000_000;
@@ -15,9 +17,9 @@ public sealed class ManyDevicesTests
     [Fact]
     public void Four_devices_behind_a_hub_work_at_once()
     {
-        using UsbComputer machine = new(device: null);
+        using UsbComputer machine = Computer();
         ManyDevices devices = new(machine.Loop);
-        devices.Plug(machine.Controller.Usb.Ports[0]);
+        devices.Plug(machine.Ports[0]);
         machine.Loop.Run(() => Use(machine, devices), PatienceNs);
         Assert.Equal(ManyDevices.Text, devices.Typed);
         Assert.Equal(0, machine.Dma.MappingsLive);
@@ -27,14 +29,14 @@ public sealed class ManyDevicesTests
     [MemberData(nameof(Profiles))]
     public void They_do_the_same_in_a_guest_on_every_remapping_unit(string profile)
     {
-        using DirectDmaComputer computer = new(profile, content: null);
+        using DirectDmaComputer computer = new(profile, content: null, isXhci: IsXhci);
         ManyDevices devices = new(computer.Host.Loop);
-        devices.Plug(computer.Controller.Usb.Ports[0]);
+        devices.Plug(computer.Ports[0]);
         computer.Host.Loop.Run(
             async () =>
             {
                 (PciDevice device, ParavirtualDmaSpace dma) = await computer.Open();
-                EhciDriver controller = await EhciDriver.Start(device);
+                IUsbHostController controller = await UsbHostControllers.Start(device);
                 await devices.Use(controller);
                 await controller.Stop();
                 Assert.Equal(0, dma.MappingsLive);
@@ -50,9 +52,9 @@ public sealed class ManyDevicesTests
         Gen.Choose(0, 60_000),
         accesses =>
         {
-            using UsbComputer machine = new(device: null, fabric: inner => new FailingFabric(inner, accesses));
+            using UsbComputer machine = Computer(inner => new FailingFabric(inner, accesses));
             ManyDevices devices = new(machine.Loop);
-            devices.Plug(machine.Controller.Usb.Ports[0]);
+            devices.Plug(machine.Ports[0]);
             DriverException? failure = Try(machine, devices);
             if (failure is not null)
                 Assert.True(failure.Failure is DriverFailure.HostSystemError or DriverFailure.ControllerTimeout, failure.Message);
@@ -65,9 +67,9 @@ public sealed class ManyDevicesTests
         Gen.Choose(0, 80),
         granted =>
         {
-            using UsbComputer machine = new(device: null);
+            using UsbComputer machine = Computer();
             ManyDevices devices = new(machine.Loop);
-            devices.Plug(machine.Controller.Usb.Ports[0]);
+            devices.Plug(machine.Ports[0]);
             TroubledDevice device = new(machine.Device, mappings: granted);
             DriverException? failure = Try(machine, devices, device);
             if (failure is not null)
@@ -88,9 +90,9 @@ public sealed class ManyDevicesTests
         {
             Random random = new(world.seed);
             Mischief[] kinds = [.. world.kinds];
-            using UsbComputer machine = new(device: null);
+            using UsbComputer machine = Computer();
             ManyDevices devices = new(machine.Loop);
-            devices.Plug(machine.Controller.Usb.Ports[0], (port, device) => port != world.culprit ? device : new MischievousDevice(device, transaction =>
+            devices.Plug(machine.Ports[0], (port, device) => port != world.culprit ? device : new MischievousDevice(device, transaction =>
                 transaction < world.honest || random.Next(world.oneIn) != 0 ? null : kinds[random.Next(kinds.Length)]));
             try
             {
@@ -112,10 +114,10 @@ public sealed class ManyDevicesTests
         Gen.Choose(1, 1500),
         milliseconds =>
         {
-            using UsbComputer machine = new(device: null);
+            using UsbComputer machine = Computer();
             ManyDevices devices = new(machine.Loop);
-            devices.Plug(machine.Controller.Usb.Ports[0]);
-            _ = machine.Loop.Schedule((ulong)milliseconds * 1_000_000, () => machine.Controller.Usb.Ports[0].Unplug());
+            devices.Plug(machine.Ports[0]);
+            _ = machine.Loop.Schedule((ulong)milliseconds * 1_000_000, () => machine.Ports[0].Unplug());
             try
             {
                 DriverException? failure = Try(machine, devices);
@@ -146,7 +148,7 @@ public sealed class ManyDevicesTests
 
     private static async Task Use(UsbComputer machine, ManyDevices devices, IDevice? device = null)
     {
-        EhciDriver controller = await EhciDriver.Start(device ?? machine.Device);
+        IUsbHostController controller = await UsbHostControllers.Start(device ?? machine.Device);
         try
         {
             await devices.Use(controller);
@@ -156,4 +158,21 @@ public sealed class ManyDevicesTests
             await controller.Stop();
         }
     }
+
+    private protected abstract bool IsXhci { get; }
+
+    private UsbComputer Computer(Func<IDmaFabric, IDmaFabric>? fabric = null) =>
+        IsXhci ? new(new XhciOptions(), fabric) : new(device: null, fabric: fabric);
+}
+
+/// <summary>The same on EHCI.</summary>
+public sealed class EhciManyDevicesTests : ManyDevicesTests
+{
+    private protected override bool IsXhci => false;
+}
+
+/// <summary>The same on xHCI.</summary>
+public sealed class XhciManyDevicesTests : ManyDevicesTests
+{
+    private protected override bool IsXhci => true;
 }
