@@ -46,7 +46,7 @@ async Task Play()
         Console.WriteLine($"entry {index} for {entry.Source}: vector {entry.Vector:X}h {where}");
     }
 
-    // 3. A hundred interrupts while the guests run; three while they are preempted, then entered again; one while they are halted.
+    // 3. The same load for all: while the guests run, while they are preempted and entered again, and while they are halted.
     await Ring("a hundred while they run", 100, guest => { }, guest => { });
     await Ring("three while they are preempted", 3, guest => guest.Schedule.Preempt(), guest => guest.Schedule.Enter());
     await Ring("one while they are halted", 1, guest => guest.Schedule.Halt(), guest => { });
@@ -55,7 +55,7 @@ async Task Play()
 async Task Ring(string what, int times, Action<VirtualMachine> before, Action<VirtualMachine> after)
 {
     Array.ForEach(guests, before);
-    (ulong Handled, ulong Exits, ulong Notified)[] start = [.. guests.Select(Count)];
+    ulong[][] start = [.. guests.Select(Count)];
     for (int time = 0; time < times; time++)
     {
         Array.ForEach(bells, bell => bell.Ring());
@@ -64,16 +64,12 @@ async Task Ring(string what, int times, Action<VirtualMachine> before, Action<Vi
 
     Array.ForEach(guests, after);
     await host.Cpu.Processor.Delay(20_000);
-    Console.WriteLine($"{what}:");
-    foreach ((VirtualMachine guest, (ulong handled, ulong exits, ulong notified)) in guests.Zip(start))
-    {
-        (ulong Handled, ulong Exits, ulong Notified) now = Count(guest);
-        Console.WriteLine($"  {guest,-11}  handled {now.Handled - handled,3}, exits {now.Exits - exits,3}, notifications {now.Notified - notified,3}, now {guest.Schedule.State}");
-    }
+    Console.WriteLine($"{what}: handled, exits, notifications");
+    Console.WriteLine(string.Concat(guests.Zip(start, (guest, was) => $"  {guest}: {string.Join(", ", Count(guest).Zip(was, (now, then) => now - then))}")));
 }
 
-(ulong Handled, ulong Exits, ulong Notified) Count(VirtualMachine guest) =>
-    (signals[Array.IndexOf(guests, guest)].Raised, guest.Cpu.Processor.Meter[Cost.Exit], guest.Notifications);
+ulong[] Count(VirtualMachine guest) =>
+    [signals[Array.IndexOf(guests, guest)].Raised, guest.Cpu.Processor.Meter[Cost.Exit], guest.Notifications];
 
 /// <summary>A device that does nothing but raise its interrupt.</summary>
 internal sealed class Bell : PciFunction
@@ -95,15 +91,9 @@ internal sealed class Bell : PciFunction
 // entry 0 for 00:03.0: vector 20h of processor 1
 // entry 1 for 00:04.0: vector 21h of processor 1
 // entry 2 for 00:05.0: vector 41h of the guest, in the descriptor at 187000h (host)
-// a hundred while they run:
-//   VM Emulated  handled 100, exits 200, notifications   0, now Running
-//   VM Remapped  handled 100, exits 100, notifications   0, now Running
-//   VM Posted    handled 100, exits   0, notifications 100, now Running
-// three while they are preempted:
-//   VM Emulated  handled   1, exits   1, notifications   0, now Running
-//   VM Remapped  handled   1, exits   0, notifications   0, now Running
-//   VM Posted    handled   1, exits   0, notifications   0, now Running
-// one while they are halted:
-//   VM Emulated  handled   1, exits   1, notifications   0, now Running
-//   VM Remapped  handled   1, exits   0, notifications   0, now Running
-//   VM Posted    handled   1, exits   0, notifications   0, now Running
+// a hundred while they run: handled, exits, notifications
+//   VM Emulated: 100, 200, 0  VM Remapped: 100, 100, 0  VM Posted: 100, 0, 100
+// three while they are preempted: handled, exits, notifications
+//   VM Emulated: 1, 1, 0  VM Remapped: 1, 0, 0  VM Posted: 1, 0, 0
+// one while they are halted: handled, exits, notifications
+//   VM Emulated: 1, 1, 0  VM Remapped: 1, 0, 0  VM Posted: 1, 0, 0

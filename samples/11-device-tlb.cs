@@ -78,3 +78,20 @@ async Task Unmap(ulong buffer)
 void Tell(string what, AtsCommand command, ulong address) => Console.WriteLine($"{what}: {(DmaStatus)device.Do(command, address)}");
 
 // It prints:
+// 01:00.0 goes to VM 1: done, ATS is off
+// a write of its own: Success
+// a read of VM 2, said to be translated: AccessViolation
+// 01:00.0 goes to VM 1: done, ATS is on
+// a write: Success
+// another one: Success
+//   it asked 1 time, and knew 1 time
+// unmap, with a device that answers Late: None, after 2 ms
+// a write after that: Blocked
+// a read of VM 2, said to be translated: Success
+//   it read 5EC4E7h
+// a write: Success
+// unmap, with a device that answers Liar: None, after 0 ms
+// a write to what it said it forgot: Success
+// unmap, with a device that answers Never: None, after 60000 ms
+// a read of VM 2, said to be translated: Blocked
+//   ATS is off, in quarantine: True

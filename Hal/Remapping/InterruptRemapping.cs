@@ -158,10 +158,10 @@ public sealed class InterruptRemapping
 
     // A request finds the old entry or the new one, whole: both halves change in one store. Until the invalidation is done it
     // may still be the old one, so what that leads to must stay until then.
-    private ValueTask Replace(int index, Bits128 entry)
+    private async ValueTask Replace(int index, Bits128 entry)
     {
         _memory.ReplaceEntry(Place(index), entry);
-        return _driver.Invalidator.Invalidate(InvalidationRequest.OfInterrupts(index, 0));
+        _ = await _driver.Invalidator.Invalidate(InvalidationRequest.OfInterrupts(index, 0));
     }
 
     private static InterruptRemappingEntry Common(SourceId source, byte vector) =>

@@ -11,9 +11,6 @@ namespace Dma.Hal;
 public sealed class RemappingDriver
 {
     private static readonly GlobalCommand _translation = new() { TranslationEnable = true };
-    private static readonly GlobalCommand _interruptRemapping = new() { InterruptRemappingEnable = true };
-    private static readonly GlobalCommand _compatibilityInterrupts = new() { CompatibilityFormatInterrupt = true };
-    private static readonly GlobalCommand _queue = new() { QueuedInvalidationEnable = true };
     private static readonly GlobalCommand _rootPointer = new() { SetRootTablePointer = true };
     private static readonly GlobalCommand _writeBufferFlush = new() { WriteBufferFlush = true };
 
@@ -28,31 +25,22 @@ public sealed class RemappingDriver
     private readonly Gate _gate = new();
     private DomainId? _passThroughId;
 
-    private RemappingDriver(
-        RemappingOptions options,
-        UnitRegisters registers,
-        UnitCapabilities unit,
-        TableMemory memory,
-        IContextTables contexts,
-        IInvalidator invalidator,
-        GuestPhysicalAddress? interruptTable,
-        GuestPhysicalAddress? pageRequests)
+    private RemappingDriver(RemappingOptions options, UnitRegisters registers, UnitCapabilities unit, TableMemory memory, RemappingParts parts)
     {
         Options = options;
         Unit = unit;
-        Invalidator = invalidator;
+        Invalidator = parts.Invalidator;
         _registers = registers;
         _memory = memory;
-        _contexts = contexts;
+        _contexts = parts.Contexts;
         _faults = new(registers.Window, unit);
         _faultEvent = registers.Cpu.Vector(options.FaultVector);
         _domainIds = new((ulong)unit.DomainCount);
-        Interrupts = interruptTable is { } table ? new(this, registers, memory, table) : null;
-
-        if (contexts is ScalableContexts scalable)
+        Interrupts = parts.InterruptTable is { } table ? new(this, registers, memory, table) : null;
+        if (parts.Contexts is ScalableContexts scalable)
         {
             Processes = new(this, scalable);
-            PageRequests = pageRequests is { } ring ? new(this, registers, memory, scalable, ring) : null;
+            PageRequests = parts.PageRequestQueue is { } ring ? new(this, registers, memory, scalable, ring) : null;
         }
 
         // With caching mode, entries that are not present may be cached under domain-id 0: no domain may have it.
@@ -125,22 +113,17 @@ public sealed class RemappingDriver
     /// </exception>
     public static async ValueTask<RemappingDriver> Start(ICpu cpu, GuestPhysicalAddress registers, FrameAllocator frames, RemappingOptions options)
     {
-        if (options.InterruptEntries is not 0 and (< 2 or > InterruptRemapping.EntriesMax) || (options.InterruptEntries & (options.InterruptEntries - 1)) != 0)
-            throw new ArgumentException("A table has a power of two of interrupt entries, 2 to 65,536.", nameof(options));
-        if (options.PasidBits is < 13 or > 20 || options.PageRequestQueuePages is < 1 or > PageRequestHandler.QueuePagesMax
-            || (options.PageRequestQueuePages & (options.PageRequestQueuePages - 1)) != 0)
-        {
-            throw new ArgumentException("A PASID has 13 to 20 bits, and a page request queue a power of two of pages up to 128.", nameof(options));
-        }
-
+        options.Check();
         if ((frames.Start.Value + (frames.Length - 1)) >> options.HostAddressWidth != 0)
             throw new ArgumentException("Frames for tables lie beyond the host address width.", nameof(frames));
         RegisterWindow window = new(cpu, registers, options.WindowLength);
         UnitCapabilities unit = UnitCapabilities.Read(window);
         if (options.Scalable && !unit.CanScale)
             throw new DeviceException($"The remapping unit at {registers} has no scalable mode with a second stage and a queue.");
-        RemappingDriver driver = Create(options, new(cpu, window, options.TimeoutNs), unit, new(cpu, frames, unit.Extended.CoherentWalks));
-        await driver.TurnOff();
+        UnitRegisters unitRegisters = new(cpu, window, options.TimeoutNs);
+        TableMemory memory = new(cpu, frames, unit.Extended.CoherentWalks);
+        RemappingDriver driver = new(options, unitRegisters, unit, memory, RemappingParts.Allocate(options, unitRegisters, unit, memory));
+        await unitRegisters.TurnOff();
         await driver.TurnOn();
         return driver;
     }
@@ -317,39 +300,6 @@ public sealed class RemappingDriver
     /// <summary>Gets table changes out of write buffers, where the unit needs to be told and no invalidation does it anyway.</summary>
     internal ValueTask FlushWriteBuffers() =>
         Unit.Capability.RequiredWriteBufferFlush ? _registers.Command(_writeBufferFlush) : default;
-
-    private static RemappingDriver Create(RemappingOptions options, UnitRegisters registers, UnitCapabilities unit, TableMemory memory)
-    {
-        IContextTables? contexts = options.Scalable ? ScalableContexts.TryCreate(memory, unit, options.PasidBits) : ContextTables.TryCreate(memory);
-        bool usesQueue = unit.MustUseQueue || options.Scalable || (unit.Extended.QueuedInvalidation && options.UseQueue);
-        IInvalidator? invalidator = usesQueue
-            ? InvalidationQueue.TryCreate(registers, unit, memory, options)
-            : new RegisterInvalidator(registers, unit);
-        if (contexts is not null && invalidator is not null
-            && InterruptRemapping.TryAllocateTable(options, unit, invalidator, memory, out GuestPhysicalAddress? interruptTable))
-        {
-            if (PageRequestHandler.TryAllocateQueue(options, unit, memory, out GuestPhysicalAddress? pageRequests))
-                return new(options, registers, unit, memory, contexts, invalidator, interruptTable, pageRequests);
-            InterruptRemapping.FreeTable(options, memory, interruptTable);
-        }
-
-        contexts?.Free();
-        (invalidator as InvalidationQueue)?.Free();
-        throw new DeviceException("No frames are left for the tables of the remapping unit.");
-    }
-
-    // Whoever had the unit before may have left it on.
-    private async ValueTask TurnOff()
-    {
-        if (_registers.Status.TranslationEnabled)
-            await _registers.Command(_translation, turnOn: false);
-        if (_registers.Status.InterruptRemappingEnabled)
-            await _registers.Command(_interruptRemapping, turnOn: false);
-        if (_registers.Status.CompatibilityFormatInterrupts)
-            await _registers.Command(_compatibilityInterrupts, turnOn: false);
-        if (_registers.Status.QueuedInvalidationEnabled)
-            await _registers.Command(_queue, turnOn: false);
-    }
 
     private async ValueTask TurnOn()
     {

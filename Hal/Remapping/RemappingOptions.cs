@@ -45,4 +45,16 @@ public sealed record RemappingOptions(byte FaultVector)
     /// broken; it should find out by itself before, after the minute that PCI Express gives a device.
     /// </summary>
     public ulong DeviceTlbTimeoutNs { get; init; } = 90_000_000_000;
+
+    /// <summary>Sees whether numbers are what they can be.</summary>
+    /// <exception cref="ArgumentException">One of them is not.</exception>
+    internal void Check()
+    {
+        if (InterruptEntries is not 0 and (< 2 or > InterruptRemapping.EntriesMax) || (InterruptEntries & (InterruptEntries - 1)) != 0)
+            throw new ArgumentException("A table has a power of two of interrupt entries, 2 to 65,536.");
+        if (PasidBits is < 13 or > 20)
+            throw new ArgumentException("A PASID has 13 to 20 bits.");
+        if (PageRequestQueuePages is < 1 or > PageRequestHandler.QueuePagesMax || !int.IsPow2(PageRequestQueuePages))
+            throw new ArgumentException("A page request queue has a power of two of pages, up to 128.");
+    }
 }

@@ -12,6 +12,11 @@ internal sealed class UnitRegisters(ICpu cpu, RegisterWindow window, ulong timeo
     /// <summary>GSTS without the bits that GCMD has as one-shots: what a command must repeat so that nothing else changes.</summary>
     private const uint LevelBits = 0x96FF_FFFF;
 
+    private static readonly GlobalCommand _translation = new() { TranslationEnable = true };
+    private static readonly GlobalCommand _interruptRemapping = new() { InterruptRemappingEnable = true };
+    private static readonly GlobalCommand _compatibilityInterrupts = new() { CompatibilityFormatInterrupt = true };
+    private static readonly GlobalCommand _queue = new() { QueuedInvalidationEnable = true };
+
     private readonly Gate _gate = new();
 
     public ICpu Cpu => cpu;
@@ -44,6 +49,19 @@ internal sealed class UnitRegisters(ICpu cpu, RegisterWindow window, ulong timeo
         {
             _gate.Leave();
         }
+    }
+
+    /// <summary>Turns all off that whoever had the unit before may have left on.</summary>
+    public async ValueTask TurnOff()
+    {
+        if (Status.TranslationEnabled)
+            await Command(_translation, turnOn: false);
+        if (Status.InterruptRemappingEnabled)
+            await Command(_interruptRemapping, turnOn: false);
+        if (Status.CompatibilityFormatInterrupts)
+            await Command(_compatibilityInterrupts, turnOn: false);
+        if (Status.QueuedInvalidationEnabled)
+            await Command(_queue, turnOn: false);
     }
 
     /// <summary>Waits until some bits of a register are as expected.</summary>

@@ -13,20 +13,19 @@ public sealed class DescriptorSet
     private const int LargestExponent = 9;
 
     private readonly byte[] _device;
-    private byte[]? _qualifier;
-    private DescriptorSet? _pair;
     private readonly byte[][] _configurations;
     private readonly byte[][] _otherSpeed = [];
     private readonly byte[][] _capabilities = [];
     private readonly byte[]?[] _strings;
     private readonly byte[]? _objectStore;
+    private byte[]? _qualifier;
+    private DescriptorSet? _pair;
 
     /// <summary>The descriptors of a device.</summary>
     /// <param name="device">What it is; length, type and the number of configurations are filled in.</param>
     /// <param name="configurations">Each configuration with its interfaces, endpoints and class descriptors; the total length is filled in.</param>
     /// <param name="strings">The strings, from index 1 on; at most 126 characters each.</param>
-    /// <param name="hasOtherSpeed">Whether it also works, alike, at full speed or high speed, whichever it does not use now.</param>
-    public DescriptorSet(in DeviceDescriptor device, IReadOnlyList<byte[]> configurations, IReadOnlyList<string> strings, bool hasOtherSpeed)
+    public DescriptorSet(in DeviceDescriptor device, IReadOnlyList<byte[]> configurations, IReadOnlyList<string> strings)
     {
         _device = Packed.ToArray(
             device with
@@ -36,7 +35,6 @@ public sealed class DescriptorSet
                 ConfigurationCount = (byte)configurations.Count,
             },
             DeviceDescriptor.Size);
-        _qualifier = hasOtherSpeed ? Packed.ToArray(QualifierOf(device, configurations.Count), DeviceQualifierDescriptor.Size) : null;
         _configurations = [.. configurations.Select(WithTotalLength)];
         _strings = [LanguageList(), .. strings.Select(StringDescriptor)];
         Device = Packed.Read<DeviceDescriptor>(_device);
@@ -55,13 +53,6 @@ public sealed class DescriptorSet
 
     /// <summary>The device descriptor.</summary>
     public DeviceDescriptor Device { get; }
-
-    /// <summary>The configurations as they would be at full or high speed, whichever the device does not use now; the type is filled in.</summary>
-    public IReadOnlyList<byte[]> OtherSpeed
-    {
-        get => _otherSpeed;
-        init => _otherSpeed = [.. value.Select(configuration => WithType(WithTotalLength(configuration), DescriptorType.OtherSpeedConfiguration))];
-    }
 
     /// <summary>The capabilities of the device (BOS), one after the other; empty for a device without any. The head is filled in.</summary>
     public IReadOnlyList<byte[]> Capabilities
@@ -97,7 +88,7 @@ public sealed class DescriptorSet
         DescriptorType.Device when index == 0 => _device,
         DescriptorType.DeviceQualifier when index == 0 => _qualifier,
         DescriptorType.Configuration => At(_configurations, index),
-        DescriptorType.OtherSpeedConfiguration when _pair is { } pair => AsOtherSpeed(At(pair._configurations, index)),
+        DescriptorType.OtherSpeedConfiguration when _pair is not null => AsOtherSpeed(At(_pair._configurations, index)),
         DescriptorType.OtherSpeedConfiguration => At(_otherSpeed, index),
         DescriptorType.String => At(_strings, index),
         DescriptorType.BinaryObjectStore when index == 0 => _objectStore,
@@ -116,6 +107,9 @@ public sealed class DescriptorSet
         return default;
     }
 
+    /// <summary>Descriptors that are taken as they are, byte by byte; nothing is filled in.</summary>
+    internal static DescriptorSet Verbatim(DescriptorBytes bytes) => new(bytes);
+
     private void Join(DescriptorSet other)
     {
         _pair = other;
@@ -127,12 +121,9 @@ public sealed class DescriptorSet
         if (configuration.IsEmpty)
             return default;
         byte[] whole = configuration.ToArray();
-        whole[1] = (byte)DescriptorType.OtherSpeedConfiguration;
+        whole[TypeOffset] = (byte)DescriptorType.OtherSpeedConfiguration;
         return whole;
     }
-
-    /// <summary>Descriptors that are taken as they are, byte by byte; nothing is filled in.</summary>
-    internal static DescriptorSet Verbatim(DescriptorBytes bytes) => new(bytes);
 
     private static ReadOnlySpan<byte> At(byte[]?[] list, int index) => (uint)index < (uint)list.Length ? list[index] : default;
 
@@ -142,12 +133,6 @@ public sealed class DescriptorSet
         ConfigurationDescriptor head = Packed.Read<ConfigurationDescriptor>(whole.AsSpan(0, ConfigurationDescriptor.Size));
         Packed.Write(head with { TotalLength = checked((ushort)whole.Length) }, whole.AsSpan(0, ConfigurationDescriptor.Size));
         return whole;
-    }
-
-    private static byte[] WithType(byte[] descriptor, DescriptorType type)
-    {
-        descriptor[TypeOffset] = (byte)type;
-        return descriptor;
     }
 
     private static byte[] ObjectStoreOf(IReadOnlyList<byte[]> capabilities)

@@ -394,6 +394,14 @@ internal sealed class EhciEngine : IRegisterEffects, IScheduleEvents, IPortOwner
         _loop.Schedule(next - _loop.NowNs, _wake);
     }
 
+    // A frame whose list was found empty needs no second look, where the controller reads a whole frame ahead.
+    private ulong NextMicroframe(ulong count)
+    {
+        bool isRestOfFrameIdle = _options.CachesWholeFrame && count == _microframe && _periodic.IsEmpty
+            && !_registers.UsbCommand.AsyncEnable && _registers.UsbStatus is { PeriodicActive: true, AsyncActive: false };
+        return isRestOfFrameIdle ? (count | 7) + 1 : count + 1;
+    }
+
     private ulong NextWork()
     {
         ulong now = _loop.NowNs;
@@ -402,7 +410,7 @@ internal sealed class EhciEngine : IRegisterEffects, IScheduleEvents, IPortOwner
         if (_wireFreeNs > now)
             return _wireFreeNs;
         if (HasSchedule)
-            return _microframe == Never ? now : _clock.StartOf(_clock.Count(now) + 1);
+            return _microframe == Never ? now : _clock.StartOf(NextMicroframe(_clock.Count(now)));
 
         // Nothing runs; a rollover needs an event only where somebody waits for it.
         bool waits = (_registers.File[EhciRegisters.InterruptEnable] & StatusBits.FrameListRollover) != 0;

@@ -27,6 +27,9 @@ public sealed record EhciOptions
     /// <summary>HCSPARAMS bits 15:12, companion controllers; what is handed to one leaves this model.</summary>
     public int CompanionCount { get; init; }
 
+    /// <summary>HCCPARAMS bit 7: the controller reads isochronous structures of a whole frame ahead; one whose list it found empty it does not look at again.</summary>
+    public bool CachesWholeFrame { get; init; }
+
     /// <summary>What the controller learns of a posted write that the bus refused.</summary>
     public PostedWriteFault PostedWriteFault { get; init; }
 

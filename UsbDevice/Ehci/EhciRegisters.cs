@@ -112,7 +112,8 @@ internal sealed class EhciRegisters
         Addresses64Bit = options.Addresses64Bit,
         ProgrammableFrameList = options.ProgrammableFrameList,
         AsyncPark = options.AsyncPark,
-        IsochronousThreshold = 1,
+        IsochronousThreshold = options.CachesWholeFrame ? 0 : 1,
+        CachesWholeFrame = options.CachesWholeFrame,
         ExtendedCapabilities = LegacyCapability,
     };
 

@@ -19,6 +19,9 @@ internal sealed class PeriodicSchedule(EhciRegisters registers, ScheduleMemory m
     private uint _frameIndex;
     private bool _isRecovery;
 
+    /// <summary>Whether the list of the current frame has nothing in it.</summary>
+    public bool IsEmpty { get; private set; }
+
     /// <summary>Reads the element of the frame list that belongs to a frame index.</summary>
     /// <returns><c>false</c> where the bus failed.</returns>
     public bool Start(uint frameIndex)
@@ -27,7 +30,10 @@ internal sealed class PeriodicSchedule(EhciRegisters registers, ScheduleMemory m
         uint elements = 1u << (registers.RolloverBit - 3);
         uint element = (frameIndex >> 3) & (elements - 1);
         (_frameIndex, _isRecovery) = (frameIndex, false);
-        return memory.TryRead((uint)registers.File[EhciRegisters.PeriodicListBase] + (4 * element), 4, out _next);
+        if (!memory.TryRead((uint)registers.File[EhciRegisters.PeriodicListBase] + (4 * element), 4, out _next))
+            return false;
+        IsEmpty = _next.Terminate;
+        return true;
     }
 
     /// <summary>Visits the next structure.</summary>

@@ -5,7 +5,7 @@ namespace Dma.UsbDevice;
 
 /// <summary>Executes the transfer rings of control, bulk and interrupt endpoints, a packet or a burst at a time (xHCI, transfer ring operation).</summary>
 internal sealed class TransferExecutor(
-    XhciMemory memory, TransferWindow window, Transactor transactor, IsochronousExecutor isochronous, Interrupters events, DeviceContexts contexts, XhciOptions options, XhciStatistics statistics)
+    XhciMemory memory, TransferWindow window, Transactor transactor, XhciIsochronousExecutor isochronous, Interrupters events, DeviceContexts contexts, XhciOptions options, XhciStatistics statistics)
 {
     // TRBs that move nothing, in one visit.
     private const int LookedMax = 16;

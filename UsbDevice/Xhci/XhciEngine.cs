@@ -11,7 +11,6 @@ namespace Dma.UsbDevice;
 internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents
 {
     private const ulong Never = ulong.MaxValue;
-    private const ulong StateNs = 10_000;
     private const int IndexBits = 14;
 
     private readonly EventLoop _loop;
@@ -29,9 +28,7 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents
     private readonly ScheduledEvent _wake;
 
     private ulong _wakeNs = Never;
-    private ulong _stateDueNs = Never;
     private ulong _seen;
-    private bool _isStateGood;
     private bool _isDead;
 
     /// <summary>A controller at its reset values.</summary>
@@ -49,7 +46,7 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents
         Transactor transactor = new(Statistics);
         TransferWindow window = new(_memory, rings, _interrupters, options);
         _contexts = new(_memory, _registers, options);
-        IsochronousExecutor isochronous = new(_memory, window, transactor, _interrupters, _contexts, options);
+        XhciIsochronousExecutor isochronous = new(_memory, window, transactor, _interrupters, _contexts, options);
         TransferExecutor transfers = new(_memory, window, transactor, isochronous, _interrupters, _contexts, options, Statistics);
         _lanes = [.. _ports.Select(port => MakeLanes(port, transfers))];
 
@@ -116,7 +113,8 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents
         foreach (BusLane[] lanes in _lanes)
             Array.ForEach(lanes, static lane => lane.Clear());
         _frames.Set(0);
-        (_stateDueNs, _seen, _isDead) = (Never, 0, false);
+        _store.Reset();
+        (_seen, _isDead) = (0, false);
         foreach (RootPort port in _ports)
         {
             if (!keepsPorts)
@@ -222,8 +220,8 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents
             Start();
         else if (!after.Run && IsRunning)
             Halt();
-        else if ((after.SaveState || after.RestoreState) && !IsRunning && !before.Run && _stateDueNs == Never)
-            MoveState(after.SaveState);
+        else if ((after.SaveState || after.RestoreState) && !IsRunning && !before.Run && _store.DueNs == StateStore.Never)
+            _store.Begin(after.SaveState, _loop.NowNs);
     }
 
     private void Start()
@@ -242,21 +240,6 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents
         _frames.Stop(_loop.NowNs);
         _commands.Halt();
         _registers.UsbStatus = _registers.UsbStatus with { Halted = true };
-    }
-
-    // The state moves at once; that it did shows a little later.
-    private void MoveState(bool saves)
-    {
-        _isStateGood = saves ? _store.Save() : _store.Restore();
-        _stateDueNs = _loop.NowNs + StateNs;
-        _registers.UsbStatus = _registers.UsbStatus with { Saving = saves, Restoring = !saves };
-    }
-
-    private void EndState()
-    {
-        _stateDueNs = Never;
-        XhciStatus status = _registers.UsbStatus;
-        _registers.UsbStatus = status with { Saving = false, Restoring = false, SaveRestoreError = status.SaveRestoreError || !_isStateGood };
     }
 
     // Firmware lets go as soon as the system asks, and is told that the owner changed.
@@ -307,8 +290,8 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents
                 port.Tick(now);
         }
 
-        if (_stateDueNs <= now)
-            EndState();
+        if (_store.DueNs <= now)
+            _store.End();
         if (IsRunning)
             Work(now);
         Settle();
@@ -377,7 +360,7 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents
     private void Plan()
     {
         ulong now = _loop.NowNs;
-        ulong next = Math.Min(Math.Min(_stateDueNs, NextWork(now)), _interrupters.DueNs(now));
+        ulong next = Math.Min(Math.Min(_store.DueNs, NextWork(now)), _interrupters.DueNs(now));
         foreach (RootPort port in _ports)
             next = Math.Min(next, port.DueNs);
 

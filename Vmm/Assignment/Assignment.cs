@@ -210,8 +210,8 @@ public sealed class Assignment
     /// <param name="guestAddress">Where: bus 0, function 0, a free device number.</param>
     public ValueTask<AssignmentResult> Expose(SourceId guestAddress) => Step(AssignmentState.Isolated, async () =>
     {
-        if (TryPreparePosting(Machine!) is { IsDone: false } refused)
-            return refused;
+        if (PostedInterrupts.Prepare(Machine!) is { } missing)
+            return Refuse(AssignmentRefusal.NotPosted, missing);
         if (_real!.HasMessages)
         {
             _interrupt = await DeviceInterrupt.TryTake(_host, Source);
@@ -388,20 +388,6 @@ public sealed class Assignment
 
         machine.Add(this);
         return Move(AssignmentState.Assigned);
-    }
-
-    private AssignmentResult TryPreparePosting(VirtualMachine machine)
-    {
-        if (machine.Delivery != InterruptDelivery.Posted || machine.Schedule.Posting is not null || !machine.IsRunning)
-            return AssignmentResult.Done;
-        if (_host.Remapping.Interrupts is not { } remapping)
-            return Refuse(AssignmentRefusal.NotPosted, $"{machine.Name} wants its interrupts posted, and the host does not remap any");
-        if (!remapping.CanPost)
-            return Refuse(AssignmentRefusal.NotPosted, $"{machine.Name} wants its interrupts posted, and the remapping unit cannot (CAP.PI is 0)");
-        machine.Schedule.Posting = PostedInterrupts.TryCreate(machine, remapping);
-        return machine.Schedule.Posting is not null
-            ? AssignmentResult.Done
-            : Refuse(AssignmentRefusal.NotPosted, $"{machine.Name} wants its interrupts posted, and no processor or descriptor is left for it");
     }
 
     // As firmware would: places where the guest finds the registers, until it moves them.

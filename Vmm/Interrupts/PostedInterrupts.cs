@@ -52,23 +52,20 @@ internal sealed class PostedInterrupts : IInterruptIntercept
     /// <summary>How often a notification woke the VMM because the guest did not run.</summary>
     public ulong WakeUps { get; private set; }
 
-    /// <summary>Takes a descriptor, and a processor to notify.</summary>
-    /// <returns><c>null</c>, and nothing changed, where one of them is not left; the unit posts interrupts.</returns>
-    public static PostedInterrupts? TryCreate(VirtualMachine machine, InterruptRemapping remapping)
+    /// <summary>Prepares a VM that wants its interrupts posted: with a descriptor, and a processor to notify.</summary>
+    /// <returns>Why it cannot be; <c>null</c> where it is prepared, or wants something else.</returns>
+    public static string? Prepare(VirtualMachine machine)
     {
-        Host host = machine.Host;
-        if (!host.Vectors.TryTakeProcessor(out byte processor))
+        if (machine.Delivery != InterruptDelivery.Posted || machine.Schedule.Posting is not null || !machine.IsRunning)
             return null;
-        if (!remapping.TryTakeDescriptor(out PhysicalAddress descriptor))
-        {
-            host.Vectors.ReturnProcessor(processor);
-            return null;
-        }
-
-        PostedInterrupts posted = new(host, machine, remapping, descriptor, host.Interrupts.ProcessorOf(processor));
-        posted.Follow(machine.Schedule.State);
-        host.Loop.Start(posted.ServeWakeUps);
-        return posted;
+        if (machine.Host.Remapping.Interrupts is not { } remapping)
+            return $"{machine.Name} wants its interrupts posted, and the host does not remap any";
+        if (!remapping.CanPost)
+            return $"{machine.Name} wants its interrupts posted, and the remapping unit cannot (CAP.PI is 0)";
+        machine.Schedule.Posting = TryCreate(machine, remapping);
+        return machine.Schedule.Posting is not null
+            ? null
+            : $"{machine.Name} wants its interrupts posted, and no processor or descriptor is left for it";
     }
 
     /// <summary>Where an interrupt is posted that a guest wants to go somewhere.</summary>
@@ -117,6 +114,23 @@ internal sealed class PostedInterrupts : IInterruptIntercept
         _wakeUp.Raise();
         remapping.ReturnDescriptor(_descriptor.Address);
         _host.Vectors.ReturnProcessor(_processor.Apic.Id);
+    }
+
+    private static PostedInterrupts? TryCreate(VirtualMachine machine, InterruptRemapping remapping)
+    {
+        Host host = machine.Host;
+        if (!host.Vectors.TryTakeProcessor(out byte processor))
+            return null;
+        if (!remapping.TryTakeDescriptor(out PhysicalAddress descriptor))
+        {
+            host.Vectors.ReturnProcessor(processor);
+            return null;
+        }
+
+        PostedInterrupts posted = new(host, machine, remapping, descriptor, host.Interrupts.ProcessorOf(processor));
+        posted.Follow(machine.Schedule.State);
+        host.Loop.Start(posted.ServeWakeUps);
+        return posted;
     }
 
     private void Follow(GuestState state) =>

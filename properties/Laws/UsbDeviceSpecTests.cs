@@ -63,7 +63,8 @@ public sealed class UsbDeviceSpecTests
     [InlineData("descriptors=/tmp", "The file '/tmp' cannot be read")]
     [InlineData("descriptors=/dev/null", "is no recording of a device. Byte 0: this begins neither as a device descriptor")]
     [InlineData("hub=4:()", "'hub' takes nothing behind '='")]
-    [InlineData("hub:()", "There are no hubs here.")]
+    [InlineData("hub,speed=low:()", "'hub': A hub is of high or full speed.")]
+    [InlineData("hub:(mouse;mouse;mouse;mouse;mouse;mouse;mouse;mouse;mouse;mouse;mouse;mouse;mouse;mouse;mouse;mouse)", "A hub has 15 ports at most.")]
     public void Devices_that_cannot_be_had_are_refused(string text, string problem)
     {
         using UsbDeviceFactory factory = new(new EventLoop());
@@ -78,28 +79,20 @@ public sealed class UsbDeviceSpecTests
         File.WriteAllBytes(disk.Path, new byte[1024]);
         File.WriteAllBytes(sound.Path, new byte[96]);
         File.WriteAllBytes(descriptors.Path, Convert.FromHexString("09021900010100803209040000010300000007058103080001"));
-        List<IUsbDevice> below = [];
-        UsbSpeed? hubSpeed = null;
-        UsbDeviceFactory factory = new(new EventLoop())
-        {
-            Hub = (speed, devices) =>
-            {
-                (hubSpeed, below) = (speed, [.. devices]);
-                return new MouseDevice(new EventLoop());
-            },
-        };
-        using (factory)
+        using (UsbDeviceFactory factory = new(new EventLoop()))
         {
             string all = string.Join(';',
                 $"disk={disk.Path},speed=full", $"uas={disk.Path},speed=super", "keyboard=hello", "mouse", $"audio-in={sound.Path}", "audio-in",
                 "audio-out", "serial", $"descriptors={descriptors.Path}");
-            Assert.True(factory.TryCreate($"hub,speed=full:({all})", out _, out string problem), problem);
+            Assert.True(factory.TryCreate($"hub,speed=full:({all};hub:(mouse))", out IUsbDevice? hub, out string problem), problem);
+            IUsbDevice[] below = [.. hub.Downstream.Select(port => port.Device!)];
             Assert.Equal(
                 [typeof(MassStorageDevice), typeof(UasDevice), typeof(KeyboardDevice), typeof(MouseDevice), typeof(AudioSourceDevice), typeof(AudioSourceDevice),
-                    typeof(AudioSinkDevice), typeof(SerialDevice), typeof(DescribedDevice)],
+                    typeof(AudioSinkDevice), typeof(SerialDevice), typeof(DescribedDevice), typeof(UsbHub)],
                 below.Select(device => device.GetType()));
             Assert.Equal([UsbSpeed.Full, UsbSpeed.Super, UsbSpeed.High], below[..3].Select(device => device.Speed));
-            Assert.Equal(UsbSpeed.Full, hubSpeed);
+            Assert.Equal(UsbSpeed.Full, hub.Speed);
+            Assert.Equal([typeof(MouseDevice), null, null, null], below[^1].Downstream.Select(port => port.Device?.GetType()));
             Assert.Equal(5, ((KeyboardDevice)below[2]).Pending);
             Assert.All(UsbDeviceFactory.Kinds, kind => Assert.True(UsbDeviceFactory.Knows(kind.Name + "=x")));
             Assert.All(UsbDeviceFactory.Kinds, kind => Assert.Contains(kind.Name, UsbDeviceFactory.Help, StringComparison.Ordinal));

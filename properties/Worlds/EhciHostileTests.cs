@@ -9,21 +9,34 @@ namespace Dma.Properties;
 /// <remarks>
 /// The controller is behind a remapping unit that maps one region for it; whatever it is told, nothing else changes.
 /// </remarks>
-public sealed class EhciHostileTests
+public sealed class EhciHostileTests : IDisposable
 {
     private const int MicroframeNs = 125_000;
-    private const ulong MemoryBytes = 0x10_0000;
-    private const uint Region = 0x8_0000;
-    private const int RegionBytes = 0x1_0000;
+    private const int MemoryBytes = 0x8_0000;
+    private const uint Region = 0x4_0000;
+    private const int RegionBytes = 0x8000;
     private const uint FrameList = Region + RegionBytes;
     private const int MappedBytes = RegionBytes + 0x1000;
+    private const int Tables = 0x1_0000;
     private const byte Outside = 0xE5;
 
     private static readonly UsbPid[] DataPids = [UsbPid.Data0, UsbPid.Data1, UsbPid.Data2, UsbPid.DataM];
     private static readonly SourceId Source = new(0, 0x1D, 0);
 
+    // Kept from program to program: memory and a unit are dear to make, and no program can change what is mapped.
+    private readonly PhysicalMemory _memory = new(MemoryBytes);
+    private readonly RemappingWorld _world;
+    private readonly Dictionary<Kind, int> _kinds = [];
+    private readonly byte[] _before = new byte[MemoryBytes];
+    private readonly byte[] _after = new byte[MemoryBytes];
+    private readonly byte[] _cells = new byte[RegionBytes];
+
     // Nothing on the wire is shorter than a token with its data, and no handshake.
     private const int ShortestNs = 600;
+
+    public EhciHostileTests() => _world = Remapping();
+
+    public void Dispose() => _memory.Dispose();
 
     [Fact]
     public void No_program_makes_the_controller_throw_or_work_without_bound_or_touch_what_is_not_mapped()
@@ -39,6 +52,10 @@ public sealed class EhciHostileTests
                 Assert.Fail($"Again with DMA_SEED={Property.SeedText}, program {number}: {exception}");
             }
         }
+
+        // They did get somewhere: each kind of transaction took place, many times.
+        Assert.Equal(Enum.GetValues<Kind>(), _kinds.Keys.Order());
+        Assert.All(_kinds, kind => Assert.True(kind.Value > 100, $"{kind}"));
     }
 
     [Fact]
@@ -49,17 +66,16 @@ public sealed class EhciHostileTests
     }
 
     // Runs a program and returns a fingerprint of all that it left behind.
-    private static ulong Run(int number)
+    private ulong Run(int number)
     {
         Random random = new((int)Property.Hash($"{Property.SeedText} {number}"));
-        using PhysicalMemory memory = new(MemoryBytes);
-        RemappingWorld unit = Remapping(memory);
-        using EhciBench bench = new(Options(random), _ => unit.Unit, memory);
-        byte[] outside = bench.ReadBytes(0, (int)MemoryBytes);
+        using EhciBench bench = new(Options(random), _ => _world.Unit, _memory);
+        bench.Controller.Usb.Observer = new Counter(_kinds);
+        _world.Faults.Clear();
+        Array.Clear(_cells);
         HostileSchedule schedule = new(random, Region, RegionBytes);
-        byte[] cells = new byte[RegionBytes];
-        schedule.Fill(cells);
-        bench.WriteBytes(Region, cells);
+        schedule.Fill(_cells);
+        bench.WriteBytes(Region, _cells);
         bench.WriteBytes(FrameList, schedule.FrameList());
         Devices(random, bench);
         if (random.Next(4) != 0)
@@ -76,37 +92,36 @@ public sealed class EhciHostileTests
             Assert.True(bench.Loop.EventsRun - events <= (3 * (duration / ShortestNs)) + 60);
             if (random.Next(4) == 0)
             {
-                schedule.Fill(cells.AsSpan(0, 4096));
-                bench.WriteBytes(Region + ((uint)random.Next(RegionBytes / 4096) * 4096), cells.AsSpan(0, 4096));
+                schedule.Fill(_cells.AsSpan(0, 4096));
+                bench.WriteBytes(Region + ((uint)random.Next(RegionBytes / 4096) * 4096), _cells.AsSpan(0, 4096));
             }
         }
 
-        CheckOutside(bench, outside, number);
+        CheckOutside(number);
         return Fingerprint(bench);
     }
 
     // One region of memory is mapped for the controller, at its own address; everything around it has a pattern.
-    private static RemappingWorld Remapping(PhysicalMemory memory)
+    private RemappingWorld Remapping()
     {
-        byte[] pattern = new byte[MemoryBytes / 2];
-        Array.Fill(pattern, Outside);
-        Assert.True(memory.TryWrite(new(MemoryBytes / 2), pattern));
-        RemappingWorld world = new(HardwareProfile.Named(HardwareProfile.Names[0]), memory);
+        Array.Fill(_after, Outside);
+        Assert.True(_memory.TryWrite(new(Tables), _after.AsSpan(Tables)));
+        RemappingWorld world = new(HardwareProfile.Named(HardwareProfile.Names[0]), _memory);
         PhysicalAddress table = world.Frame();
-        ContextEntry(world, table);
+        world.PutContext(Source, world.Context(table));
         for (ulong at = Region; at < Region + MappedBytes; at += 4096)
             _ = world.Map(table, RemappingWorld.Widest(world.Profile), at, RemappingWorld.Page(at));
-        return world.Enable();
+        _ = world.Enable();
+        Assert.True(_memory.TryRead(new(0), _before));
+        return world;
     }
 
-    private static void ContextEntry(RemappingWorld world, PhysicalAddress table) => world.PutContext(Source, world.Context(table));
-
-    private static void CheckOutside(EhciBench bench, byte[] before, int number)
+    private void CheckOutside(int number)
     {
-        byte[] after = bench.ReadBytes(0, (int)MemoryBytes);
+        Assert.True(_memory.TryRead(new(0), _after));
         const int End = (int)Region + MappedBytes;
         Assert.True(
-            before.AsSpan(0, (int)Region).SequenceEqual(after.AsSpan(0, (int)Region)) && before.AsSpan(End).SequenceEqual(after.AsSpan(End)),
+            _before.AsSpan(0, (int)Region).SequenceEqual(_after.AsSpan(0, (int)Region)) && _before.AsSpan(End).SequenceEqual(_after.AsSpan(End)),
             $"DMA_SEED={Property.SeedText}, program {number} changed memory that is not mapped.");
     }
 
@@ -194,7 +209,7 @@ public sealed class EhciHostileTests
         {
             0 => ulong.MaxValue,
             1 => 0,
-            2 => Region + (value & 0x1_FFE0),
+            2 => Region + (value & 0xFFE0),
             _ => value,
         };
         int width = 1 << random.Next(4);
@@ -231,5 +246,32 @@ public sealed class EhciHostileTests
         for (ulong offset = 0; offset < 0xB0; offset += 4)
             hash = (hash ^ bench.Controller.ReadBar(0, offset, 4)) * 0x100000001B3;
         return hash;
+    }
+
+    /// <summary>What crosses the bus.</summary>
+    private enum Kind
+    {
+        Plain,
+        Isochronous,
+        StartControl,
+        StartIsochronous,
+        StartBulk,
+        StartInterrupt,
+        CompleteControl,
+        CompleteIsochronous,
+        CompleteBulk,
+        CompleteInterrupt,
+    }
+
+    private sealed class Counter(Dictionary<Kind, int> kinds) : IPacketObserver
+    {
+        public void Transaction(in UsbToken token, UsbPid dataPid, ReadOnlySpan<byte> data, UsbPid handshake)
+        {
+            // The packet identifiers MDATA and DATA2 are those of isochronous transfers alone.
+            Kind kind = token.IsSplit
+                ? (token.Split.Complete ? Kind.CompleteControl : Kind.StartControl) + (int)token.Split.EndpointType
+                : dataPid is UsbPid.DataM or UsbPid.Data2 && token.Pid == UsbPid.Out ? Kind.Isochronous : Kind.Plain;
+            kinds[kind] = kinds.GetValueOrDefault(kind) + 1;
+        }
     }
 }

@@ -73,6 +73,6 @@ internal sealed class StreamDevice : StandardDevice
             },
             ConfigurationDescriptor.Size);
         DeviceDescriptor device = new() { UsbVersion = 0x0200, MaxPacketSize0 = 64, VendorId = 0x1209, ProductId = 0x00FE };
-        return new(device, [[.. head, .. Face(0, 0), .. Face(1, 2), .. Endpoint(0x81), .. Endpoint(0x02)]], [], hasOtherSpeed: false);
+        return new(device, [[.. head, .. Face(0, 0), .. Face(1, 2), .. Endpoint(0x81), .. Endpoint(0x02)]], []);
     }
 }

@@ -7,8 +7,8 @@ namespace Dma.Properties;
 
 /// <summary>The processor of a virtual machine that has a function by vfio-user: registers go over the socket, memory is its own.</summary>
 /// <remarks>
-/// Its time never goes past that of the server, so that a server which is held up is not taken for a broken device.
-/// Meanwhile it does what the server asks of its memory, and events that were signalled raise its vector.
+/// Each of its ticks lasts as long as one of the server at least, so that a server which is held up is not taken for a
+/// broken device. Meanwhile it does what the server asks of its memory, and events that were signalled raise its vector.
 /// </remarks>
 internal sealed class VfioUserCpu : ICpu, IPciConfiguration, IConfigurationAccess
 {
@@ -23,7 +23,6 @@ internal sealed class VfioUserCpu : ICpu, IPciConfiguration, IConfigurationAcces
     private readonly InterruptRouter _interrupts;
     private readonly ScheduledEvent _tick;
     private readonly Func<ulong> _serverNowNs;
-    private readonly ulong _startNs;
 
     /// <summary>A processor.</summary>
     /// <param name="wire">The way to the server.</param>
@@ -34,7 +33,7 @@ internal sealed class VfioUserCpu : ICpu, IPciConfiguration, IConfigurationAcces
     public VfioUserCpu(VfioUserWire wire, PhysicalMemory memory, SafeFileHandle signalled, byte vector, Func<ulong> serverNowNs)
     {
         (_wire, _memory, _event, _vector) = (wire, memory, signalled, vector);
-        (_serverNowNs, _startNs) = (serverNowNs, serverNowNs());
+        _serverNowNs = serverNowNs;
         _interrupts = new(Loop);
         Processor = new("client", Loop, CostModel.Default);
         _tick = new(Tick);
@@ -78,13 +77,14 @@ internal sealed class VfioUserCpu : ICpu, IPciConfiguration, IConfigurationAcces
 
     private void Tick()
     {
+        ulong before = _serverNowNs();
         do
         {
             // A server that has nothing to do looks at the clock when somebody asks it something.
             _ = _wire.Read(Configuration, 0, 4);
             _wire.Serve(TimeSpan.FromMilliseconds(1));
         }
-        while (_serverNowNs() - _startNs < Loop.NowNs);
+        while (_serverNowNs() - before < TickNs);
 
         ulong count = VfioUserBench.Count(_event);
         Interrupts += count;

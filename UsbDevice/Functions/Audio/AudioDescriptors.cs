@@ -45,6 +45,13 @@ internal static class AudioDescriptors
             throw new ArgumentException("Audio devices work at full and high speed.");
         if (options.Channels is not (1 or 2) || options.Rates.Count is 0 or > 16 || options.Rates.Any(rate => rate is < RateMin or > RateMax))
             throw new ArgumentException($"Audio devices have 1 or 2 channels and sampling rates from {RateMin} to {RateMax} Hz.");
+        (DescriptorSet high, DescriptorSet full) = (Build(options, UsbSpeed.High, isSource), Build(options, UsbSpeed.Full, isSource));
+        DescriptorSet.Pair(high, full);
+        return speed == UsbSpeed.High ? high : full;
+    }
+
+    private static DescriptorSet Build(AudioOptions options, UsbSpeed speed, bool isSource)
+    {
         DeviceDescriptor device = new()
         {
             UsbVersion = 0x0200,
@@ -55,11 +62,7 @@ internal static class AudioDescriptors
             ManufacturerString = 1,
             ProductString = 2,
         };
-        UsbSpeed other = speed == UsbSpeed.High ? UsbSpeed.Full : UsbSpeed.High;
-        return new(device, [Configuration(options, speed, isSource)], ["DMA", isSource ? "Microphone" : "Speaker"], hasOtherSpeed: true)
-        {
-            OtherSpeed = [Configuration(options, other, isSource)],
-        };
+        return new(device, [Configuration(options, speed, isSource)], ["DMA", isSource ? "Microphone" : "Speaker"]);
     }
 
     private static byte[] Configuration(AudioOptions options, UsbSpeed speed, bool isSource)

@@ -36,9 +36,17 @@ internal sealed record HidDescription(
     {
         if (speed == UsbSpeed.Super)
             throw new ArgumentException("Keyboards and mice work at low, full and high speed.");
+        DescriptorSet set = Build(speed);
+        if (speed == UsbSpeed.High)
+            DescriptorSet.Pair(set, Build(UsbSpeed.Full));
+        return set;
+    }
+
+    private DescriptorSet Build(UsbSpeed speed)
+    {
         DeviceDescriptor device = new()
         {
-            UsbVersion = (ushort)(speed == UsbSpeed.High ? 0x0200 : 0x0110),
+            UsbVersion = 0x0200,
             MaxPacketSize0 = (byte)(speed == UsbSpeed.Low ? 8 : 64),
             VendorId = 0x1209,
             ProductId = ProductId,
@@ -46,10 +54,7 @@ internal sealed record HidDescription(
             ManufacturerString = 1,
             ProductString = 2,
         };
-        return new(device, [Configuration(speed)], ["DMA", Product], hasOtherSpeed: speed == UsbSpeed.High)
-        {
-            OtherSpeed = speed == UsbSpeed.High ? [Configuration(UsbSpeed.Full)] : [],
-        };
+        return new(device, [Configuration(speed)], ["DMA", Product]);
     }
 
     private byte[] Configuration(UsbSpeed speed) => new ConfigurationBuilder(new() { Value = 1, RemoteWakeup = true, MaxPower = 50 })

@@ -55,7 +55,7 @@ internal static class HubDescriptors
         // A hub with many translators has two settings: all ports at one of them, and each port at its own.
         for (byte alternate = 0; alternate <= (protocol == ManyTranslators ? 1 : 0); alternate++)
             configuration.AddRange(Interface(options, isHigh, alternate));
-        return new(device, [[.. configuration]], ["USB hub"], hasOtherSpeed: false);
+        return new(device, [[.. configuration]], ["USB hub"]);
     }
 
     /// <summary>The hub descriptor with its two bitmaps.</summary>

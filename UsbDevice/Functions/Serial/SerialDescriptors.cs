@@ -30,7 +30,16 @@ internal static class SerialDescriptors
     };
 
     /// <summary>All descriptors at a speed.</summary>
+    /// <exception cref="ArgumentException">There is no such port at that speed.</exception>
     public static DescriptorSet Of(UsbSpeed speed)
+    {
+        _ = MaxPacketOf(speed);
+        (DescriptorSet high, DescriptorSet full) = (Build(UsbSpeed.High), Build(UsbSpeed.Full));
+        DescriptorSet.Pair(high, full);
+        return speed == UsbSpeed.High ? high : full;
+    }
+
+    private static DescriptorSet Build(UsbSpeed speed)
     {
         DeviceDescriptor device = new()
         {
@@ -43,8 +52,7 @@ internal static class SerialDescriptors
             ManufacturerString = 1,
             ProductString = 2,
         };
-        UsbSpeed other = speed == UsbSpeed.High ? UsbSpeed.Full : UsbSpeed.High;
-        return new(device, [ConfigurationBytes(speed)], ["DMA", "Serial Port"], hasOtherSpeed: true) { OtherSpeed = [ConfigurationBytes(other)] };
+        return new(device, [ConfigurationBytes(speed)], ["DMA", "Serial Port"]);
     }
 
     private static byte[] ConfigurationBytes(UsbSpeed speed)

@@ -45,6 +45,18 @@ internal static class StorageDescriptors
     {
         if (hasUas && speed is not (UsbSpeed.High or UsbSpeed.Super))
             throw new ArgumentException("USB attached SCSI works at high speed and SuperSpeed.");
+        DescriptorSet set = Build(options, speed, hasUas);
+
+        // What is slower than the other has the old transport alone.
+        if (speed == UsbSpeed.High)
+            DescriptorSet.Pair(set, Build(options, UsbSpeed.Full, hasUas: false));
+        else if (speed == UsbSpeed.Full)
+            DescriptorSet.Pair(Build(options, UsbSpeed.High, hasUas: false), set);
+        return set;
+    }
+
+    private static DescriptorSet Build(ScsiDiskOptions options, UsbSpeed speed, bool hasUas)
+    {
         bool isSuper = speed == UsbSpeed.Super;
         DeviceDescriptor device = new()
         {
@@ -57,16 +69,9 @@ internal static class StorageDescriptors
             ProductString = 2,
             SerialNumberString = 3,
         };
-        byte[][] otherSpeed = speed switch
+        return new(device, [Configuration(speed, hasUas)], [options.Vendor, options.Product, options.SerialNumber])
         {
-            UsbSpeed.High => [Configuration(UsbSpeed.Full, hasUas: false)],
-            UsbSpeed.Full => [Configuration(UsbSpeed.High, hasUas)],
-            _ => [],
-        };
-        return new(device, [Configuration(speed, hasUas)], [options.Vendor, options.Product, options.SerialNumber], hasOtherSpeed: !isSuper)
-        {
-            OtherSpeed = otherSpeed,
-            Capabilities = isSuper || hasUas ? Capabilities() : [],
+            Capabilities = isSuper || hasUas ? DeviceCapabilities() : [],
         };
     }
 
@@ -110,7 +115,7 @@ internal static class StorageDescriptors
         new PipeUsageDescriptor { Length = PipeUsageDescriptor.Size, Type = DescriptorType.ClassInterface, Pipe = pipe },
         PipeUsageDescriptor.Size));
 
-    private static byte[][] Capabilities() =>
+    private static byte[][] DeviceCapabilities() =>
     [
         Packed.ToArray(
             new Usb2ExtensionCapability

@@ -1,7 +1,9 @@
+using System.Diagnostics.CodeAnalysis;
+
 namespace Dma.UsbDevice.Spec;
 
 /// <summary>TASK ATTRIBUTE: when a command may run (USB attached SCSI, information units).</summary>
-#pragma warning disable CA1027 // The codes look like flags and are none.
+[SuppressMessage("Design", "CA1027", Justification = "The values are codes, not flags.")]
 public enum TaskAttribute
 {
     /// <summary>In any order.</summary>
@@ -16,4 +18,3 @@ public enum TaskAttribute
     /// <summary>While the unit waits for somebody to deal with a failure.</summary>
     AutoContingentAllegiance = 4,
 }
-#pragma warning restore CA1027

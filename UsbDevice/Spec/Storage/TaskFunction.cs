@@ -1,7 +1,9 @@
+using System.Diagnostics.CodeAnalysis;
+
 namespace Dma.UsbDevice.Spec;
 
 /// <summary>TASK MANAGEMENT FUNCTION (USB attached SCSI, information units).</summary>
-#pragma warning disable CA1027 // The codes look like flags and are none.
+[SuppressMessage("Design", "CA1027", Justification = "The values are codes, not flags.")]
 public enum TaskFunction : byte
 {
     /// <summary>ABORT TASK: the one whose tag is given.</summary>
@@ -25,4 +27,3 @@ public enum TaskFunction : byte
     /// <summary>QUERY TASK SET: is any there?</summary>
     QueryTaskSet = 129,
 }
-#pragma warning restore CA1027

@@ -16,11 +16,12 @@ internal sealed class EhciBench : IDisposable
     private const int Command = 0x04;
     private const ushort MasterAndMemory = 0b110;
 
+    private readonly bool _ownsMemory;
     private uint _free = 0x10_0000;
 
     public EhciBench(EhciOptions? options = null, Func<IDmaFabric, IDmaFabric>? wrap = null, PhysicalMemory? memory = null)
     {
-        Memory = memory ?? new(DefaultMemoryBytes);
+        (Memory, _ownsMemory) = (memory ?? new(DefaultMemoryBytes), memory is null);
         DirectFabric direct = new(Memory, Router);
         Host = new(new SystemBus(Memory), wrap?.Invoke(direct) ?? direct);
         Controller = new(Loop, options ?? new());
@@ -48,7 +49,11 @@ internal sealed class EhciBench : IDisposable
         set => WriteRegister(EhciOperationalOffsets.UsbCommand, value.Raw.Value);
     }
 
-    public void Dispose() => Memory.Dispose();
+    public void Dispose()
+    {
+        if (_ownsMemory)
+            Memory.Dispose();
+    }
 
     public void Master(bool isOn) =>
         Controller.Configuration.Write(Command, 2, isOn ? MasterAndMemory : 0u);

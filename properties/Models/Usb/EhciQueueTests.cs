@@ -128,6 +128,51 @@ public sealed class EhciQueueTests
     }
 
     [Fact]
+    public void Each_counter_of_NAKs_is_used_up_once_in_a_microframe_whatever_the_others_are() => Property.Check(
+        from reloads in Gen.ArrayOf(Gen.Choose(1, 15), 6)
+        from count in Gen.Choose(1, 6)
+        select reloads[..count],
+        reloads =>
+        {
+            const int Microframes = 20;
+            using EhciBench bench = new();
+            ScriptedDevice device = new() { Address = 1 };
+            bench.Attach(device);
+            uint[] queues = Ring(bench, reloads.Length, reload: 0);
+            for (int index = 0; index < queues.Length; index++)
+            {
+                QueueHead head = bench.Read<QueueHead>(queues[index]);
+                bench.Write(queues[index], head with { Characteristics = head.Characteristics with { NakReload = reloads[index] } });
+            }
+
+            bench.RunAsync(queues[0]);
+            bench.Loop.RunFor((Microframes * MicroframeNs) - 1);
+            Assert.Equal(
+                [.. reloads.Select(reload => reload * Microframes)],
+                Enumerable.Range(1, reloads.Length).Select(endpoint => device.Heard.Count(heard => heard.Endpoint == endpoint)));
+        },
+        count: 30);
+
+    [Fact]
+    public void A_SETUP_that_is_not_taken_is_an_error()
+    {
+        foreach (UsbReply answer in (UsbReply[])[UsbReply.Nak, UsbReply.Nyet, UsbReply.Silence])
+        {
+            using EhciBench bench = new();
+            ScriptedDevice device = new() { Address = 1, Takes = (_, _) => answer };
+            bench.Attach(device);
+            uint queue = bench.Take(128);
+            uint transfer = bench.Take(64);
+            bench.Write(queue, EhciBench.Queue(1, 0, 64, queue, isControl: true));
+            bench.Transfer(transfer, PacketId.Setup, bench.Take(64), 8);
+            bench.Start(queue, transfer);
+            bench.RunAsync(queue);
+            Assert.True(bench.Finish(transfer) is { Halted: true, TransactionError: true, ErrorCount: 0, TotalBytes: 8 });
+            Assert.Equal(3, device.Heard.Count);
+        }
+    }
+
+    [Fact]
     public void Queues_that_are_served_alike_take_turns()
     {
         using EhciBench bench = new();

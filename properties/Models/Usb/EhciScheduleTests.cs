@@ -151,6 +151,47 @@ public sealed class EhciScheduleTests
     }
 
     [Fact]
+    public void Frames_without_work_are_passed_over_and_software_cannot_tell()
+    {
+        List<(ulong Events, string Seen)> runs = [];
+        foreach (bool ahead in (bool[])[false, true])
+        {
+            using EhciBench bench = new(new() { CachesWholeFrame = ahead });
+            Assert.Equal(ahead ? 0x6887u : 0x6817u, (uint)bench.Controller.ReadBar(0, 8, 4));
+            Signal signal = Connect(bench);
+            ScriptedDevice device = new() { Address = 1, Clock = () => bench.Loop.NowNs };
+            bench.Attach(device);
+            uint interrupt = Interrupt(bench, endpoint: 1, mask: 0b10);
+            uint bulk = bench.Take(128);
+            bench.Write(bulk, EhciBench.Queue(1, 2, 512, bulk));
+            for (uint frame = 0; frame < 1024; frame++)
+                bench.Write(EhciBench.FrameList + (4 * frame), frame % 256 == 7 ? new LinkPointer { Type = LinkType.QueueHead, Address = interrupt } : new() { Terminate = true });
+            bench.WriteRegister(EhciOperationalOffsets.PeriodicListBase, EhciBench.FrameList);
+            bench.WriteRegister(EhciOperationalOffsets.AsyncListAddress, bulk);
+            bench.WriteRegister(EhciOperationalOffsets.InterruptEnable, new UsbInterrupts { FrameListRollover = true }.Raw.Value);
+            ulong events = bench.Loop.EventsRun;
+            ulong begin = bench.Loop.NowNs;
+            bench.UsbCommand = new() { Run = true, PeriodicEnable = true, InterruptThreshold = 8 };
+            List<string> seen = [];
+            foreach (int microframes in (int[])[3, 100, 5000, 2500, 900, 1])
+            {
+                bench.Loop.RunFor((ulong)(microframes * MicroframeNs) + 7);
+                seen.Add($"{bench.Status} {bench.ReadRegister(EhciOperationalOffsets.FrameIndex)} {signal.IsPending}");
+                signal.Clear();
+
+                // The other schedule is on for a while in between.
+                bench.UsbCommand = bench.UsbCommand with { AsyncEnable = microframes is 100 };
+            }
+
+            seen.AddRange(device.Times.Select(time => $"{time - begin}"));
+            runs.Add((bench.Loop.EventsRun - events, string.Join(' ', seen)));
+        }
+
+        Assert.Equal(runs[0].Seen, runs[1].Seen);
+        Assert.True(runs[1].Events < runs[0].Events, $"{runs[1].Events} of {runs[0].Events} events");
+    }
+
+    [Fact]
     public void A_periodic_schedule_waits_for_a_frame_and_an_asynchronous_one_for_a_microframe()
     {
         using EhciBench bench = new();

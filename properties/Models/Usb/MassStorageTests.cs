@@ -78,6 +78,46 @@ public sealed class MassStorageTests
         });
 
     [Fact]
+    public void A_write_whose_wrapper_has_one_wrong_bit_or_length_changes_nothing_and_a_recovery_helps()
+    {
+        byte[] content = Pattern(Blocks * Block);
+        BulkOnlyTestHost host = new(new MassStorageDevice(new MemoryDiskImage(content, isWritable: true), Quiet));
+        byte[] good = Packed.ToArray(
+            new CommandBlockWrapper
+            {
+                Signature = CommandBlockWrapper.ValidSignature,
+                Tag = 7,
+                DataLength = Block,
+                CommandLength = 16,
+                Command = Command(new(true, 10, 3, 1, 0, false)),
+            },
+            CommandBlockWrapper.Size);
+
+        // The signature; the reserved flags; the unit; the reserved bits of the length. A length of 16 with one bit more is too long.
+        foreach (int bit in (int[])[.. Enumerable.Range(0, 32), .. Enumerable.Range(96, 7), .. Enumerable.Range(104, 16)])
+        {
+            byte[] bad = [.. good];
+            bad[bit / 8] ^= (byte)(1 << (bit % 8));
+            Refuses(bad);
+        }
+
+        foreach (int length in Enumerable.Range(0, 64).Where(length => length != CommandBlockWrapper.Size))
+            Refuses([.. good.Take(length), .. new byte[Math.Max(0, length - good.Length)]]);
+        Assert.Equal(UsbPid.Ack, host.SendRaw(good));
+        Assert.Equal(UsbPid.Ack, host.SendRaw(new byte[Block]));
+        Assert.Equal(new byte[Block], content[(3 * Block)..(4 * Block)]);
+
+        void Refuses(byte[] wrapper)
+        {
+            _ = host.SendRaw(wrapper);
+            Assert.Equal(UsbPid.Stall, host.SendRaw(new byte[Block]));
+            Assert.Equal(UsbPid.Stall, host.ReadOnce().End);
+            Assert.Equal(Pattern(Blocks * Block), content);
+            host.Recover();
+        }
+    }
+
+    [Fact]
     public void Any_command_bytes_in_a_valid_wrapper_end_with_a_status_and_never_change_a_protected_disk() => Property.Check(
         from seed in ArbMap.Default.GeneratorFor<int>()
         from length in Gen.Choose(1, 16)

@@ -21,7 +21,7 @@ public sealed class InterruptStorm(EventLoop loop) : RogueDevice
     public override DmaStatus Misbehave(in RogueTarget target)
     {
         _left = Count;
-        Raise();
+        _ = loop.Schedule(GapNs, Raise);
         return DmaStatus.Success;
     }
 

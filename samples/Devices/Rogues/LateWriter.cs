@@ -9,7 +9,7 @@ public sealed class LateWriter : RogueDevice
     public override string Habit => "writes to its buffer after it was taken back";
 
     /// <summary>It uses the buffer as it may, so that caches know it.</summary>
-    public override void Prepare(in RogueTarget target) => _ = WriteMark(Dma, target.Buffer.Value);
+    public override void Prepare(in RogueTarget target) => _ = Dma.Read(target.Buffer, new byte[Bytes]);
 
     /// <inheritdoc/>
     public override DmaStatus Misbehave(in RogueTarget target) => WriteMark(Dma, target.Buffer.Value);

@@ -35,6 +35,7 @@ public static class DmaCommand
             new Command("run", "Run a scenario and report what happened.")
             {
                 new RunDirectDma(terminal),
+                new RunRogueDevices(terminal),
             },
             new Audit(terminal),
             new Qtest(terminal),

@@ -8,6 +8,8 @@ namespace Dma.Lab;
 /// <param name="loop">The time that they live in.</param>
 internal sealed class UsbDeviceFactory(EventLoop loop) : IDisposable
 {
+    private const int HubPortsMin = 4;
+    private const int HubPortsMax = 15;
     private const int RecordingBytesMax = 1 << 16;
     private const int SoundBytesMax = 64 << 20;
 
@@ -18,9 +20,6 @@ internal sealed class UsbDeviceFactory(EventLoop loop) : IDisposable
 
     /// <summary>The speed of a device that names none.</summary>
     public UsbSpeed DefaultSpeed { get; init; } = UsbSpeed.High;
-
-    /// <summary>Makes a hub with devices at its ports, from port 1 on; null where there are no hubs.</summary>
-    public Func<UsbSpeed, IReadOnlyList<IUsbDevice>, IUsbDevice>? Hub { get; init; }
 
     /// <summary>The kinds of devices, each with the words that may follow it and what it is, for the help.</summary>
     public static IReadOnlyList<UsbDeviceKind> Kinds { get; } =
@@ -33,7 +32,7 @@ internal sealed class UsbDeviceFactory(EventLoop loop) : IDisposable
         new("audio-out", "[=FILE]", "a speaker; what it plays goes to the file", ["speed"], static (factory, order) => factory.AudioOut(order)),
         new("serial", "", "a serial port that sends all back", ["speed"], static (factory, order) => factory.Serial(order)),
         new("descriptors", "=FILE", "a device that enumerates as recorded; ,report=FILE for each HID interface", ["speed", "report"], static (_, order) => Recorded(order)),
-        new(UsbDeviceSpec.Hub, ":(DEVICE;…)", "a hub with devices at its ports", ["speed"], static (factory, order) => factory.CreateHub(order)),
+        new(UsbDeviceSpec.Hub, ":(DEVICE;…)", "a hub with devices at its ports", ["speed"], static (factory, order) => factory.Hub(order)),
     ];
 
     /// <summary>One sentence that names all kinds, for the help.</summary>
@@ -99,9 +98,15 @@ internal sealed class UsbDeviceFactory(EventLoop loop) : IDisposable
         }
     }
 
-    private IUsbDevice CreateHub(UsbDeviceOrder order) => Hub is { } hub
-        ? hub(order.Speed, order.Below)
-        : throw new UsbDeviceException("There are no hubs here.");
+    private UsbHub Hub(UsbDeviceOrder order)
+    {
+        if (order.Below.Count > HubPortsMax)
+            throw new UsbDeviceException($"A hub has {HubPortsMax} ports at most.");
+        UsbHub hub = new(loop, new() { Speed = order.Speed, PortCount = Math.Max(HubPortsMin, order.Below.Count) });
+        for (int port = 0; port < order.Below.Count; port++)
+            hub.Downstream[port].Plug(order.Below[port]);
+        return hub;
+    }
 
     private MassStorageDevice Disk(UsbDeviceOrder order) => new(Open(order.Argument), speed: order.Speed);
 

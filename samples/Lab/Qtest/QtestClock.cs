@@ -50,14 +50,18 @@ internal sealed class QtestClock
     }
 
     /// <summary>Brings virtual time up to the wall clock. A machine that is slower than that loses the time that it cannot make up.</summary>
-    public void CatchUp()
+    /// <returns>Whether it is up to it now, or has lost what was missing; else another turn gets further.</returns>
+    public bool CatchUp()
     {
         if (_wall is null)
-            return;
+            return true;
         ulong target = WallNs(_wall);
         long giveUp = Stopwatch.GetTimestamp() + (long)(CatchUpTime.TotalSeconds * Stopwatch.Frequency);
-        if (!MoveTo(target, () => Stopwatch.GetTimestamp() > giveUp) && target - NowNs > LagMaxNs)
-            _aheadNs -= (long)(target - NowNs - LagMaxNs);
+        if (MoveTo(target, () => Stopwatch.GetTimestamp() > giveUp))
+            return true;
+        ulong lag = target - NowNs;
+        _aheadNs -= (long)(lag - Math.Min(lag, LagMaxNs));
+        return LagMaxNs == 0;
     }
 
     /// <summary>Moves virtual time forward, with all that is due meanwhile, as far as one turn goes.</summary>

@@ -43,7 +43,7 @@ internal sealed class QtestServer(ScriptedMachine machine, QtestClock clock)
         while (!stop.IsCancellationRequested && (listener is not null || _connections.Count != 0))
         {
             Wait(listener);
-            clock.CatchUp();
+            _ = clock.CatchUp();
             if (listener is not null && _readable.Contains(listener))
                 Accept(listener);
             foreach (QtestConnection connection in _connections)

@@ -91,7 +91,7 @@ internal sealed class RogueMachine : IDisposable
             protection,
             isOn,
             status,
-            // Of the unit's own memory, its queue of page requests may change.
+            // What the unit writes for a page request, it writes into a queue that the host made for that.
             _rogue is PageRequestFlood ? 0 : changed,
             (ulong)_rogue.Loot.Count(value => value != 0),
             Host.AssignmentOf(_neighbour.Source).InterruptsForwarded - interrupts,
@@ -159,10 +159,12 @@ internal sealed class RogueMachine : IDisposable
     {
         List<string> records = [.. Host.Faults.Log
             .GroupBy(logged => logged.Fault.Reason)
-            .Select(group => $"{(int)group.Key:X}h {group.Key}")];
+            .Select(group => $"{(int)group.Key:X}h: {group.Key}")];
+        if (Host.Remapping.PageRequests is { Overflows: > 0 })
+            records.Add("PRO: the queue of page requests was full");
         ushort status = Host.Configuration.Open(_port.Source).Read16(_port.Express!.Offset + 0x0A);
         if ((status & 0xF) != 0)
-            records.Add($"DSTS {status & 0xF:X}h of the port");
+            records.Add($"DSTS {status & 0xF:X}h: errors at the port");
         return records;
     }
 }

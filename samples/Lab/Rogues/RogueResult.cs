@@ -33,15 +33,17 @@ public sealed record RogueResult(
     {
         get
         {
-            (ulong Count, string What)[] all =
+            (ulong Count, string One, string Many)[] all =
             [
-                (BytesChanged, "bytes changed"),
-                (BytesRead, "bytes read"),
-                (NeighbourInterrupts, "interrupts of the neighbour"),
-                (Exits, "exits"),
-                (PagesAsked, "requests for the host"),
+                (BytesChanged, "byte changed", "bytes changed"),
+                (BytesRead, "byte read", "bytes read"),
+                (NeighbourInterrupts, "interrupt of the neighbour", "interrupts of the neighbour"),
+                (Exits, "exit", "exits"),
+                (PagesAsked, "request for the host", "requests for the host"),
             ];
-            return IsContained ? "nothing" : string.Join(", ", all.Where(part => part.Count != 0).Select(part => $"{part.Count} {part.What}"));
+            return IsContained
+                ? "nothing"
+                : string.Join(", ", all.Where(part => part.Count != 0).Select(part => $"{part.Count} {(part.Count == 1 ? part.One : part.Many)}"));
         }
     }
 }

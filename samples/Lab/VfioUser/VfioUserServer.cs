@@ -14,6 +14,7 @@ internal sealed class VfioUserServer(VfioUserMachine machine, Action<string> log
 {
     // A guest measures its waits by a clock of its own: after a pause of this program the device makes up for it.
     private const ulong LagMaxNs = 1_000_000_000;
+    private const int CatchUpTurns = 5;
 
     private static readonly TimeSpan _lookTime = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan _shortest = TimeSpan.FromMilliseconds(1);
@@ -42,7 +43,7 @@ internal sealed class VfioUserServer(VfioUserMachine machine, Action<string> log
         while (!stop.IsCancellationRequested)
         {
             Wait(listener);
-            _clock.CatchUp();
+            CatchUp();
             if (_connection is null && _readable.Contains(listener))
                 Accept(listener, stop);
             _connection?.Turn();
@@ -52,6 +53,14 @@ internal sealed class VfioUserServer(VfioUserMachine machine, Action<string> log
         }
 
         Close();
+    }
+
+    // What a client says happens at the time of the wall clock, unless the machine is too slow for it.
+    private void CatchUp()
+    {
+        for (int turn = 0; turn < CatchUpTurns && !_clock.CatchUp(); turn++)
+        {
+        }
     }
 
     // Until somebody has something to say or takes something, the next event is due, or it is time to look for the end.

@@ -7,7 +7,7 @@ namespace Dma.UsbDevice;
 /// A transfer descriptor names its frame, or asks for the next interval. One whose frame has passed is given up and told as a
 /// missed service; a ring that is empty when service is due is told once as an underrun or overrun. The endpoint never halts for what happens on the wire.
 /// </remarks>
-internal sealed class IsochronousExecutor(
+internal sealed class XhciIsochronousExecutor(
     XhciMemory memory, TransferWindow window, Transactor transactor, Interrupters events, DeviceContexts contexts, XhciOptions options)
 {
     private const int LookedMax = 16;
