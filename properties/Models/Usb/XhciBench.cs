@@ -22,6 +22,7 @@ internal sealed class XhciBench : IDisposable
     private readonly Dictionary<int, (ulong Address, bool Cycle)> _eventCursors = [];
     private readonly Dictionary<int, ulong> _eventRings = [];
     private InterruptRouter? _router;
+    private XhciTestRing? _commands;
     private ulong _free = 0x10_0000;
 
     public XhciBench(XhciOptions? options = null, Func<IDmaFabric, IDmaFabric>? wrap = null, PhysicalMemory? memory = null)
@@ -32,7 +33,6 @@ internal sealed class XhciBench : IDisposable
         Controller = new(Loop, options ?? new());
         Host.Add(Controller, 0x14);
         Master(true);
-        Commands = new(this);
     }
 
     public PhysicalMemory Memory { get; }
@@ -45,7 +45,7 @@ internal sealed class XhciBench : IDisposable
 
     public XhciController Controller { get; }
 
-    public XhciTestRing Commands { get; }
+    public XhciTestRing Commands => _commands ??= new(this);
 
     /// <summary>All events that were drained, of all interrupters, in order.</summary>
     public List<Trb> Events { get; } = [];
