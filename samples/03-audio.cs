@@ -44,7 +44,8 @@ async Task Play()
     AudioStream playing = await output.Start(44_100);
     AudioStream recording = await input.Start(48_000);
 
-    // 3. Two seconds of each. 44.1 kHz are 44 samples in a millisecond, and each tenth time 45.
+    // 3. Two seconds of each. 44.1 kHz are 44 samples in a millisecond, and each tenth time 45. The one hypercall is for memory
+    //    of the first descriptors; they are used again and again.
     byte[] music = new byte[2 * 44_100 * output.FrameBytes];
     new SineWave(hertz: 880).Read(music, output.Channels, 44_100);
     byte[] voice = new byte[2 * 48_000 * input.FrameBytes];
@@ -72,9 +73,17 @@ async Task Play()
     await device.Processor.Delay(50_000_000);
     await playing.Play(music.AsMemory(0, 44_100));
     await playing.Drain();
-    Console.WriteLine($"after a pause of 50 ms: {playing.IntervalsSkipped} intervals skipped, {speaker.Underruns} underruns; faults: {host.Faults.Total}");
+    Console.WriteLine($"after pauses of 10 and 50 ms: {playing.IntervalsSkipped} intervals skipped, {speaker.Underruns} underruns; faults: {host.Faults.Total}");
     await output.Stop();
     await input.Stop();
 }
 
 // It prints:
+// speaker: 2 channels, 48000, 44100, 32000 Hz, packets up to 192 bytes
+// microphone: 1 channels, 48000, 44100, 32000 Hz, packets up to 96 bytes
+// 2 s each way: 1 hypercalls, 251 exits
+// played: 2000 packets, lost 0, intervals skipped 0
+// recorded: 2000 packets, lost 0, intervals skipped 0
+// the speaker played what was sent, without a gap: True, 0 underruns
+// the guest has what the microphone heard: True, 0 samples lost
+// after pauses of 10 and 50 ms: 62 intervals skipped, 2 underruns; faults: 0
