@@ -61,7 +61,7 @@ public sealed class XhciBandwidthTests
                 int largest = speed == UsbSpeed.Full ? 1023 : 1024;
                 XhciEndpointType type = (index & 1) != 0 ? XhciEndpointType.IsochronousIn : XhciEndpointType.IsochronousOut;
                 int interval = speed switch { UsbSpeed.Full => 3 + random.Next(3), UsbSpeed.High => random.Next(3), _ => 0 };
-                EndpointContext context = XhciBench.Endpoint(type, random.Next(1, largest + 1), 0x1000, interval, speed switch { UsbSpeed.Full => 0, UsbSpeed.High => random.Next(3), _ => random.Next(16) });
+                EndpointContext context = XhciBench.Endpoint(type, speed == UsbSpeed.Super ? largest : random.Next(1, largest + 1), 0x1000, interval, speed switch { UsbSpeed.Full => 0, UsbSpeed.High => random.Next(3), _ => random.Next(16) });
                 CompletionCode code = bench.Configure(slot, (index, context));
                 if (code == CompletionCode.Success)
                 {
