@@ -73,14 +73,14 @@ public sealed class EhciSplitTests
 
             AttachBelow(split, last, hubAddress, new MassStorageDevice(new MemoryDiskImage(new byte[512]), speed: UsbSpeed.Full));
             SetupPacket setup = new() { In = true, Request = (byte)StandardRequest.GetDescriptor, Value = 0x100, Length = 18 };
-            byte[] descriptor = Control(split, hubAddress, 0, setup);
+            byte[] descriptor = split.Control(hubAddress, 0, setup);
             Assert.Equal((18, 1), (descriptor.Length, descriptor[1]));
-            _ = Control(split, hubAddress, 0, new() { Request = (byte)StandardRequest.SetAddress, Value = 33 });
-            _ = Control(split, hubAddress, 33, new() { Request = (byte)StandardRequest.SetConfiguration, Value = 1 });
-            Assert.Equal([1], Control(split, hubAddress, 33, new() { In = true, Request = (byte)StandardRequest.GetConfiguration, Length = 1 }));
+            _ = split.Control(hubAddress, 0, new() { Request = (byte)StandardRequest.SetAddress, Value = 33 });
+            _ = split.Control(hubAddress, 33, new() { Request = (byte)StandardRequest.SetConfiguration, Value = 1 });
+            Assert.Equal([1], split.Control(hubAddress, 33, new() { In = true, Request = (byte)StandardRequest.GetConfiguration, Length = 1 }));
 
             // What the device refuses halts the queue.
-            Assert.Empty(Control(split, hubAddress, 33, new() { In = true, Request = 99, Length = 1 }));
+            Assert.Empty(split.Control(hubAddress, 33, new() { In = true, Request = 99, Length = 1 }));
         }
     }
 
@@ -375,27 +375,6 @@ public sealed class EhciSplitTests
         }
         while (moved < job.Bytes || (job.Bytes == 0 && !toggle));
         return (moved, [.. received]);
-    }
-
-    // A whole control transfer through the schedule; nothing where it was refused.
-    private static byte[] Control(SplitBench split, byte hub, int device, SetupPacket setup)
-    {
-        EhciBench bench = split.Bench;
-        uint[] stages = [.. Enumerable.Range(0, 3).Select(_ => bench.Take(64))];
-        (uint packet, uint buffer) = (bench.Take(64), bench.Take(4096, 4096));
-        bench.Write(packet, setup);
-        bench.Transfer(stages[0], PacketId.Setup, packet, SetupPacket.Size, next: setup.Length == 0 ? stages[2] : stages[1]);
-        bench.Transfer(stages[1], PacketId.In, buffer, setup.Length, next: stages[2], alternate: stages[2], toggle: true);
-        bench.Transfer(stages[2], setup.Length == 0 ? PacketId.In : PacketId.Out, buffer, 0, toggle: true);
-        QueueHead head = SplitBench.Queue(device, 0, 64, EndpointSpeed.Full, isControl: true);
-        uint ring = split.Ring(head with { Capabilities = head.Capabilities with { HubAddress = hub } }, stages[0]);
-        bench.RunAsync(ring);
-        _ = bench.Loop.RunUntil(() => bench.Read<QueueHead>(ring).Overlay.Token.Halted || !bench.Read<TransferDescriptor>(stages[2]).Token.Active, 20_000_000);
-        bool isDone = !bench.Read<TransferDescriptor>(stages[2]).Token.Active;
-        int length = setup.Length - (isDone && setup.Length != 0 ? bench.Read<TransferDescriptor>(stages[1]).Token.TotalBytes : 0);
-        bench.UsbCommand = new() { InterruptThreshold = 1 };
-        bench.Loop.RunFor(1_000_000);
-        return isDone ? bench.ReadBytes(buffer, length) : [];
     }
 
     private static void AttachBelow(SplitBench split, UsbHub hub, byte address, IUsbDevice device) => split.Host.At(address, () =>

@@ -132,4 +132,32 @@ internal sealed class SplitBench : IDisposable
     }
 
     public SplitIsochronousState StreamState(uint at) => Bench.Read<SplitIsochronousTransferDescriptor>(at).State;
+
+    /// <summary>A whole control transfer through the schedule, to a full-speed device behind a hub; nothing comes where it was refused.</summary>
+    public byte[] Control(byte hub, int device, SetupPacket setup)
+    {
+        uint[] stages = [.. Enumerable.Range(0, 3).Select(_ => Bench.Take(64))];
+        (uint packet, uint buffer) = (Bench.Take(64), Bench.Take(4096, 4096));
+        Bench.Write(packet, setup);
+        Bench.Transfer(stages[0], PacketId.Setup, packet, SetupPacket.Size, next: setup.Length == 0 ? stages[2] : stages[1]);
+        Bench.Transfer(stages[1], PacketId.In, buffer, setup.Length, next: stages[2], alternate: stages[2], toggle: true);
+        Bench.Transfer(stages[2], setup.Length == 0 ? PacketId.In : PacketId.Out, buffer, 0, toggle: true);
+        QueueHead head = Queue(device, 0, 64, EndpointSpeed.Full, isControl: true);
+        uint ring = Ring(head with { Capabilities = head.Capabilities with { HubAddress = hub } }, stages[0]);
+        Bench.RunAsync(ring);
+        _ = Bench.Loop.RunUntil(() => Bench.Read<QueueHead>(ring).Overlay.Token.Halted || !Bench.Read<TransferDescriptor>(stages[2]).Token.Active, 20_000_000);
+        bool isDone = !Bench.Read<TransferDescriptor>(stages[2]).Token.Active;
+        int length = setup.Length - (isDone && setup.Length != 0 ? Bench.Read<TransferDescriptor>(stages[1]).Token.TotalBytes : 0);
+        Bench.UsbCommand = new() { InterruptThreshold = 1 };
+        Bench.Loop.RunFor(1_000_000);
+        return isDone ? Bench.ReadBytes(buffer, length) : [];
+    }
+
+    /// <summary>Gives the device at address 0 an address and its first configuration.</summary>
+    public void Configure(int device)
+    {
+        _ = Control(HubAddress, 0, new() { Request = (byte)StandardRequest.SetAddress, Value = (ushort)device });
+        _ = Control(HubAddress, device, new() { Request = (byte)StandardRequest.SetConfiguration, Value = 1 });
+        Assert.Equal([1], Control(HubAddress, device, new() { In = true, Request = (byte)StandardRequest.GetConfiguration, Length = 1 }));
+    }
 }
