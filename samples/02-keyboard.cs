@@ -79,3 +79,14 @@ internal sealed record Tally(ulong Exits, ulong Hypercalls, ulong Interrupts, ul
 }
 
 // It prints:
+// 00:1d.0 goes to VM 1: done
+// a High speed keyboard, asked every 64 microframes
+// a key within a second: none
+// waiting: 1002 ms, 0 interrupts, 0 hypercalls, 0 exits
+//   LeftShift down, held: LeftShift
+//   H down, held: LeftShift
+//   H up, held: LeftShift
+//   LeftShift up, held: None
+// typed: Hello, VM!
+// typing: 228 ms, 29 interrupts, 0 hypercalls, 29 exits
+// lights: NumLock, CapsLock; faults: 0

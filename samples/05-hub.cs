@@ -82,3 +82,13 @@ async Task Read(MassStorageDriver disk, ParavirtualDmaSpace dma)
 }
 
 // It prints:
+// a hub with 4 ports at address 1
+//   port 1: Hid, Low speed, address 2, through the translator of hub 1
+//   port 3: MassStorage, High speed, address 3, directly
+//   597 ms: U
+//   613 ms: S
+//   629 ms: B
+//   694 ms: read 4194304 bytes, 40.3 MB/s
+//   the same as the disk: True
+// port 3: nothing there any more
+// faults: 0

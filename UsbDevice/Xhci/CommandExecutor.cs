@@ -4,7 +4,7 @@ namespace Dma.UsbDevice;
 
 /// <summary>Executes commands; what a command needs more than one moment for goes on when it is asked again (xHCI, command interface).</summary>
 internal sealed class CommandExecutor(
-    DeviceTable devices, SlotCommands slots, EndpointCommands endpoints, BandwidthLedger ledger, XhciMemory memory, IXhciEvents events, XhciOptions options)
+    DeviceTable devices, SlotCommands slots, EndpointCommands endpoints, BandwidthLedger ledger, XhciMemory memory, Interrupters events, XhciOptions options)
 {
     /// <summary>What is under way is given up.</summary>
     public void Reset() => slots.Abandon();

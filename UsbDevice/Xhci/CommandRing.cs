@@ -4,7 +4,7 @@ using Dma.UsbDevice.Spec;
 namespace Dma.UsbDevice;
 
 /// <summary>The command ring: one command after another, each with one completion event, in order (xHCI, command ring management).</summary>
-internal sealed class CommandRing(XhciRegisters registers, RingReader rings, CommandExecutor executor, IXhciEvents events, XhciOptions options, XhciStatistics statistics)
+internal sealed class CommandRing(XhciRegisters registers, RingReader rings, CommandExecutor executor, Interrupters events, XhciOptions options, XhciStatistics statistics)
 {
     /// <summary>When nothing is due.</summary>
     public const ulong Never = ulong.MaxValue;

@@ -3,7 +3,7 @@ using Dma.UsbDevice.Spec;
 namespace Dma.UsbDevice;
 
 /// <summary>The commands about single endpoints (xHCI, command interface).</summary>
-internal sealed class EndpointCommands(DeviceContexts contexts, TransferWindow window, XhciMemory memory, IXhciEvents events, XhciOptions options)
+internal sealed class EndpointCommands(DeviceContexts contexts, TransferWindow window, XhciMemory memory, Interrupters events, XhciOptions options)
 {
     /// <summary>Reset Endpoint: out of the halt, and stopped.</summary>
     public CompletionCode Reset(DeviceSlot slot, EndpointCommand command)

@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
-using Dma.Machine;
 using Dma.UsbDevice.Spec;
 
 namespace Dma.UsbDevice;
@@ -16,6 +15,10 @@ namespace Dma.UsbDevice;
 /// </remarks>
 internal sealed class StateStore
 {
+    /// <summary>When nothing is under way.</summary>
+    public const ulong Never = ulong.MaxValue;
+
+    private const ulong MoveNs = 10_000;
     private const int PageBytes = 4096;
     private const int HeaderBytes = 16;
     private const int EndpointBytes = 8 + 8 + EndpointContext.Size;
@@ -26,6 +29,7 @@ internal sealed class StateStore
     private readonly DeviceTable _devices;
     private readonly ContextRules _rules;
     private readonly byte[] _image;
+    private bool _isGood;
 
     /// <summary>A store for the devices of a controller.</summary>
     public StateStore(XhciMemory memory, XhciRegisters registers, DeviceTable devices, ContextRules rules, XhciOptions options)
@@ -38,9 +42,31 @@ internal sealed class StateStore
     public static int PagesFor(XhciOptions options) =>
         (HeaderBytes + (options.SlotCount * (SlotBytes + (ContextIndex.Count * EndpointBytes))) + PageBytes - 1) / PageBytes;
 
-    /// <summary>Saves.</summary>
-    /// <returns><c>false</c> where there is nowhere to save to.</returns>
-    public bool Save()
+    /// <summary>When what was begun ends.</summary>
+    public ulong DueNs { get; private set; } = Never;
+
+    /// <summary>A reset.</summary>
+    public void Reset() => DueNs = Never;
+
+    /// <summary>CSS or CRS was written: the state moves at once; that it did shows a little later.</summary>
+    /// <param name="saves">Whether it is saved rather than restored.</param>
+    /// <param name="nowNs">The time.</param>
+    public void Begin(bool saves, ulong nowNs)
+    {
+        _isGood = saves ? Save() : Restore();
+        DueNs = nowNs + MoveNs;
+        _registers.UsbStatus = _registers.UsbStatus with { Saving = saves, Restoring = !saves };
+    }
+
+    /// <summary>Time has come to <see cref="DueNs"/>.</summary>
+    public void End()
+    {
+        DueNs = Never;
+        XhciStatus status = _registers.UsbStatus;
+        _registers.UsbStatus = status with { Saving = false, Restoring = false, SaveRestoreError = status.SaveRestoreError || !_isGood };
+    }
+
+    private bool Save()
     {
         int at = HeaderBytes;
         foreach (DeviceSlot slot in _devices.Slots)
@@ -50,8 +76,8 @@ internal sealed class StateStore
         return Move(at, isWrite: true);
     }
 
-    /// <summary>Restores; where that is refused, no device is known.</summary>
-    public bool Restore()
+    // Where that is refused, no device is known.
+    private bool Restore()
     {
         _devices.Reset();
         if (!Move(PageBytes, isWrite: false))
@@ -132,7 +158,7 @@ internal sealed class StateStore
         if (index is < ContextIndex.Control or >= ContextIndex.Count || context.State is EndpointState.Disabled or > EndpointState.Error)
             return false;
         CompletionCode code = index == ContextIndex.Control
-            ? _rules.CheckControl(context, slot.Context.Speed)
+            ? ContextRules.CheckControl(context, slot.Context.Speed)
             : _rules.CheckEndpoint(context, (int)index, slot.Speed);
         if (code != CompletionCode.Success)
             return false;

@@ -5,7 +5,7 @@ namespace Dma.UsbDevice;
 
 /// <summary>Executes the transfer rings of control, bulk and interrupt endpoints, a packet or a burst at a time (xHCI, transfer ring operation).</summary>
 internal sealed class TransferExecutor(
-    XhciMemory memory, TransferWindow window, Transactor transactor, XhciIsochronousExecutor isochronous, IXhciEvents events, XhciOptions options, XhciStatistics statistics)
+    XhciMemory memory, TransferWindow window, Transactor transactor, XhciIsochronousExecutor isochronous, Interrupters events, DeviceContexts contexts, XhciOptions options, XhciStatistics statistics)
 {
     // TRBs that move nothing, in one visit.
     private const int LookedMax = 16;
@@ -274,7 +274,7 @@ internal sealed class TransferExecutor(
         endpoint.State = state;
         endpoint.ForgetSplit();
         endpoint.Deactivate();
-        events.WriteBack(endpoint);
+        _ = contexts.TryWrite(endpoint);
         transactor.End(endpoint, code switch
         {
             CompletionCode.Stall => TransferOutcome.Stalled,

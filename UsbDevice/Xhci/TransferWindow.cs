@@ -11,7 +11,7 @@ namespace Dma.UsbDevice;
 /// </code>
 /// TRBs are read before the packet and passed only after it: one that is refused leaves the ring where it was.
 /// </remarks>
-internal sealed class TransferWindow(XhciMemory memory, RingReader rings, IXhciEvents events, XhciOptions options)
+internal sealed class TransferWindow(XhciMemory memory, RingReader rings, Interrupters events, XhciOptions options)
 {
     /// <summary>The longest buffer of a TRB, in bytes.</summary>
     public const int LengthMax = 0x1_0000;

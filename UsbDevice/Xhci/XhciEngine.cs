@@ -8,17 +8,16 @@ namespace Dma.UsbDevice;
 /// One event on the loop is planned at a time: the next thing that any part of the controller waits for. While nothing is to be done,
 /// nothing happens, and the microframe index follows from the time.
 /// </remarks>
-internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents, IXhciEvents
+internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents
 {
     private const ulong Never = ulong.MaxValue;
-    private const ulong StateNs = 10_000;
     private const int IndexBits = 14;
 
     private readonly EventLoop _loop;
     private readonly IXhciSignals _signals;
     private readonly XhciRegisters _registers;
     private readonly XhciMemory _memory;
-    private readonly Interrupter[] _interrupters;
+    private readonly Interrupters _interrupters;
     private readonly RootPort[] _ports;
     private readonly BusLane[][] _lanes;
     private readonly DeviceTable _devices;
@@ -29,9 +28,7 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents, IXhciEvent
     private readonly ScheduledEvent _wake;
 
     private ulong _wakeNs = Never;
-    private ulong _stateDueNs = Never;
     private ulong _seen;
-    private bool _isStateGood;
     private bool _isDead;
 
     /// <summary>A controller at its reset values.</summary>
@@ -41,25 +38,25 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents, IXhciEvent
         _wake = new(Wake);
         _registers = new(options, StateStore.PagesFor(options));
         _memory = new(dma, options);
-        _interrupters = [.. Enumerable.Range(0, options.InterrupterCount).Select(MakeInterrupter)];
+        _interrupters = new(_registers, _memory, signals, options, Statistics);
         _ports = [.. Enumerable.Range(0, options.Usb2PortCount + options.Usb3PortCount).Select(MakePort)];
         (Sockets, Buses) = ([.. _ports.Select(static port => port.Socket)], [.. _ports.Select(static port => port.Bus)]);
 
         RingReader rings = new(_memory);
         Transactor transactor = new(Statistics);
-        TransferWindow window = new(_memory, rings, this, options);
-        XhciIsochronousExecutor isochronous = new(_memory, window, transactor, this, options);
-        TransferExecutor transfers = new(_memory, window, transactor, isochronous, this, options, Statistics);
+        TransferWindow window = new(_memory, rings, _interrupters, options);
+        _contexts = new(_memory, _registers, options);
+        XhciIsochronousExecutor isochronous = new(_memory, window, transactor, _interrupters, _contexts, options);
+        TransferExecutor transfers = new(_memory, window, transactor, isochronous, _interrupters, _contexts, options, Statistics);
         _lanes = [.. _ports.Select(port => MakeLanes(port, transfers))];
 
         _devices = new(_registers, options, _ports);
-        _contexts = new(_memory, _registers, options);
         ContextRules rules = new(_devices, options);
         BandwidthLedger ledger = new(_devices);
         SlotCommands slots = new(_devices, _contexts, rules, ledger, new(transactor), _memory);
-        EndpointCommands endpoints = new(_contexts, window, _memory, this, options);
-        CommandExecutor executor = new(_devices, slots, endpoints, ledger, _memory, this, options);
-        _commands = new(_registers, rings, executor, this, options, Statistics);
+        EndpointCommands endpoints = new(_contexts, window, _memory, _interrupters, options);
+        CommandExecutor executor = new(_devices, slots, endpoints, ledger, _memory, _interrupters, options);
+        _commands = new(_registers, rings, executor, _interrupters, options, Statistics);
         _store = new(_memory, _registers, _devices, rules, options);
     }
 
@@ -81,7 +78,7 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents, IXhciEvent
     public ulong Read(int offset, int width)
     {
         Sync();
-        ShowModeration();
+        _interrupters.Sync(_loop.NowNs);
         return offset >= XhciRegisters.Doorbells ? 0 : _registers.File.Read(offset, width);
     }
 
@@ -89,7 +86,7 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents, IXhciEvent
     public void Write(int offset, int width, ulong value)
     {
         Sync();
-        ShowModeration();
+        _interrupters.Sync(_loop.NowNs);
         if (offset < XhciRegisters.Doorbells)
         {
             _registers.File.Write(offset, width, value, this);
@@ -112,12 +109,12 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents, IXhciEvent
         _memory.Reset();
         _commands.Reset();
         _devices.Reset();
-        foreach (Interrupter interrupter in _interrupters)
-            interrupter.Reset();
+        _interrupters.Reset();
         foreach (BusLane[] lanes in _lanes)
             Array.ForEach(lanes, static lane => lane.Clear());
         _frames.Set(0);
-        (_stateDueNs, _seen, _isDead) = (Never, 0, false);
+        _store.Reset();
+        (_seen, _isDead) = (0, false);
         foreach (RootPort port in _ports)
         {
             if (!keepsPorts)
@@ -155,7 +152,7 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents, IXhciEvent
             Code = CompletionCode.Success,
             Slot = (byte)slot,
         };
-        Add(device.Context.Interrupter, new(notification.Raw));
+        _interrupters.Add(device.Context.Interrupter, new(notification.Raw));
         Settle();
     }
 
@@ -166,20 +163,11 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents, IXhciEvent
         if (!IsRunning)
             return;
         PortStatusChangeEvent change = new() { Type = TrbType.PortStatusChange, Port = (byte)(index + 1), Code = CompletionCode.Success };
-        Add(0, new(change.Raw));
+        _interrupters.Add(0, new(change.Raw));
     }
 
     /// <inheritdoc/>
     public void PortActed() => Settle();
-
-    /// <inheritdoc/>
-    public bool HasRoom(int interrupter) => !Target(interrupter).Ring.IsFull;
-
-    /// <inheritdoc/>
-    public void Add(int interrupter, Trb trb, bool blocksInterrupt = false) => Target(interrupter).Add(trb, blocksInterrupt);
-
-    /// <inheritdoc/>
-    public void WriteBack(XhciEndpoint endpoint) => _ = _contexts.TryWrite(endpoint);
 
     /// <inheritdoc/>
     public void Written(in RegisterWrite write)
@@ -202,26 +190,21 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents, IXhciEvent
                     _ports[port / XhciOperationalOffsets.PortStride].Written(write, now);
                 break;
             case >= XhciRegisters.FirstInterrupter:
-                int interrupter = write.Offset - XhciRegisters.FirstInterrupter;
-                _interrupters[interrupter / XhciRuntimeOffsets.InterrupterStride]
-                    .Written(interrupter % XhciRuntimeOffsets.InterrupterStride, write.Before, write.EnabledBytes, now);
+                _interrupters.Written(write, now);
                 break;
             default:
                 break;
         }
     }
 
-    private Interrupter MakeInterrupter(int index) =>
-        new(_registers, index, new(_memory, Statistics, 1 << Options.SegmentTableMax), Statistics);
-
     private RootPort MakePort(int index) => index < Options.Usb2PortCount
         ? new Usb2RootPort(_registers, this, index, _frames) { NowNs = () => _loop.NowNs }
         : new Usb3RootPort(_registers, this, index, _frames) { NowNs = () => _loop.NowNs };
 
     private BusLane[] MakeLanes(RootPort port, TransferExecutor transfers) =>
-        port.Bus.Speed == UsbSpeed.Super ? [new(_frames, transfers), new(_frames, transfers)] : [new(_frames, transfers)];
-
-    private Interrupter Target(int interrupter) => _interrupters[interrupter < _interrupters.Length ? interrupter : 0];
+        port.Bus.Speed == UsbSpeed.Super
+            ? [new(_frames, port.Socket, transfers), new(_frames, port.Socket, transfers)]
+            : [new(_frames, port.Socket, transfers)];
 
     private void CommandWritten(XhciCommand before, XhciCommand after)
     {
@@ -239,8 +222,8 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents, IXhciEvent
             Start();
         else if (!after.Run && IsRunning)
             Halt();
-        else if ((after.SaveState || after.RestoreState) && !IsRunning && !before.Run && _stateDueNs == Never)
-            MoveState(after.SaveState);
+        else if ((after.SaveState || after.RestoreState) && !IsRunning && !before.Run && _store.DueNs == StateStore.Never)
+            _store.Begin(after.SaveState, _loop.NowNs);
     }
 
     private void Start()
@@ -259,21 +242,6 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents, IXhciEvent
         _frames.Stop(_loop.NowNs);
         _commands.Halt();
         _registers.UsbStatus = _registers.UsbStatus with { Halted = true };
-    }
-
-    // The state moves at once; that it did shows a little later.
-    private void MoveState(bool saves)
-    {
-        _isStateGood = saves ? _store.Save() : _store.Restore();
-        _stateDueNs = _loop.NowNs + StateNs;
-        _registers.UsbStatus = _registers.UsbStatus with { Saving = saves, Restoring = !saves };
-    }
-
-    private void EndState()
-    {
-        _stateDueNs = Never;
-        XhciStatus status = _registers.UsbStatus;
-        _registers.UsbStatus = status with { Saving = false, Restoring = false, SaveRestoreError = status.SaveRestoreError || !_isStateGood };
     }
 
     // Firmware lets go as soon as the system asks, and is told that the owner changed.
@@ -304,7 +272,7 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents, IXhciEvent
         if (endpoint.State == EndpointState.Stopped)
         {
             endpoint.State = EndpointState.Running;
-            WriteBack(endpoint);
+            _ = _contexts.TryWrite(endpoint);
         }
 
         if (endpoint.Streams.Exist)
@@ -324,8 +292,8 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents, IXhciEvent
                 port.Tick(now);
         }
 
-        if (_stateDueNs <= now)
-            EndState();
+        if (_store.DueNs <= now)
+            _store.End();
         if (IsRunning)
             Work(now);
         Settle();
@@ -350,20 +318,14 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents, IXhciEvent
     {
         ulong now = _loop.NowNs;
         ulong count = _frames.Count(now);
-        if (IsRunning && count >> IndexBits != _seen >> IndexBits && _registers.UsbCommand.WrapEventEnable && HasRoom(0))
+        if (IsRunning && count >> IndexBits != _seen >> IndexBits && _registers.UsbCommand.WrapEventEnable && _interrupters.HasRoom(0))
         {
             MicroframeWrapEvent wrap = new() { Type = TrbType.MicroframeWrap, Code = CompletionCode.Success };
-            Add(0, new(wrap.Raw));
+            _interrupters.Add(0, new(wrap.Raw));
         }
 
         _seen = count;
         _registers.File[XhciRegisters.MicroframeIndex] = _frames.Index(now);
-    }
-
-    private void ShowModeration()
-    {
-        foreach (Interrupter interrupter in _interrupters)
-            interrupter.Sync(_loop.NowNs);
     }
 
     // Whatever happened: errors stop the controller, interrupts follow from events, and the next event is planned.
@@ -371,13 +333,9 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents, IXhciEvent
     {
         if (_memory.HasFailed && !_isDead)
             Die(isSystemError: true);
-        foreach (Interrupter interrupter in _interrupters)
-        {
-            if (interrupter.Ring.IsBroken && !_isDead)
-                Die(isSystemError: false);
-        }
-
-        Interrupt();
+        if (_interrupters.AreBroken && !_isDead)
+            Die(isSystemError: false);
+        _interrupters.Settle(_loop.NowNs);
         Plan();
     }
 
@@ -401,31 +359,12 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents, IXhciEvent
             _signals.SignalSystemError();
     }
 
-    private void Interrupt()
-    {
-        bool isEnabled = _registers.UsbCommand.InterruptEnable;
-        bool usesMessages = _signals.UsesMessages;
-        foreach (Interrupter interrupter in _interrupters)
-        {
-            if (interrupter.Settle(_loop.NowNs))
-                _registers.UsbStatus = _registers.UsbStatus with { EventInterrupt = true };
-            if (!isEnabled || !usesMessages || !interrupter.IsAsserted)
-                continue;
-            interrupter.Sent();
-            _signals.Send(interrupter.Index);
-        }
-
-        _signals.SetLevel(isEnabled && !usesMessages && _interrupters[0].IsAsserted);
-    }
-
     private void Plan()
     {
         ulong now = _loop.NowNs;
-        ulong next = Math.Min(_stateDueNs, NextWork(now));
+        ulong next = Math.Min(Math.Min(_store.DueNs, NextWork(now)), _interrupters.DueNs(now));
         foreach (RootPort port in _ports)
             next = Math.Min(next, port.DueNs);
-        foreach (Interrupter interrupter in _interrupters)
-            next = Math.Min(next, interrupter.DueNs(now));
 
         // An event that comes too early only plans anew, so none is ever moved to a later time.
         if (next >= _wakeNs)

@@ -8,7 +8,7 @@ namespace Dma.UsbDevice;
 /// missed service; a ring that is empty when service is due is told once as an underrun or overrun. The endpoint never halts for what happens on the wire.
 /// </remarks>
 internal sealed class XhciIsochronousExecutor(
-    XhciMemory memory, TransferWindow window, Transactor transactor, IXhciEvents events, XhciOptions options)
+    XhciMemory memory, TransferWindow window, Transactor transactor, Interrupters events, DeviceContexts contexts, XhciOptions options)
 {
     private const int LookedMax = 16;
     private const int SplitGap = 2;
@@ -198,7 +198,7 @@ internal sealed class XhciIsochronousExecutor(
         endpoint.State = EndpointState.Error;
         endpoint.ForgetSplit();
         endpoint.Deactivate();
-        events.WriteBack(endpoint);
+        _ = contexts.TryWrite(endpoint);
         return new(EndpointVisit.Kind.Idle);
     }
 }

@@ -6,33 +6,41 @@ using Dma.Vmm;
 
 namespace Dma.Properties;
 
-/// <summary>A host whose EHCI controller, with a disk, is assigned to one of two guests.</summary>
+/// <summary>A host whose USB controller, with a disk, is assigned to one of two guests.</summary>
 internal sealed class DirectDmaComputer : IDisposable
 {
     private const ulong MiB = 1 << 20;
     private const byte Vector = 0x40;
     private static readonly SourceId _place = new(0, 2, 0);
 
-    public DirectDmaComputer(string profile, byte[] content, BusTrace? trace = null)
-        : this(HardwareProfile.Named(profile), content, trace)
+    private readonly EhciController? _ehci;
+
+    public DirectDmaComputer(string profile, byte[]? content, BusTrace? trace = null, bool isXhci = false)
+        : this(HardwareProfile.Named(profile), content, trace, isXhci)
     {
     }
 
-    public DirectDmaComputer(HardwareProfile profile, byte[] content, BusTrace? trace = null)
+    public DirectDmaComputer(HardwareProfile profile, byte[]? content, BusTrace? trace = null, bool isXhci = false)
     {
         Host = new(new() { MemoryBytes = 128 * MiB, VmmBytes = 16 * MiB, Profile = profile, Trace = trace });
-        Controller = new(Host.Loop);
-        Controller.Usb.Ports[0].Plug(new MassStorageDevice(new MemoryDiskImage(content)));
-        Host.Pci.Add(Controller, 0x1D);
+        PciFunction function = isXhci ? new XhciController(Host.Loop) : new EhciController(Host.Loop);
+        _ehci = function as EhciController;
+        Ports = _ehci?.Usb.Ports ?? ((XhciController)function).Ports;
+        if (content is not null)
+            Ports[0].Plug(new MassStorageDevice(new MemoryDiskImage(content)));
+        Host.Pci.Add(function, 0x1D);
         Host.Boot();
         Other = Host.CreateMachine("other", 2 * MiB);
         Guest = Host.CreateMachine("guest", 16 * MiB);
-        Assignment = Host.AssignmentOf(Controller.Source);
+        Assignment = Host.AssignmentOf(function.Source);
     }
 
     public Host Host { get; }
 
-    public EhciController Controller { get; }
+    public EhciController Controller => _ehci ?? throw new InvalidOperationException("The controller is no EHCI controller.");
+
+    /// <summary>The ports of the controller, whichever it is.</summary>
+    public IReadOnlyList<UsbPort> Ports { get; }
 
     public VirtualMachine Guest { get; }
 
@@ -40,15 +48,22 @@ internal sealed class DirectDmaComputer : IDisposable
 
     public Assignment Assignment { get; }
 
-    /// <summary>The guest finds its device as any guest does, and reads the whole disk through it.</summary>
-    public async Task<byte[]> ReadDisk()
+    /// <summary>The guest gets the controller and finds it as any guest does.</summary>
+    public async Task<(PciDevice Device, ParavirtualDmaSpace Dma)> Open()
     {
         Assert.Equal(AssignmentResult.Done, await Assignment.Assign(Guest, _place));
         HypercallResult found = await Guest.Cpu.Call(Hypercall.FindDevice);
         Assert.Equal(DmaRefusal.None, found.Refusal);
         SourceId handle = new((ushort)found.Value);
         ParavirtualDmaSpace dma = new(Guest.Cpu, new(new(MiB), 15 * MiB), Guest.Cpu, handle);
-        byte[] content = await DiskReader.ReadAll(PciDevice.Open(Guest.Cpu, new PciConfigurationPorts(Guest.Cpu), handle, dma, Vector));
+        return (PciDevice.Open(Guest.Cpu, new PciConfigurationPorts(Guest.Cpu), handle, dma, Vector), dma);
+    }
+
+    /// <summary>The guest reads the whole disk through its device.</summary>
+    public async Task<byte[]> ReadDisk()
+    {
+        (PciDevice device, ParavirtualDmaSpace dma) = await Open();
+        byte[] content = await DiskReader.ReadAll(device);
         Assert.Equal(0, dma.MappingsLive);
         Assert.Equal(0, Assignment.Mappings!.Count);
         return content;

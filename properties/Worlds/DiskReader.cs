@@ -21,7 +21,7 @@ internal static class DiskReader
     /// <exception cref="DriverException">A driver gave up; everything is shut down all the same.</exception>
     public static async Task Use(IDevice device, Func<MassStorageDriver, Task> work)
     {
-        EhciDriver controller = await EhciDriver.Start(device);
+        IUsbHostController controller = await UsbHostControllers.Start(device);
         try
         {
             UsbDeviceHandle usb = await UsbDeviceHandle.Enumerate(controller, port: 1);

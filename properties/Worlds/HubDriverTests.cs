@@ -1,12 +1,13 @@
 using Dma.Drivers;
 using Dma.Hal;
-using Dma.UsbDevice;
+using Dma.Machine;
 using Dma.UsbDevice.Spec;
+using Dma.UsbDevice;
 
 namespace Dma.Properties;
 
 /// <summary>Hubs, and what hangs on them: keyboards and disks of any speed, behind transaction translators, all at once.</summary>
-public sealed class HubDriverTests
+public abstract class HubDriverTests
 {
     private const ulong PatienceNs = 600_000_000_000;
     private const ulong SecondNs = 1_000_000_000;
@@ -19,7 +20,7 @@ public sealed class HubDriverTests
     [InlineData(UsbSpeed.Full, true)]
     public void A_keyboard_behind_a_hub_is_heard_while_a_disk_beside_it_is_read(UsbSpeed speed, bool manyTranslators)
     {
-        using UsbComputer machine = new(device: null);
+        using UsbComputer machine = Computer();
         byte[] content = Content(sectors: 600);
         KeyboardDevice keyboard = new(machine.Loop, speed);
         UsbHub hub = Hub(machine, new() { HasManyTranslators = manyTranslators });
@@ -49,7 +50,7 @@ public sealed class HubDriverTests
     [Fact]
     public void A_full_speed_disk_behind_two_hubs_is_read_byte_for_byte()
     {
-        using UsbComputer machine = new(device: null);
+        using UsbComputer machine = Computer();
         byte[] content = Content(sectors: 60);
         UsbHub outer = Hub(machine);
         UsbHub inner = new(machine.Loop, new() { Speed = UsbSpeed.Full });
@@ -74,7 +75,7 @@ public sealed class HubDriverTests
     [Fact]
     public void Plugging_and_pulling_is_told_by_the_hub_and_a_device_that_is_gone_fails_cleanly()
     {
-        using UsbComputer machine = new(device: null);
+        using UsbComputer machine = Computer();
         KeyboardDevice keyboard = new(machine.Loop, UsbSpeed.Low);
         UsbHub hub = Hub(machine);
         machine.Loop.Run(() => Use(machine, async (controller, driver) =>
@@ -102,12 +103,12 @@ public sealed class HubDriverTests
     [Fact]
     public void A_wait_for_a_key_ends_when_time_is_up_or_the_driver_stops_and_no_key_is_lost_by_it()
     {
-        using UsbComputer machine = new(device: null);
+        using UsbComputer machine = Computer();
         KeyboardDevice keyboard = new(machine.Loop);
-        machine.Controller.Usb.Ports[0].Plug(keyboard);
+        machine.Ports[0].Plug(keyboard);
         machine.Loop.Run(async () =>
         {
-            EhciDriver controller = await EhciDriver.Start(machine.Device);
+            IUsbHostController controller = await UsbHostControllers.Start(machine.Device);
             UsbDeviceHandle device = await UsbDeviceHandle.Enumerate(controller, 1);
             KeyboardDriver keys = await KeyboardDriver.Start(device);
             for (int turn = 0; turn < 5; turn++)
@@ -115,6 +116,7 @@ public sealed class HubDriverTests
                 Assert.Null(await keys.Next(SecondNs / 10));
                 keyboard.Type("x");
                 Assert.Equal("x", await Type(keys, 1));
+                Assert.Equal(new(KeyUsage.X, IsDown: false, KeyModifiers.None), await keys.Next());
             }
 
             Task<KeyEvent?> key = keys.Next().AsTask();
@@ -131,12 +133,12 @@ public sealed class HubDriverTests
     [Fact]
     public void A_mouse_says_how_far_it_went()
     {
-        using UsbComputer machine = new(device: null);
+        using UsbComputer machine = Computer();
         MouseDevice mouse = new(machine.Loop);
-        machine.Controller.Usb.Ports[0].Plug(mouse);
+        machine.Ports[0].Plug(mouse);
         machine.Loop.Run(async () =>
         {
-            EhciDriver controller = await EhciDriver.Start(machine.Device);
+            IUsbHostController controller = await UsbHostControllers.Start(machine.Device);
             UsbDeviceHandle device = await UsbDeviceHandle.Enumerate(controller, 1);
             MouseDriver driver = await MouseDriver.Start(device);
             mouse.Move(300, -7);
@@ -153,11 +155,11 @@ public sealed class HubDriverTests
     [Fact]
     public void A_disk_is_no_hub_and_a_keyboard_is_no_disk()
     {
-        using UsbComputer machine = new(device: null);
-        machine.Controller.Usb.Ports[0].Plug(new KeyboardDevice(machine.Loop));
+        using UsbComputer machine = Computer();
+        machine.Ports[0].Plug(new KeyboardDevice(machine.Loop));
         machine.Loop.Run(async () =>
         {
-            EhciDriver controller = await EhciDriver.Start(machine.Device);
+            IUsbHostController controller = await UsbHostControllers.Start(machine.Device);
             UsbDeviceHandle device = await UsbDeviceHandle.Enumerate(controller, 1);
             Assert.Equal(DriverFailure.BadDescriptor, (await Assert.ThrowsAsync<DriverException>(async () => await HubDriver.Start(device))).Failure);
             Assert.Equal(DriverFailure.BadDescriptor, (await Assert.ThrowsAsync<DriverException>(async () => await MassStorageDriver.Start(device))).Failure);
@@ -171,13 +173,13 @@ public sealed class HubDriverTests
     private static UsbHub Hub(UsbComputer machine, UsbHubOptions? options = null)
     {
         UsbHub hub = new(machine.Loop, options);
-        machine.Controller.Usb.Ports[0].Plug(hub);
+        machine.Ports[0].Plug(hub);
         return hub;
     }
 
-    private static async Task Use(UsbComputer machine, Func<EhciDriver, HubDriver, Task> work)
+    private static async Task Use(UsbComputer machine, Func<IUsbHostController, HubDriver, Task> work)
     {
-        EhciDriver controller = await EhciDriver.Start(machine.Device);
+        IUsbHostController controller = await UsbHostControllers.Start(machine.Device);
         UsbDeviceHandle device = await UsbDeviceHandle.Enumerate(controller, 1);
         HubDriver hub = await HubDriver.Start(device);
         await work(controller, hub);
@@ -217,4 +219,18 @@ public sealed class HubDriverTests
         new Random(sectors).NextBytes(content);
         return content;
     }
+
+    private protected abstract UsbComputer Computer(Func<IDmaFabric, IDmaFabric>? fabric = null);
+}
+
+/// <summary>The same on EHCI.</summary>
+public sealed class EhciHubDriverTests : HubDriverTests
+{
+    private protected override UsbComputer Computer(Func<IDmaFabric, IDmaFabric>? fabric = null) => new(device: null, fabric: fabric);
+}
+
+/// <summary>The same on xHCI.</summary>
+public sealed class XhciHubDriverTests : HubDriverTests
+{
+    private protected override UsbComputer Computer(Func<IDmaFabric, IDmaFabric>? fabric = null) => new(new XhciOptions(), fabric);
 }

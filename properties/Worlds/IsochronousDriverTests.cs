@@ -1,16 +1,20 @@
 using System.Buffers.Binary;
 using Dma.Drivers;
 using Dma.Hal;
+using Dma.Machine;
 using Dma.UsbDevice;
 
 namespace Dma.Properties;
 
 /// <summary>Isochronous pipes of the EHCI driver: a packet in each interval, none lost, none twice.</summary>
-public sealed class IsochronousDriverTests
+public abstract class IsochronousDriverTests
 {
     private const ulong FrameNs = 1_000_000;
     private const ulong PatienceNs = 60_000_000_000;
     private const int Transfers = 24;
+
+    // What one of two transfers has to last, so that the next one is queued in time.
+    private const ulong LeastNs = 4 * FrameNs;
 
     [Theory]
     [InlineData(1, 64, 0, false)]
@@ -24,22 +28,22 @@ public sealed class IsochronousDriverTests
     [InlineData(2, 192, 0, true)]
     public void Whoever_keeps_two_transfers_queued_misses_no_interval_in_either_direction(int interval, int packetBytes, int extra, bool behindHub)
     {
-        using UsbComputer machine = new(device: null);
+        using UsbComputer machine = Computer();
         StreamDevice device = new(() => machine.Loop.NowNs, behindHub ? UsbSpeed.Full : UsbSpeed.High, packetBytes, extra, (byte)interval);
         if (behindHub)
         {
             UsbHub hub = new(machine.Loop);
             hub.Downstream[1].Plug(device);
-            machine.Controller.Usb.Ports[0].Plug(hub);
+            machine.Ports[0].Plug(hub);
         }
         else
         {
-            machine.Controller.Usb.Ports[0].Plug(device);
+            machine.Ports[0].Plug(device);
         }
 
         machine.Loop.Run(async () =>
         {
-            EhciDriver controller = await EhciDriver.Start(machine.Device);
+            IUsbHostController controller = await UsbHostControllers.Start(machine.Device);
             UsbDeviceHandle? hub = behindHub ? await UsbDeviceHandle.Enumerate(controller, 1) : null;
             HubDriver? hubDriver = hub is null ? null : await HubDriver.Start(hub);
             UsbDeviceHandle usb = await UsbDeviceHandle.Enumerate(hubDriver is null ? controller : hubDriver, hubDriver is null ? 1 : 2);
@@ -60,7 +64,7 @@ public sealed class IsochronousDriverTests
                 await hub.Release();
             await controller.Stop();
         }, PatienceNs);
-        Assert.Equal(Enumerable.Range(0, device.Received.Count), device.Received.Select(packet => packet.Number));
+        Assert.Equal(Enumerable.Range(1, device.Received.Count), device.Received.Select(packet => packet.Number));
         AssertEven(device.Received.Select(packet => packet.Ns), interval, behindHub);
         AssertEven(device.Asked, interval, behindHub);
         Assert.Equal(0, machine.Dma.MappingsLive);
@@ -69,11 +73,11 @@ public sealed class IsochronousDriverTests
     [Fact]
     public void A_pause_is_told_of_in_intervals()
     {
-        using UsbComputer machine = new(device: null);
-        machine.Controller.Usb.Ports[0].Plug(new StreamDevice(() => machine.Loop.NowNs));
+        using UsbComputer machine = Computer();
+        machine.Ports[0].Plug(new StreamDevice(() => machine.Loop.NowNs));
         machine.Loop.Run(async () =>
         {
-            EhciDriver controller = await EhciDriver.Start(machine.Device);
+            IUsbHostController controller = await UsbHostControllers.Start(machine.Device);
             UsbDeviceHandle usb = await UsbDeviceHandle.Enumerate(controller, 1);
             await usb.SetInterface(0, 1);
             IUsbIsochronousPipe input = await usb.Connection.OpenIsochronous(usb.Configuration.Interfaces[1].Endpoints[0]);
@@ -90,16 +94,16 @@ public sealed class IsochronousDriverTests
     [Fact]
     public void A_device_that_is_pulled_out_ends_no_stream_but_brings_no_packets()
     {
-        using UsbComputer machine = new(device: null);
-        machine.Controller.Usb.Ports[0].Plug(new StreamDevice(() => machine.Loop.NowNs));
+        using UsbComputer machine = Computer();
+        machine.Ports[0].Plug(new StreamDevice(() => machine.Loop.NowNs));
         machine.Loop.Run(async () =>
         {
-            EhciDriver controller = await EhciDriver.Start(machine.Device);
+            IUsbHostController controller = await UsbHostControllers.Start(machine.Device);
             UsbDeviceHandle usb = await UsbDeviceHandle.Enumerate(controller, 1);
             await usb.SetInterface(0, 1);
             IUsbIsochronousPipe input = await usb.Connection.OpenIsochronous(usb.Configuration.Interfaces[1].Endpoints[0]);
             (DmaMapping mapping, IsochronousPacket[] packets) = await Buffer(machine, input, DmaDirection.FromDevice);
-            machine.Controller.Usb.Ports[0].Unplug();
+            machine.Ports[0].Unplug();
             Assert.Equal(TransferStatus.Completed, (await input.Transfer(mapping, packets)).Status);
             Assert.All(packets, packet => Assert.Equal((TransferStatus.NoAnswer, 0), (packet.Status, packet.Moved)));
             await input.Close();
@@ -111,11 +115,11 @@ public sealed class IsochronousDriverTests
     [Fact]
     public void A_stream_for_which_no_time_is_left_is_refused_and_fits_again_when_another_is_closed()
     {
-        using UsbComputer machine = new(device: null);
-        machine.Controller.Usb.Ports[0].Plug(new StreamDevice(() => machine.Loop.NowNs, packetBytes: 1024, extra: 2, interval: 1));
+        using UsbComputer machine = Computer();
+        machine.Ports[0].Plug(new StreamDevice(() => machine.Loop.NowNs, packetBytes: 1024, extra: 2, interval: 1));
         machine.Loop.Run(async () =>
         {
-            EhciDriver controller = await EhciDriver.Start(machine.Device);
+            IUsbHostController controller = await UsbHostControllers.Start(machine.Device);
             UsbDeviceHandle usb = await UsbDeviceHandle.Enumerate(controller, 1);
             IReadOnlyList<UsbEndpoint> endpoints = usb.Configuration.Interfaces[1].Endpoints;
             IUsbIsochronousPipe first = await usb.Connection.OpenIsochronous(endpoints[0]);
@@ -154,7 +158,7 @@ public sealed class IsochronousDriverTests
 
     private static async Task Speak(UsbComputer machine, IUsbIsochronousPipe pipe)
     {
-        int number = 0;
+        int number = 1;
         List<(DmaMapping Mapping, IsochronousPacket[] Packets)> buffers = [await Buffer(machine, pipe, DmaDirection.ToDevice), await Buffer(machine, pipe, DmaDirection.ToDevice)];
         Task<IsochronousResult>[] running = new Task<IsochronousResult>[2];
         for (int turn = 0; turn < Transfers; turn++)
@@ -180,7 +184,7 @@ public sealed class IsochronousDriverTests
 
     private static async Task<(DmaMapping Mapping, IsochronousPacket[] Packets)> Buffer(UsbComputer machine, IUsbIsochronousPipe pipe, DmaDirection direction)
     {
-        int count = Math.Max(pipe.PacketMultiple, 8);
+        int count = (int)Math.Max(LeastNs / pipe.IntervalNs, 8) / pipe.PacketMultiple * pipe.PacketMultiple;
         MemoryBuffer buffer = machine.Dma.Allocate(count * pipe.PacketBytesMax);
         IsochronousPacket[] packets = new IsochronousPacket[count];
         for (int index = 0; index < count; index++)
@@ -192,9 +196,24 @@ public sealed class IsochronousDriverTests
     private static void AssertEven(IEnumerable<ulong> times, int interval, bool behindHub)
     {
         ulong periodNs = (behindHub ? FrameNs : FrameNs / 8) << (interval - 1);
+        ulong slackNs = behindHub ? FrameNs / 2 : FrameNs / 10;
         ulong[] all = [.. times];
         Assert.True(all.Length > 100, $"{all.Length} packets.");
         for (int index = 1; index < all.Length; index++)
-            Assert.InRange(all[index] - all[index - 1], periodNs - Math.Min(periodNs, 100_000), periodNs + 100_000);
+            Assert.InRange(all[index] - all[index - 1], periodNs - Math.Min(periodNs, slackNs), periodNs + slackNs);
     }
+
+    private protected abstract UsbComputer Computer(Func<IDmaFabric, IDmaFabric>? fabric = null);
+}
+
+/// <summary>The same on EHCI.</summary>
+public sealed class EhciIsochronousDriverTests : IsochronousDriverTests
+{
+    private protected override UsbComputer Computer(Func<IDmaFabric, IDmaFabric>? fabric = null) => new(device: null, fabric: fabric);
+}
+
+/// <summary>The same on xHCI.</summary>
+public sealed class XhciIsochronousDriverTests : IsochronousDriverTests
+{
+    private protected override UsbComputer Computer(Func<IDmaFabric, IDmaFabric>? fabric = null) => new(new XhciOptions(), fabric);
 }

@@ -4,7 +4,7 @@ using Dma.UsbDevice.Spec;
 
 namespace Dma.Properties;
 
-/// <summary>A device with two isochronous endpoints: one sends a packet with its number in each interval, the other writes down the numbers that come.</summary>
+/// <summary>A device with two isochronous endpoints: one sends a packet with its number in each interval, the other writes down the numbers that come, from 1 on.</summary>
 internal sealed class StreamDevice : StandardDevice
 {
     private readonly int _packetBytes;
@@ -26,7 +26,10 @@ internal sealed class StreamDevice : StandardDevice
 
     protected override UsbReply OnOut(DeviceEndpoint endpoint, ReadOnlySpan<byte> data)
     {
-        Received.Add((data.Length >= 4 ? BinaryPrimitives.ReadInt32LittleEndian(data) : -1, _clock()));
+        // Of the transactions of an interval, the first one carries the number.
+        int number = data.Length >= 4 ? BinaryPrimitives.ReadInt32LittleEndian(data) : -1;
+        if (number != 0)
+            Received.Add((number, _clock()));
         return UsbReply.Silence;
     }
 

@@ -5,7 +5,7 @@ using Dma.Vmm;
 
 namespace Dma.Properties;
 
-/// <summary>A computer without VMM and without remapping: a processor, memory, and an EHCI controller with one device.</summary>
+/// <summary>A computer without VMM and without remapping: a processor, memory, and a USB controller with one device.</summary>
 internal sealed class UsbComputer : IDisposable
 {
     private const byte Vector = 0x40;
@@ -15,16 +15,33 @@ internal sealed class UsbComputer : IDisposable
 
     private readonly PhysicalMemory _memory = new(MemoryBytes);
 
+    private readonly EhciController? _ehci;
+
+    /// <summary>With an EHCI controller.</summary>
     public UsbComputer(IUsbDevice? device, EhciOptions? options = null, Func<IDmaFabric, IDmaFabric>? fabric = null)
+        : this(new EventLoop(), loop => new EhciController(loop, options), fabric)
     {
+        if (device is not null)
+            Ports[0].Plug(device);
+    }
+
+    /// <summary>With an xHCI controller.</summary>
+    public UsbComputer(XhciOptions options, Func<IDmaFabric, IDmaFabric>? fabric = null)
+        : this(new EventLoop(), loop => new XhciController(loop, options), fabric)
+    {
+    }
+
+    private UsbComputer(EventLoop loop, Func<EventLoop, PciFunction> build, Func<IDmaFabric, IDmaFabric>? fabric)
+    {
+        Loop = loop;
         SystemBus bus = new(_memory);
         InterruptRouter interrupts = new(Loop);
         IDmaFabric direct = new DirectFabric(_memory, interrupts);
         PciHost pci = new(bus, fabric is null ? direct : fabric(direct));
-        Controller = new(Loop, options);
-        pci.Add(Controller, DeviceNumber);
-        if (device is not null)
-            Controller.Usb.Ports[0].Plug(device);
+        PciFunction controller = build(Loop);
+        pci.Add(controller, DeviceNumber);
+        _ehci = controller as EhciController;
+        Ports = _ehci?.Usb.Ports ?? ((XhciController)controller).Ports;
 
         HostCpu cpu = new(new("cpu", Loop, CostModel.Default), bus, interrupts, apicId: 0);
         PciConfigurationPorts configuration = new(cpu);
@@ -33,9 +50,12 @@ internal sealed class UsbComputer : IDisposable
         Device = PciDevice.Open(cpu, configuration, new(0, DeviceNumber, 0), Dma, Vector);
     }
 
-    public EventLoop Loop { get; } = new();
+    public EventLoop Loop { get; }
 
-    public EhciController Controller { get; }
+    public EhciController Controller => _ehci ?? throw new InvalidOperationException("The controller is no EHCI controller.");
+
+    /// <summary>The ports of the controller, whichever it is.</summary>
+    public IReadOnlyList<UsbPort> Ports { get; }
 
     public IdentityDmaSpace Dma { get; }
 

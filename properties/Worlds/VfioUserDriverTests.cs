@@ -39,7 +39,8 @@ public sealed class VfioUserDriverTests
                 return controller;
             },
             profile);
-        for (int client = 0; client < 2; client++)
+        int clients = sharing == Sharing.Sealed && profile == "friendly" ? 2 : 1;
+        for (int client = 0; client < clients; client++)
         {
             using VfioUserWire wire = VfioUserWire.Connect(run.Path);
             using SafeFileHandle shared = UnixDescriptors.CreateMemory((long)RamBytes, sharing == Sharing.Sealed);

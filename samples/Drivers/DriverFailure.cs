@@ -12,6 +12,9 @@ public enum DriverFailure
     /// <summary>Registers that no xHCI controller has: nobody answers, or something else does.</summary>
     NotAnXhciController,
 
+    /// <summary>A device for which there is no driver.</summary>
+    NoDriver,
+
     /// <summary>The controller did not do what it was told, for a reason that only a mistake of the driver explains.</summary>
     CommandRefused,
 

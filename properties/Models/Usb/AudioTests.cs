@@ -2,7 +2,6 @@ using System.Buffers.Binary;
 using Dma.Machine;
 using Dma.UsbDevice;
 using Dma.UsbDevice.Spec;
-using FsCheck;
 using FsCheck.Fluent;
 
 namespace Dma.Properties;

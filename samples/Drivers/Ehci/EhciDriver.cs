@@ -87,7 +87,7 @@ public sealed class EhciDriver : IUsbHostController
         }
     }
 
-    /// <summary>Stops the controller and gives its memory back. No pipe may be used afterwards.</summary>
+    /// <inheritdoc/>
     public async ValueTask Stop()
     {
         Events.Stop();

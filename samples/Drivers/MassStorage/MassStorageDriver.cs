@@ -190,7 +190,7 @@ public sealed class MassStorageDriver
                     await WaitIfWorthwhile(name, await RequestSense(name));
                     break;
                 case { Outcome: ExchangeOutcome.ControllerStopped }:
-                    throw new DriverException(DriverFailure.HostSystemError, $"The controller stopped during {name}: memory refused one of its accesses, or it is gone.");
+                    throw ControllerStopped(name);
                 case { Outcome: ExchangeOutcome.Broken } when !wasReset:
                     wasReset = true;
                     await _transport.ResetDevice();
@@ -236,11 +236,16 @@ public sealed class MassStorageDriver
             (await _device.Controller.Memory.Unmap(mapping)).Require("unmap the buffer of answers");
         }
 
+        if (result.Outcome == ExchangeOutcome.ControllerStopped)
+            throw ControllerStopped(name);
         if (result is not { Outcome: ExchangeOutcome.Answered, Status: CommandStatus.Passed })
             throw new DriverException(DriverFailure.ProtocolError, $"{name} failed, and the device does not say why.");
         _answers.Read(0, bytes);
         return Packed.Read<SenseData>(bytes);
     }
+
+    private static DriverException ControllerStopped(string name) =>
+        new(DriverFailure.HostSystemError, $"The controller stopped during {name}: memory refused one of its accesses, or it is gone.");
 
     private async ValueTask<DmaMapping> Map(MemoryBuffer buffer, DmaDirection direction)
     {

@@ -27,4 +27,7 @@ public interface IUsbHostController : IUsbHub
     /// <param name="location">From <see cref="IUsbHub.ResetPort"/>.</param>
     /// <exception cref="DriverException">The controller does not take one more device.</exception>
     ValueTask<IUsbConnection> Connect(UsbLocation location);
+
+    /// <summary>Stops the controller and gives its memory back. No pipe may be used afterwards.</summary>
+    ValueTask Stop();
 }

@@ -4,8 +4,8 @@ namespace Dma.Drivers;
 
 /// <summary>The way to an isochronous endpoint: a packet in each of its intervals, on time or not at all.</summary>
 /// <remarks>
-/// A transfer is a row of packets. It begins in the interval behind the transfer before, so whoever keeps two of them
-/// queued misses none; where nothing is queued, it begins as soon as it can.
+/// A transfer is a row of packets. It begins in the interval behind the transfer before, so whoever always has some of
+/// them queued, for 4 ms at least, misses none; where nothing is queued, it begins as soon as it can.
 /// </remarks>
 public interface IUsbIsochronousPipe
 {

@@ -95,7 +95,7 @@ public sealed class XhciDriver : IUsbHostController
         }
     }
 
-    /// <summary>Stops the controller and gives its memory back. No pipe may be used afterwards.</summary>
+    /// <inheritdoc/>
     public async ValueTask Stop()
     {
         _events?.Stop();

@@ -30,7 +30,6 @@ internal sealed class XhciIsochronousPipe : IUsbIsochronousPipe, IXhciTransferEv
     private readonly Queue<Row> _queued = new();
     private int _trbsQueued;
     private ulong _endNs;
-    private bool _ranDry;
     private bool _isClosed;
 
     /// <summary>A pipe with nothing queued.</summary>
@@ -60,13 +59,7 @@ internal sealed class XhciIsochronousPipe : IUsbIsochronousPipe, IXhciTransferEv
     /// <inheritdoc/>
     public void Take(TransferEvent transfer)
     {
-        if (transfer.Code is CompletionCode.RingUnderrun or CompletionCode.RingOverrun)
-        {
-            _ranDry = true;
-            return;
-        }
-
-        // Events come in order: what they do not mention was passed over.
+        // Events come in order: what they do not mention was passed over. That the ring ran empty is an event without a TRB.
         foreach (Row queued in _queued)
         {
             if (queued.Take(transfer))
@@ -133,8 +126,8 @@ internal sealed class XhciIsochronousPipe : IUsbIsochronousPipe, IXhciTransferEv
     private int Plan(int packets)
     {
         ulong nowNs = _driver.Events.NowNs;
-        int skipped = _ranDry && nowNs > _endNs ? (int)Math.Min((nowNs - _endNs) / IntervalNs + 1, int.MaxValue) : 0;
-        _ranDry = false;
+        bool hasPaused = _queued.Count == 0 && _endNs != 0 && nowNs > _endNs;
+        int skipped = hasPaused ? (int)Math.Min((nowNs - _endNs) / IntervalNs + 1, int.MaxValue) : 0;
         _endNs = Math.Max(_endNs, nowNs) + (ulong)packets * IntervalNs;
         return skipped;
     }

@@ -149,7 +149,7 @@ internal sealed class RogueMachine : IDisposable
         port.Write16(status, port.Read16(status));
     }
 
-    private PhysicalAddress FrameOf(VirtualMachine machine)
+    private static PhysicalAddress FrameOf(VirtualMachine machine)
     {
         EptWalkResult found = machine.Memory.Tables.Walk(_page, EptRights.Read);
         return found.Address;
