@@ -25,18 +25,12 @@ public sealed class UsbCapture(Stream stream, EventLoop loop) : IDisposable
     /// <summary>Takes a bus into the capture, as an interface of its own; from now on it is who watches the bus.</summary>
     /// <param name="bus">The bus.</param>
     /// <param name="name">The name of the interface.</param>
-    public void Watch(UsbBus bus, string name) => Watch([bus], name);
-
-    /// <summary>Takes buses that share their addresses into the capture, together as one interface.</summary>
-    /// <param name="buses">The buses, such as those that begin at each root port of a controller.</param>
-    /// <param name="name">The name of the interface.</param>
-    public void Watch(IEnumerable<UsbBus> buses, string name)
+    public void Watch(UsbBus bus, string name)
     {
         _writer.AddInterface(name);
         BusCapture capture = new(this, _buses.Count, loop);
         _buses.Add(capture);
-        foreach (UsbBus bus in buses)
-            bus.Observer = capture;
+        bus.Observer = capture;
     }
 
     /// <summary>Writes what is not written yet. The stream stays open.</summary>

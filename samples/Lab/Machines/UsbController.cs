@@ -5,10 +5,10 @@ namespace Dma.Lab;
 
 /// <summary>A USB controller of either kind, as far as plugging devices in and watching its buses goes.</summary>
 /// <param name="Function">The controller, as a PCI function.</param>
-/// <param name="Buses">Its buses as an operating system counts them: a name, and those of the model that belong together.</param>
+/// <param name="Buses">Its buses, each with a name.</param>
 /// <param name="FreePortFor">A root port where a device of a speed works, and that is empty; null where there is none.</param>
 internal sealed record UsbController(
-    PciFunction Function, IReadOnlyList<(string Name, IReadOnlyList<UsbBus> Buses)> Buses, Func<UsbSpeed, UsbPort?> FreePortFor)
+    PciFunction Function, IReadOnlyList<(string Name, UsbBus Bus)> Buses, Func<UsbSpeed, UsbPort?> FreePortFor)
 {
     /// <summary>Plugs in what a person named, each at the next port that suits it.</summary>
     /// <param name="named">The words.</param>
@@ -36,8 +36,8 @@ internal sealed record UsbController(
         if (file is null)
             return null;
         UsbCapture capture = new(file, loop);
-        foreach ((string name, IReadOnlyList<UsbBus> buses) in Buses)
-            capture.Watch(buses, name);
+        foreach ((string name, UsbBus bus) in Buses)
+            capture.Watch(bus, name);
         return capture;
     }
 }

@@ -24,16 +24,12 @@ internal static class UsbControllers
         {
             case Ehci:
                 EhciController ehci = new(loop);
-                return new(ehci, [("usb1", [ehci.Usb])], _ => ehci.Usb.Ports.FirstOrDefault(port => port.Device is null));
+                return new(ehci, [("usb1", ehci.Usb)], _ => ehci.Usb.Ports.FirstOrDefault(port => port.Device is null));
             case Xhci:
                 XhciController xhci = new(loop);
-                return new(
-                    xhci,
-                    [
-                        ("usb1", [.. xhci.Buses.Where(bus => bus.Speed != UsbSpeed.Super)]),
-                        ("usb2", [.. xhci.Buses.Where(bus => bus.Speed == UsbSpeed.Super)]),
-                    ],
-                    xhci.FreePortFor);
+
+                // At each root port begins a bus with addresses of its own.
+                return new(xhci, [.. xhci.Buses.Select((bus, index) => ($"usb{index + 1}", bus))], xhci.FreePortFor);
             default:
                 throw new ArgumentException($"No controller is called '{name}'.", nameof(name));
         }
