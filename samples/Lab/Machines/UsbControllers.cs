@@ -28,8 +28,11 @@ internal static class UsbControllers
             case Xhci:
                 XhciController xhci = new(loop);
 
-                // At each root port begins a bus with addresses of its own.
-                return new(xhci, [.. xhci.Buses.Select((bus, index) => ($"usb{index + 1}", bus))], xhci.FreePortFor);
+                // At each root port begins a bus with addresses of its own. A SuperSpeed device needs a port of USB 3, others one of USB 2.
+                return new(
+                    xhci,
+                    [.. xhci.Buses.Select((bus, index) => ($"usb{index + 1}", bus))],
+                    speed => xhci.Ports.FirstOrDefault(port => port.Device is null && (port.Bus!.Speed == UsbSpeed.Super) == (speed == UsbSpeed.Super)));
             default:
                 throw new ArgumentException($"No controller is called '{name}'.", nameof(name));
         }
