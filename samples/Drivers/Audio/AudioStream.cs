@@ -130,11 +130,24 @@ public sealed class AudioStream
         foreach (Block block in _blocks)
         {
             if (block.Running is { } running)
-                _ = await running;
+                await End(running);
         }
 
         (await _controller.Memory.Unmap(_mapping)).Require("unmap the buffer of a stream");
         _controller.Memory.Free(_buffer).Require("free the buffer of a stream");
+    }
+
+    // A block that could not be queued has ended with that, and does not keep the memory.
+    private static async ValueTask End(Task<IsochronousResult> running)
+    {
+        try
+        {
+            _ = await running;
+        }
+        catch (DriverException)
+        {
+            // Whoever played or recorded it is told there.
+        }
     }
 
     private static int PacketsPerBlock(IUsbIsochronousPipe pipe)
