@@ -1,5 +1,4 @@
 using Dma.Drivers;
-using Dma.Hal;
 using Dma.Machine;
 using Dma.UsbDevice;
 
@@ -90,7 +89,7 @@ public abstract class AudioDriverTests
     }
 
     // Full-speed devices hang on a hub, high-speed ones on the controller; either way everything is let go of in the end.
-    private static async Task Use(UsbComputer machine, IUsbDevice speaker, IUsbDevice microphone, Func<AudioDriver, AudioDriver, Task> work)
+    private static async Task Use(UsbComputer machine, AudioSinkDevice speaker, AudioSourceDevice microphone, Func<AudioDriver, AudioDriver, Task> work)
     {
         IUsbHostController controller = await UsbHostControllers.Start(machine.Device);
         IUsbHub ports = controller;

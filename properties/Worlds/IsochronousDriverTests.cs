@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using Dma.Drivers;
 using Dma.Hal;
 using Dma.Machine;

@@ -1,6 +1,5 @@
 using Dma.Hal;
 using Dma.Machine;
-using Dma.UsbDevice.Spec;
 
 namespace Dma.Drivers;
 
