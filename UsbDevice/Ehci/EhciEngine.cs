@@ -15,7 +15,7 @@ internal sealed class EhciEngine : IRegisterEffects, IScheduleEvents, IPortOwner
 
     private readonly EventLoop _loop;
     private readonly EhciOptions _options;
-    private readonly IEhciInterrupt _interrupt;
+    private readonly ThresholdInterrupt _interrupt;
     private readonly EhciRegisters _registers;
     private readonly ScheduleMemory _memory;
     private readonly AsyncSchedule _async;
@@ -25,25 +25,22 @@ internal sealed class EhciEngine : IRegisterEffects, IScheduleEvents, IPortOwner
     private readonly ScheduledEvent _wake;
 
     private ulong _wakeNs = Never;
-    private ulong _commitNs = Never;
     private ulong _wireFreeNs;
     private ulong _microframe;
     private ulong _seen;
-    private uint _pending;
-    private uint _asserted;
-    private uint _causes;
     private Phase _phase;
     private bool _isDead;
 
     /// <summary>A controller at its reset values.</summary>
     public EhciEngine(EventLoop loop, IDmaPort dma, IEhciInterrupt interrupt, EhciOptions options)
     {
-        (_loop, _interrupt, _options) = (loop, interrupt, options);
+        (_loop, _options) = (loop, options);
         _wake = new(Wake);
         _registers = new(options);
         _memory = new(dma, options);
         Usb = new(this, UsbSpeed.High, options.PortCount);
         _clock = Usb.Frames;
+        _interrupt = new(_registers, _clock, loop, interrupt);
         QueueExecutor executor = new(_memory, Usb, this);
         _async = new(_registers, _memory, executor, this);
         _periodic = new(_registers, _memory, Usb, executor, this);
@@ -124,7 +121,8 @@ internal sealed class EhciEngine : IRegisterEffects, IScheduleEvents, IPortOwner
         _clock.Set(0);
         _async.Reset();
         _memory.Segment = 0;
-        (_phase, _isDead, _pending, _commitNs, _seen) = (Phase.Halted, false, 0, Never, 0);
+        (_phase, _isDead, _seen) = (Phase.Halted, false, 0);
+        _interrupt.Forget();
         Settle();
     }
 
@@ -138,12 +136,7 @@ internal sealed class EhciEngine : IRegisterEffects, IScheduleEvents, IPortOwner
     public void WakeSignalled(UsbPort port) => Changed(_ports[port.Number - 1].Wake());
 
     /// <inheritdoc/>
-    public void Post(uint statusBits)
-    {
-        if (_pending == 0)
-            _commitNs = NextThreshold();
-        _pending |= statusBits;
-    }
+    public void Post(uint statusBits) => _interrupt.Post(statusBits);
 
     /// <inheritdoc/>
     public void BabbledPastMicroframe(byte address) => Usb.PortOf(address)?.ReportBabble();
@@ -347,43 +340,18 @@ internal sealed class EhciEngine : IRegisterEffects, IScheduleEvents, IPortOwner
             Raise(StatusBits.PortChange);
     }
 
-    private void Raise(uint statusBits) => _registers.File[EhciRegisters.Status] |= statusBits;
-
-    // The next microframe whose number is a multiple of the threshold; zero asks for no delay.
-    private ulong NextThreshold()
-    {
-        ulong threshold = (ulong)_registers.UsbCommand.InterruptThreshold;
-        return threshold == 0
-            ? _loop.NowNs
-            : _clock.StartOf(((_clock.Count(_loop.NowNs) / threshold) + 1) * threshold);
-    }
+    private void Raise(uint statusBits) => _interrupt.Raise(statusBits);
 
     // Whatever happened: status that is due becomes visible, the interrupt follows, and the next event is planned.
     private void Settle()
     {
-        if (_commitNs <= _loop.NowNs)
-        {
-            Raise(_pending);
-            (_pending, _commitNs) = (0, Never);
-        }
-
-        uint causes = (uint)_registers.File[EhciRegisters.Status] & EhciRegisters.InterruptMask;
-        if (causes != _causes)
-            _interrupt.SetCauses(_causes = causes);
-        uint active = causes & (uint)_registers.File[EhciRegisters.InterruptEnable];
-        uint gained = active & ~_asserted;
-        _asserted = active;
-        _interrupt.SetLevel(active != 0);
-
-        // A message for each cause that comes, so that none is lost between the driver's read and its acknowledgement.
-        if (gained != 0)
-            _interrupt.Send();
+        _interrupt.Settle();
         Plan();
     }
 
     private void Plan()
     {
-        ulong next = Math.Min(_commitNs, NextWork());
+        ulong next = Math.Min(_interrupt.DueNs, NextWork());
         foreach (EhciRootPort port in _ports)
             next = Math.Min(next, port.DueNs);
 

@@ -25,6 +25,10 @@ internal sealed class BandwidthLedger(DeviceTable devices)
         return false;
     }
 
+    /// <summary>Whether endpoints of a type hold bandwidth.</summary>
+    public static bool IsPeriodic(XhciEndpointType type) =>
+        type is XhciEndpointType.IsochronousOut or XhciEndpointType.IsochronousIn or XhciEndpointType.InterruptOut or XhciEndpointType.InterruptIn;
+
     /// <summary>Whether the bus would still have time for everything if a slot had these endpoints.</summary>
     /// <param name="slot">The slot.</param>
     /// <param name="candidates">What each of its endpoints would be, by context index; a type of none where there would be none.</param>
@@ -146,7 +150,4 @@ internal sealed class BandwidthLedger(DeviceTable devices)
                 table.Add(context, slot.Speed);
         }
     }
-
-    private static bool IsPeriodic(XhciEndpointType type) =>
-        type is XhciEndpointType.IsochronousOut or XhciEndpointType.IsochronousIn or XhciEndpointType.InterruptOut or XhciEndpointType.InterruptIn;
 }

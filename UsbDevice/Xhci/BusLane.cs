@@ -1,5 +1,3 @@
-using Dma.UsbDevice.Spec;
-
 namespace Dma.UsbDevice;
 
 /// <summary>One wire of a root port, and the endpoints that wait for it: USB 2 has one for both directions, USB 3 one for each.</summary>
@@ -7,7 +5,7 @@ namespace Dma.UsbDevice;
 /// Periodic endpoints that are due go first, then the others take turns. What is not due waits in the order of its microframe. An
 /// entry counts only while the endpoint is as active as it was when the entry was made.
 /// </remarks>
-internal sealed class BusLane(FrameClock frames, TransferExecutor executor)
+internal sealed class BusLane(FrameClock frames, UsbPort socket, TransferExecutor executor)
 {
     /// <summary>When nothing is to be done.</summary>
     public const ulong Never = ulong.MaxValue;
@@ -55,7 +53,9 @@ internal sealed class BusLane(FrameClock frames, TransferExecutor executor)
         if (_freeNs > nowNs)
             return true;
         ulong microframe = frames.Count(nowNs);
-        ulong end = frames.StartOf(microframe + 1);
+
+        // High speed and SuperSpeed are counted in microframes; slower ones in frames, and a packet may take more than a microframe.
+        ulong end = frames.StartOf((socket.Speed <= UsbSpeed.Full ? microframe | 7 : microframe) + 1);
         Release(microframe);
         while (_periodic.TryDequeue(out Entry entry) || _others.TryDequeue(out entry))
         {

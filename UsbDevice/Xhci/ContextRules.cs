@@ -34,7 +34,7 @@ internal sealed class ContextRules(DeviceTable devices, XhciOptions options)
     }
 
     /// <summary>The context of endpoint 0.</summary>
-    public CompletionCode CheckControl(EndpointContext context, PortSpeed speed) =>
+    public static CompletionCode CheckControl(EndpointContext context, PortSpeed speed) =>
         context.Type == XhciEndpointType.Control && IsPacketSize(context.MaxPacketSize, speed) && context.StreamsMax == 0
             ? CompletionCode.Success
             : CompletionCode.ParameterError;

@@ -77,7 +77,8 @@ internal sealed class Interrupter(XhciRegisters registers, int index, EventRing 
                 ring.Begin(table.Address, (int)registers.File[_at + XhciRuntimeOffsets.TableSize]);
                 break;
             case XhciRuntimeOffsets.Dequeue:
-                _isWanted |= ring.Advance(Dequeue.Pointer);
+                // With an empty ring nothing is wanted any more; what was held comes now.
+                _isWanted = ring.Advance(Dequeue.Pointer) || (_isWanted && ring.HasEvents);
                 break;
             default:
                 break;

@@ -47,7 +47,7 @@ internal sealed class SlotCommands(
             return CompletionCode.TrbError;
         CompletionCode code = rules.CheckSlot(context);
         if (code == CompletionCode.Success)
-            code = rules.CheckControl(endpoint, context.Speed);
+            code = ContextRules.CheckControl(endpoint, context.Speed);
         if (code != CompletionCode.Success)
             return code;
         DeviceSlot trial = rules.Trial(slot.Id, context, endpoint);
@@ -73,7 +73,7 @@ internal sealed class SlotCommands(
         if ((control.AddFlags & (SlotFlag | ControlFlag)) != SlotFlag || (control.DropFlags & (SlotFlag | ControlFlag)) != 0)
             return CompletionCode.TrbError;
         CompletionCode code = Collect(slot, command.InputContext, control);
-        if (code == CompletionCode.Success)
+        if (code == CompletionCode.Success && AddsPeriodic(control))
             code = ledger.Check(slot, _candidates);
         return code == CompletionCode.Success ? Change(slot, control, context) : code;
     }
@@ -173,6 +173,18 @@ internal sealed class SlotCommands(
         }
 
         return CompletionCode.Success;
+    }
+
+    // What gives bandwidth back, or leaves it as it is, needs no admission.
+    private bool AddsPeriodic(InputControlContext control)
+    {
+        for (int index = ContextIndex.Control + 1; index < ContextIndex.Count; index++)
+        {
+            if ((control.AddFlags >> index & 1) != 0 && BandwidthLedger.IsPeriodic(_candidates[index].Type))
+                return true;
+        }
+
+        return false;
     }
 
     private CompletionCode Change(DeviceSlot slot, InputControlContext control, SlotContext asked)

@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
-using Dma.Machine;
 using Dma.UsbDevice.Spec;
 
 namespace Dma.UsbDevice;
@@ -159,7 +158,7 @@ internal sealed class StateStore
         if (index is < ContextIndex.Control or >= ContextIndex.Count || context.State is EndpointState.Disabled or > EndpointState.Error)
             return false;
         CompletionCode code = index == ContextIndex.Control
-            ? _rules.CheckControl(context, slot.Context.Speed)
+            ? ContextRules.CheckControl(context, slot.Context.Speed)
             : _rules.CheckEndpoint(context, (int)index, slot.Speed);
         if (code != CompletionCode.Success)
             return false;

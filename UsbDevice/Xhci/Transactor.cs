@@ -18,9 +18,6 @@ internal sealed class Transactor(XhciStatistics statistics)
     private UsbToken _token;
     private UsbReply _reply;
 
-    /// <summary>The token of the last transaction.</summary>
-    public UsbToken LastToken => _token;
-
     /// <summary>The longest that a transaction of an endpoint can take, in nanoseconds.</summary>
     /// <param name="endpoint">The endpoint.</param>
     /// <param name="bytes">Bytes of data.</param>

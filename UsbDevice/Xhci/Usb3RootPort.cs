@@ -12,9 +12,9 @@ internal sealed class Usb3RootPort(XhciRegisters registers, IRootPortEvents even
     private const ulong WarmResetNs = 100_000_000;
     private const ulong RecoveryNs = 10_000;
 
-    private Task _task;
+    private LinkTask _task;
 
-    private enum Task
+    private enum LinkTask
     {
         None,
         Train,
@@ -26,21 +26,21 @@ internal sealed class Usb3RootPort(XhciRegisters registers, IRootPortEvents even
     /// <inheritdoc/>
     public override void Tick(ulong nowNs)
     {
-        Task task = _task;
-        Plan(Task.None, Never);
+        LinkTask task = _task;
+        Plan(LinkTask.None, Never);
         bool isThere = Socket.Device is not null;
         switch (task)
         {
-            case Task.Train when isThere:
+            case LinkTask.Train when isThere:
                 Reach(resetsDevice: true, Value with { ConnectChange = Value.ConnectChange || !Value.Connected, Connected = true, Speed = PortSpeed.Super });
                 break;
-            case Task.HotReset when isThere:
+            case LinkTask.HotReset when isThere:
                 Reach(resetsDevice: true, Value with { Reset = false, ResetChange = true });
                 break;
-            case Task.WarmReset when isThere:
+            case LinkTask.WarmReset when isThere:
                 Reach(resetsDevice: true, Value with { Reset = false, ResetChange = true, WarmResetChange = true });
                 break;
-            case Task.Recover when isThere:
+            case LinkTask.Recover when isThere:
                 Reach(resetsDevice: false, Value with { LinkStateChange = true });
                 Socket.Device?.Resume();
                 break;
@@ -54,7 +54,7 @@ internal sealed class Usb3RootPort(XhciRegisters registers, IRootPortEvents even
     {
         if (!Value.Connected)
             return;
-        Plan(Task.None, Never);
+        Plan(LinkTask.None, Never);
         Value = Value with { Enabled = false, Reset = false, LinkState = PortLinkState.Inactive, LinkStateChange = true };
     }
 
@@ -62,7 +62,7 @@ internal sealed class Usb3RootPort(XhciRegisters registers, IRootPortEvents even
     protected override bool CarriesPackets(PortLinkState state) => state is PortLinkState.U0 or PortLinkState.U1 or PortLinkState.U2;
 
     /// <inheritdoc/>
-    protected override void OnReset() => _task = Task.None;
+    protected override void OnReset() => _task = LinkTask.None;
 
     /// <inheritdoc/>
     protected override void Connect(ulong nowNs)
@@ -70,12 +70,12 @@ internal sealed class Usb3RootPort(XhciRegisters registers, IRootPortEvents even
         bool isThere = Socket.Device is { Speed: >= UsbSpeed.Super } && Value.Power;
         if (isThere && !Value.Connected && Value.LinkState != PortLinkState.Disabled)
         {
-            Plan(Task.Train, nowNs + TrainingNs);
+            Plan(LinkTask.Train, nowNs + TrainingNs);
             Value = Value with { LinkState = PortLinkState.Polling };
         }
         else if (!isThere)
         {
-            Plan(Task.None, Never);
+            Plan(LinkTask.None, Never);
             bool keepsState = !Value.Power || (Value.LinkState == PortLinkState.Disabled && !Value.Connected);
             Value = Value with
             {
@@ -92,7 +92,7 @@ internal sealed class Usb3RootPort(XhciRegisters registers, IRootPortEvents even
     /// <inheritdoc/>
     protected override void Disable()
     {
-        Plan(Task.None, Never);
+        Plan(LinkTask.None, Never);
         Value = Value with { Enabled = false, Connected = false, Reset = false, LinkState = PortLinkState.Disabled, Speed = PortSpeed.None };
     }
 
@@ -102,9 +102,9 @@ internal sealed class Usb3RootPort(XhciRegisters registers, IRootPortEvents even
         // A link that failed hears nothing less than a warm reset.
         bool needsWarm = isWarm || Value.LinkState == PortLinkState.Inactive;
         if (needsWarm)
-            Plan(Task.WarmReset, nowNs + WarmResetNs);
+            Plan(LinkTask.WarmReset, nowNs + WarmResetNs);
         else
-            Plan(Task.HotReset, nowNs + HotResetNs);
+            Plan(LinkTask.HotReset, nowNs + HotResetNs);
         Value = Value with { Reset = true, Enabled = false, LinkState = needsWarm ? PortLinkState.RxDetect : PortLinkState.HotReset };
     }
 
@@ -143,13 +143,13 @@ internal sealed class Usb3RootPort(XhciRegisters registers, IRootPortEvents even
         if (Value is { Enabled: true, LinkState: PortLinkState.U3 })
             Value = Value with { LinkState = PortLinkState.Resume, LinkStateChange = true };
         if (Value is { Enabled: true, LinkState: PortLinkState.Resume })
-            Plan(Task.Recover, nowNs + RecoveryNs);
+            Plan(LinkTask.Recover, nowNs + RecoveryNs);
     }
 
     private void Recover(ulong nowNs)
     {
         Value = Value with { LinkState = PortLinkState.Recovery };
-        Plan(Task.Recover, nowNs + RecoveryNs);
+        Plan(LinkTask.Recover, nowNs + RecoveryNs);
     }
 
     private void Reach(bool resetsDevice, XhciPortStatusControl value)
@@ -163,5 +163,5 @@ internal sealed class Usb3RootPort(XhciRegisters registers, IRootPortEvents even
         Value = value with { Enabled = true, LinkState = PortLinkState.U0 };
     }
 
-    private void Plan(Task task, ulong dueNs) => (_task, DueNs) = (task, dueNs);
+    private void Plan(LinkTask task, ulong dueNs) => (_task, DueNs) = (task, dueNs);
 }

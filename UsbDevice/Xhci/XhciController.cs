@@ -1,5 +1,4 @@
 using Dma.Machine;
-using Dma.UsbDevice.Spec;
 
 namespace Dma.UsbDevice;
 
@@ -50,10 +49,6 @@ public sealed class XhciController : PciFunction
 
     /// <summary>What it did since power-on.</summary>
     public XhciStatistics Statistics => _engine.Statistics;
-
-    /// <summary>The first root port that a device of some speed works at its best at, and that is empty; null where there is none.</summary>
-    public UsbPort? FreePortFor(UsbSpeed speed) =>
-        Ports.FirstOrDefault(port => port.Device is null && (port.Bus!.Speed == UsbSpeed.Super) == (speed == UsbSpeed.Super));
 
     /// <inheritdoc/>
     public override ulong ReadBar(int bar, ulong offset, int width) => _engine.Read((int)offset, width);

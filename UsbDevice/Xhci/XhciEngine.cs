@@ -202,7 +202,9 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents
         : new Usb3RootPort(_registers, this, index, _frames) { NowNs = () => _loop.NowNs };
 
     private BusLane[] MakeLanes(RootPort port, TransferExecutor transfers) =>
-        port.Bus.Speed == UsbSpeed.Super ? [new(_frames, transfers), new(_frames, transfers)] : [new(_frames, transfers)];
+        port.Bus.Speed == UsbSpeed.Super
+            ? [new(_frames, port.Socket, transfers), new(_frames, port.Socket, transfers)]
+            : [new(_frames, port.Socket, transfers)];
 
     private void CommandWritten(XhciCommand before, XhciCommand after)
     {

@@ -89,7 +89,7 @@ public sealed class BandwidthLaws
                 }
 
                 Assert.Equal(Model(live), budget.Loads);
-                Assert.All(budget.Loads.ToArray(), load => Assert.True(load <= PeriodicBudget.LimitNs));
+                Assert.True(budget.Loads.ToArray().Max() <= PeriodicBudget.LimitNs);
             }
 
             foreach ((PeriodicEndpoint old, PeriodicTurns at) in live)

@@ -1,5 +1,4 @@
 using Dma.Devices;
-using Dma.Iommu;
 using Dma.Iommu.Spec;
 using Dma.Machine;
 

@@ -1,7 +1,6 @@
 using Dma.Iommu;
 using Dma.Iommu.Spec;
 using Dma.Machine;
-using FsCheck;
 using FsCheck.Fluent;
 
 namespace Dma.Properties;

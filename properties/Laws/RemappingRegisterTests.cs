@@ -26,6 +26,7 @@ public sealed class RemappingRegisterTests
                 RegisterOffsets.ExtendedCapability => profile.ExtendedCapabilities.Raw.Value,
                 RegisterOffsets.FaultEventControl => 0x8000_0000,
                 RegisterOffsets.InvalidationEventControl when queue => 0x8000_0000,
+                RegisterOffsets.PageRequestEventControl when profile.ExtendedCapabilities.PageRequests => 0x8000_0000,
                 RegisterOffsets.MtrrCapability when profile.ExtendedCapabilities.MemoryTypes => 0x50A,
                 _ => 0,
             };

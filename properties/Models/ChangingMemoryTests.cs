@@ -1,5 +1,4 @@
 using System.Net.Sockets;
-using System.Runtime.InteropServices;
 using Dma.Machine;
 using FsCheck.Fluent;
 using Microsoft.Win32.SafeHandles;

@@ -4,7 +4,6 @@ using Dma.Iommu;
 using Dma.Iommu.Spec;
 using Dma.Machine;
 using Dma.Vmm;
-using FsCheck;
 using FsCheck.Fluent;
 
 namespace Dma.Properties;

@@ -54,17 +54,19 @@ public sealed class MemorySnapshotModel : IDisposable
         const ulong Range = 64ul << 30;
         Assert.True(memory.TryWrite(new(Range / 2), 1ul));
         Assert.True(memory.TryRead(new(Range / 4), out ulong _));
+        // Some kernels give a page that is read a frame of its own, others the page of zeros that all share.
+        ulong resident = memory.ResidentBytes(new(0), Range);
+        Assert.InRange(resident, Page, 2 * Page);
         (PhysicalAddress, ulong)[] ranges = [(new(0), Range)];
         MemorySnapshot snapshot = new(memory, ranges);
         Assert.Equal(Page, snapshot.CopiedBytes);
-        ulong resident = memory.ResidentBytes(new(0), Range);
-        Assert.Equal(Page, resident);
+        Assert.Equal(resident, memory.ResidentBytes(new(0), Range));
 
         Assert.True(memory.TryWrite(new(Range - 1), (byte)1));
         Assert.True(memory.TryWrite(new((Range / 2) + 1), (byte)1));
         Assert.True(memory.TryWrite(new(Range), (byte)1));
         Assert.Equal(2ul, snapshot.CountChangedBytes(memory));
-        Assert.Equal(2 * Page, memory.ResidentBytes(new(0), Range));
+        Assert.Equal(resident + Page, memory.ResidentBytes(new(0), Range));
     }
 
     [Fact]

@@ -30,12 +30,18 @@ public sealed class PageRequestProgramTests
     [Theory]
     [MemberData(nameof(Units))]
     public void Each_group_is_answered_exactly_once(string profile) =>
-        Property.Check(Programs(spoils: false), program => new Run(HardwareProfile.Named(profile), spoils: false).Execute(program), 1700);
+        Property.Check(Programs(spoils: false), program => Execute(profile, spoils: false, program), 1700);
 
     [Theory]
     [MemberData(nameof(Units))]
     public void A_spoilt_queue_makes_no_software_fail_and_changes_no_other_memory(string profile) =>
-        Property.Check(Programs(spoils: true), program => new Run(HardwareProfile.Named(profile), spoils: true).Execute(program), 300);
+        Property.Check(Programs(spoils: true), program => Execute(profile, spoils: true, program), 300);
+
+    private static void Execute(string profile, bool spoils, Step[] program)
+    {
+        using Run run = new(HardwareProfile.Named(profile), spoils);
+        run.Execute(program);
+    }
 
     private static Gen<Step[]> Programs(bool spoils) =>
         (from what in Gen.Frequency(
@@ -49,22 +55,23 @@ public sealed class PageRequestProgramTests
     private readonly record struct Step(What What, int Device, int Pasid, int Number);
 
     /// <summary>One program on one machine: devices 0 and 1 are attached, device 2 is a requester that nobody knows.</summary>
-    private sealed class Run(HardwareProfile profile, bool spoils) : IPageSupplier
+    private sealed class Run(HardwareProfile profile, bool spoils) : IPageSupplier, IDisposable
     {
         private readonly Recorder[] _devices = [new(), new(), new()];
         private readonly Dictionary<(int Device, uint Pasid), ProcessBinding> _bindings = [];
         private readonly List<(int Device, uint? Pasid, int Group)> _asked = [];
         private readonly List<Task> _pending = [];
-        private BareMetal _machine = null!;
+        private readonly BareMetal _machine = new(profile, 64 << 20);
         private RemappingDriver _driver = null!;
         private int _group;
 
         public void Execute(Step[] program)
         {
-            using BareMetal machine = _machine = new(profile, 64 << 20);
-            machine.Loop.Run(() => Execute(machine, program));
-            Assert.Equal(machine.Frames.FramesTotal, machine.Frames.FramesFree);
+            _machine.Loop.Run(() => Execute(_machine, program));
+            Assert.Equal(_machine.Frames.FramesTotal, _machine.Frames.FramesFree);
         }
+
+        public void Dispose() => _machine.Dispose();
 
         public async ValueTask<PageResponseCode> Supply(PageRequestGroup group)
         {

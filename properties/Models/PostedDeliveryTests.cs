@@ -71,13 +71,14 @@ public sealed class PostedDeliveryTests
                 world.Write(LocalApicOffsets.TaskPriority, 0);
                 for (int device = 0; device < Devices; device++)
                     world.Mask(device, false);
+                Array.Clear(model.IsMasked);
                 world.Guest.Schedule.Enter();
                 world.Settle();
                 model.Check();
                 model.CheckAllCame();
                 Assert.Equal(delivery == InterruptDelivery.Posted, world.Assignments[0].IsPosted);
             },
-            count: 12);
+            count: 25);
 
     private static void Take(DeliveryWorld world, Model model, Step step, int device, int value)
     {
@@ -87,7 +88,7 @@ public sealed class PostedDeliveryTests
                 model.Raise(device);
                 break;
             case Step.RaiseDuring:
-                model.RaiseAt(device, value);
+                model.RaiseAt(device, value % 4);
                 break;
             case Step.Halt:
                 world.Guest.Schedule.Halt();
@@ -101,12 +102,20 @@ public sealed class PostedDeliveryTests
             case Step.Mask:
             case Step.Unmask:
                 world.Mask(device, step == Step.Mask);
+                model.IsMasked[device] = step == Step.Mask;
                 break;
             case Step.TaskPriority:
-                world.Write(LocalApicOffsets.TaskPriority, (uint)value << 4);
+                world.Write(LocalApicOffsets.TaskPriority, (uint)(value % 2) * 0x70);
+                model.IsOpen = value % 2 == 0;
+                break;
+            case Step.Pass when value % 2 == 0:
+                world.Settle((ulong)value * 300);
                 break;
             default:
-                world.Settle((ulong)value * 300);
+                // Long enough for all that is under way.
+                world.Settle();
+                if (world.Guest.Schedule.State == GuestState.Running && model.IsOpen)
+                    model.CheckAllCame();
                 break;
         }
     }
@@ -124,6 +133,11 @@ public sealed class PostedDeliveryTests
             _world = world;
             world.Interference = Interfere;
         }
+
+        public bool[] IsMasked { get; } = new bool[Devices];
+
+        // Whether the guest's task priority masks none of its devices.
+        public bool IsOpen { get; set; } = true;
 
         public void Raise(int device)
         {
@@ -145,7 +159,7 @@ public sealed class PostedDeliveryTests
         {
             for (int device = 0; device < Devices; device++)
             {
-                if (_raised[device] != 0)
+                if (_raised[device] != 0 && !IsMasked[device])
                     Assert.True(_world.Signals[device].Raised > _handledThen[device], $"The last of {_raised[device]} interrupts of device {device} did not come.");
             }
         }

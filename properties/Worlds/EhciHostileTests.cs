@@ -36,7 +36,11 @@ public sealed class EhciHostileTests : IDisposable
 
     public EhciHostileTests() => _world = Remapping();
 
-    public void Dispose() => _memory.Dispose();
+    public void Dispose()
+    {
+        _world.Dispose();
+        _memory.Dispose();
+    }
 
     [Fact]
     public void No_program_makes_the_controller_throw_or_work_without_bound_or_touch_what_is_not_mapped()

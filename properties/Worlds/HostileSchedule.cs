@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using Dma.UsbDevice;
 using Dma.UsbDevice.Spec;
 
 namespace Dma.Properties;

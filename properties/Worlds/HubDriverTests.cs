@@ -1,8 +1,8 @@
 using Dma.Drivers;
 using Dma.Hal;
 using Dma.Machine;
-using Dma.UsbDevice.Spec;
 using Dma.UsbDevice;
+using Dma.UsbDevice.Spec;
 
 namespace Dma.Properties;
 

@@ -52,6 +52,13 @@ internal sealed class VfioUserBench : IDisposable
         Session = NewSession();
     }
 
+    /// <summary>The client leaves, and the next one has not yet said a word.</summary>
+    public void NextSilent()
+    {
+        Session.Dispose();
+        Session = new(Machine, Interrupts, Messages);
+    }
+
     /// <summary>What becomes of a command.</summary>
     public ErrorNumber Try(VfioUserCommand command, byte[] payload, out byte[] reply, params SafeFileHandle[] descriptors)
     {

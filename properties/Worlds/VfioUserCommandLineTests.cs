@@ -38,7 +38,7 @@ public sealed class VfioUserCommandLineTests : IDisposable
         File.WriteAllBytes(_disk.Path, new byte[512]);
         ToolRun run = ToolRun.Of(["serve", "--socket", _path.Path, .. Enumerable.Repeat<string[]>(["--device", $"disk={_disk.Path}"], 40).SelectMany(words => words)]);
         Assert.Equal(2, run.ExitCode);
-        Assert.Contains("ports", run.Error, StringComparison.Ordinal);
+        Assert.Contains("The controller has no port left for 'disk=", run.Error, StringComparison.Ordinal);
     }
 
     [Theory]

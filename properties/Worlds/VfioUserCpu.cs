@@ -1,5 +1,4 @@
 using Dma.Hal;
-using Dma.Lab;
 using Dma.Machine;
 using Microsoft.Win32.SafeHandles;
 

@@ -1,4 +1,3 @@
-using Dma.Iommu;
 using Dma.Lab;
 using Dma.Machine;
 using Microsoft.Win32.SafeHandles;

@@ -3,7 +3,6 @@ using System.Runtime.InteropServices;
 using Dma.Devices;
 using Dma.Lab;
 using Dma.Machine;
-using FsCheck.Fluent;
 using Microsoft.Win32.SafeHandles;
 
 namespace Dma.Properties;

@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Runtime.InteropServices;
 using System.Text;
 using Dma.Lab;
@@ -20,7 +19,7 @@ public sealed class VfioUserSessionTests
         "{\"capabilities\":{\"max_msg_fds\":16,\"max_data_xfer_size\":1048576,\"pgsizes\":4096,\"max_dma_maps\":504,\"write_multiple\":true}}")]
     public void The_server_answers_with_what_it_has_of_the_capabilities_that_the_client_named(string sent, string expected)
     {
-        using Bare bare = new();
+        using VfioUserBench bare = Silent();
         byte[] text = sent.Length == 0 ? [] : [.. Encoding.UTF8.GetBytes(sent), 0];
         Assert.Equal(ErrorNumber.None, bare.Try(VfioUserCommand.Version, VfioUserBench.Bytes(new VersionMessage(0, 7), text), out byte[] reply));
         Assert.Equal(new VersionMessage(0, 1), MemoryMarshal.Read<VersionMessage>(reply));
@@ -41,7 +40,7 @@ public sealed class VfioUserSessionTests
     [InlineData(0, "{\"capabilities\":{\"write_multiple\":1}}")]
     public void What_makes_no_sense_as_a_version_is_refused_and_nothing_else_comes_before_one(ushort major, string sent)
     {
-        using Bare bare = new();
+        using VfioUserBench bare = Silent();
         byte[] text = sent.Length == 0 ? [] : [.. Encoding.UTF8.GetBytes(sent), 0];
         Assert.Equal(ErrorNumber.Invalid, bare.Try(VfioUserCommand.Version, VfioUserBench.Bytes(new VersionMessage(major, 0), text), out _));
         Assert.Equal(ErrorNumber.Invalid, bare.Try(VfioUserCommand.DeviceReset, [], out _));
@@ -189,30 +188,10 @@ public sealed class VfioUserSessionTests
     private static T Tell<T>(VfioUserBench bench, VfioUserCommand command, T question)
         where T : unmanaged => MemoryMarshal.Read<T>(bench.Do(command, VfioUserBench.Bytes(question)));
 
-    /// <summary>A client that has not yet said a word.</summary>
-    private sealed class Bare : IDisposable
+    private static VfioUserBench Silent()
     {
-        private readonly VfioUserBench _bench = new();
-        private readonly VfioUserSession _session;
-
-        public Bare()
-        {
-            _bench.Session.Dispose();
-            _session = new(_bench.Machine, _bench.Interrupts, _bench.Messages);
-        }
-
-        public ErrorNumber Try(VfioUserCommand command, byte[] payload, out byte[] reply)
-        {
-            ArrayBufferWriter<byte> output = new();
-            ErrorNumber error = _session.Execute(command, payload, [], output);
-            reply = output.WrittenSpan.ToArray();
-            return error;
-        }
-
-        public void Dispose()
-        {
-            _session.Dispose();
-            _bench.Machine.Dispose();
-        }
+        VfioUserBench bench = new();
+        bench.NextSilent();
+        return bench;
     }
 }

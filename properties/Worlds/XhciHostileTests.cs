@@ -1,3 +1,4 @@
+using Dma.Iommu;
 using Dma.Machine;
 using Dma.UsbDevice;
 using Dma.UsbDevice.Spec;
@@ -6,9 +7,9 @@ namespace Dma.Properties;
 
 /// <summary>Software that writes anything anywhere, over memory full of things that look like rings and contexts, beside devices that answer anything.</summary>
 /// <remarks>The controller is behind a remapping unit that maps one region for it; whatever it is told, nothing else changes.</remarks>
-public sealed class XhciHostileTests
+public sealed class XhciHostileTests : IDisposable
 {
-    private const ulong MemoryBytes = 0x10_0000;
+    private const int MemoryBytes = 0x10_0000;
     private const uint Region = 0x8_0000;
     private const int RegionBytes = 0x1_0000;
     private const uint CommandRing = Region + 0x1000;
@@ -20,6 +21,13 @@ public sealed class XhciHostileTests
 
     private static readonly SourceId Source = new(0, 0x14, 0);
     private static readonly UsbPid[] DataPids = [UsbPid.Data0, UsbPid.Data1, UsbPid.Data2, UsbPid.DataM];
+
+    // Kept from program to program: memory and a unit are dear to make, and no program can change what is mapped.
+    private readonly RemappingWorld _world = Remapping();
+    private readonly byte[] _before = new byte[MemoryBytes];
+    private readonly byte[] _after = new byte[MemoryBytes];
+
+    public void Dispose() => _world.Dispose();
 
     [Fact]
     public void No_program_makes_the_controller_throw_work_without_bound_or_change_what_is_not_mapped()
@@ -51,13 +59,12 @@ public sealed class XhciHostileTests
     }
 
     // Runs a program and returns a fingerprint of all that it left behind.
-    private static ulong Run(int number, ref ulong transactions, ref ulong commands)
+    private ulong Run(int number, ref ulong transactions, ref ulong commands)
     {
         Random random = new((int)Property.Hash($"{Property.SeedText} {number}"));
-        using PhysicalMemory memory = new(MemoryBytes);
-        RemappingWorld unit = Remapping(memory);
-        using XhciBench bench = new(Options(random), _ => unit.Unit, memory);
-        byte[] outside = bench.ReadBytes(0, (int)MemoryBytes);
+        using XhciBench bench = new(Options(random), _ => _world.Unit, _world.Memory);
+        _world.Faults.Clear();
+        Assert.True(bench.Memory.TryRead(default(PhysicalAddress), _before));
         XhciHostileMemory contents = new(random, Region, RegionBytes, bench.Stride);
         bench.WriteBytes(Region, contents.Fill());
         Devices(random, bench);
@@ -76,15 +83,16 @@ public sealed class XhciHostileTests
                 contents.Mutate(bench);
         }
 
-        CheckOutside(bench, outside, number);
+        CheckOutside(bench, number);
         transactions += bench.Controller.Statistics.Transactions;
         commands += bench.Controller.Statistics.Commands;
         return Fingerprint(bench);
     }
 
     // One region of memory is mapped for the controller, at its own address; everything around it has a pattern.
-    private static RemappingWorld Remapping(PhysicalMemory memory)
+    private static RemappingWorld Remapping()
     {
+        PhysicalMemory memory = new(MemoryBytes);
         byte[] pattern = new byte[MemoryBytes / 2];
         Array.Fill(pattern, Outside);
         Assert.True(memory.TryWrite(new(MemoryBytes / 2), pattern));
@@ -96,12 +104,13 @@ public sealed class XhciHostileTests
         return world.Enable();
     }
 
-    private static void CheckOutside(XhciBench bench, byte[] before, int number)
+    private void CheckOutside(XhciBench bench, int number)
     {
-        byte[] after = bench.ReadBytes(0, (int)MemoryBytes);
-        const int End = (int)Region + RegionBytes;
+        Assert.True(bench.Memory.TryRead(default(PhysicalAddress), _after));
+        const int Start = (int)Region;
+        const int End = Start + RegionBytes;
         Assert.True(
-            before.AsSpan(0, (int)Region).SequenceEqual(after.AsSpan(0, (int)Region)) && before.AsSpan(End).SequenceEqual(after.AsSpan(End)),
+            _before.AsSpan(0, Start).SequenceEqual(_after.AsSpan(0, Start)) && _before.AsSpan(End).SequenceEqual(_after.AsSpan(End)),
             $"DMA_SEED={Property.SeedText}, program {number} changed memory that is not mapped.");
     }
 

@@ -61,7 +61,7 @@ internal sealed class PeriodicPipeline
     {
         Forget(nowNs);
         ulong until = StartOfMicroframe(frames, nowNs, later: 0);
-        if (Find(token) is not { Phase: SplitEntry.State.Started } entry || entry.StartNs >= until)
+        if (Find(token) is not { Phase: SplitEntry.State.Started } entry)
             return UsbReply.Nyet;
         bool isOver = entry.EndNs <= until;
         int available = !entry.Reply.IsData ? 0 : isOver ? entry.Length : BytesBy(entry, until);

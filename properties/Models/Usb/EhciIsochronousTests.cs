@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using Dma.Machine;
 using Dma.UsbDevice;
 using Dma.UsbDevice.Spec;
 using FsCheck;

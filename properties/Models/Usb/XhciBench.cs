@@ -21,13 +21,14 @@ internal sealed class XhciBench : IDisposable
 
     private readonly Dictionary<int, (ulong Address, bool Cycle)> _eventCursors = [];
     private readonly Dictionary<int, ulong> _eventRings = [];
+    private readonly bool _ownsMemory;
     private InterruptRouter? _router;
     private XhciTestRing? _commands;
     private ulong _free = 0x10_0000;
 
     public XhciBench(XhciOptions? options = null, Func<IDmaFabric, IDmaFabric>? wrap = null, PhysicalMemory? memory = null)
     {
-        Memory = memory ?? new(MemoryBytes);
+        (Memory, _ownsMemory) = (memory ?? new(MemoryBytes), memory is null);
         DirectFabric direct = new(Memory, Router);
         Host = new(new SystemBus(Memory), wrap?.Invoke(direct) ?? direct);
         Controller = new(Loop, options ?? new());
@@ -54,7 +55,11 @@ internal sealed class XhciBench : IDisposable
 
     public XhciStatus Status => new(new((uint)ReadRegister(XhciOperationalOffsets.Status)));
 
-    public void Dispose() => Memory.Dispose();
+    public void Dispose()
+    {
+        if (_ownsMemory)
+            Memory.Dispose();
+    }
 
     public void Master(bool isOn) => Controller.Configuration.Write(PciCommandAt, 2, isOn ? MasterAndMemory : 0u);
 

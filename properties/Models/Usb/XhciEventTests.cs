@@ -80,7 +80,6 @@ public sealed class XhciEventTests
     public void Each_interrupter_has_its_own_message()
     {
         using XhciBench bench = new();
-        Signal[] signals = [.. Enumerable.Range(0, 3).Select(_ => new Signal(bench.Loop))];
         bench.Start();
         MsixCapability msix = bench.Controller.Capabilities.OfType<MsixCapability>().Single();
         bench.Controller.Configuration.Write(msix.Offset + 2, 2, 0x8000);
@@ -100,7 +99,6 @@ public sealed class XhciEventTests
 
         // The message took the pending bit with it.
         Assert.False(new InterrupterManagement(new((uint)bench.ReadRuntime(XhciBench.Interrupter(2, XhciRuntimeOffsets.Management)))).Pending);
-        Assert.All(signals, signal => Assert.False(signal.IsPending));
     }
 
     [Fact]

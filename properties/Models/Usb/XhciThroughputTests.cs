@@ -1,5 +1,4 @@
 using Dma.UsbDevice;
-using Dma.UsbDevice.Spec;
 
 namespace Dma.Properties;
 
@@ -35,7 +34,7 @@ public sealed class XhciThroughputTests(ITestOutputHelper output)
         Assert.Equal(20, XhciTrbs.Transfers(bench.Events).Length);
 
         ulong startNs = bench.Loop.NowNs;
-        int bytes = Round((int)(64 * Math.Min(Property.Depth, 4)));
+        int bytes = Round((int)(64 * Math.Min(Property.Depth, 16)));
         ulong tookNs = bench.Loop.NowNs - startNs;
         double rate = bytes * 1000.0 / tookNs;
         output.WriteLine($"{bytes >> 20} MiB at {speed} speed: {rate:F1} MB/s of virtual time.");

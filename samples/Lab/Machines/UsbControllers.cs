@@ -9,19 +9,32 @@ internal static class UsbControllers
     /// <summary>EHCI, USB 2.0.</summary>
     public const string Ehci = "ehci";
 
+    /// <summary>xHCI, USB 2.0 and 3.0.</summary>
+    public const string Xhci = "xhci";
+
     /// <summary>Their names.</summary>
-    public static IReadOnlyList<string> Names { get; } = [Ehci];
+    public static IReadOnlyList<string> Names { get; } = [Ehci, Xhci];
 
     /// <summary>Makes a controller.</summary>
     /// <param name="name">One of <see cref="Names"/>.</param>
     /// <param name="loop">The time it lives in.</param>
-    /// <param name="ports">The ports that devices are plugged into.</param>
-    public static PciFunction Create(string name, EventLoop loop, out IReadOnlyList<UsbPort> ports)
+    public static UsbController Create(string name, EventLoop loop)
     {
-        if (name != Ehci)
-            throw new ArgumentException($"No controller is called '{name}'.", nameof(name));
-        EhciController controller = new(loop);
-        ports = controller.Usb.Ports;
-        return controller;
+        switch (name)
+        {
+            case Ehci:
+                EhciController ehci = new(loop);
+                return new(ehci, [("usb1", ehci.Usb)], _ => ehci.Usb.Ports.FirstOrDefault(port => port.Device is null));
+            case Xhci:
+                XhciController xhci = new(loop);
+
+                // At each root port begins a bus with addresses of its own. A SuperSpeed device needs a port of USB 3, others one of USB 2.
+                return new(
+                    xhci,
+                    [.. xhci.Buses.Select((bus, index) => ($"usb{index + 1}", bus))],
+                    speed => xhci.Ports.FirstOrDefault(port => port.Device is null && (port.Bus!.Speed == UsbSpeed.Super) == (speed == UsbSpeed.Super)));
+            default:
+                throw new ArgumentException($"No controller is called '{name}'.", nameof(name));
+        }
     }
 }

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
 
 namespace Dma.Lab;
@@ -18,6 +19,10 @@ namespace Dma.Lab;
 internal sealed record UsbDeviceSpec(
     string Kind, string? Argument, IReadOnlyList<(string Name, string Value)> Options, IReadOnlyList<UsbDeviceSpec> Below)
 {
+    private static readonly SearchValues<char> _separators = SearchValues.Create("=,:;()");
+    private static readonly SearchValues<char> _ends = SearchValues.Create(",;)");
+    private static readonly SearchValues<char> _hubEnds = SearchValues.Create(",:;)");
+
     /// <summary>How deep hubs may stand below each other (USB 2.0, bus topology).</summary>
     public const int HubsInARowMax = 5;
 
@@ -41,7 +46,7 @@ internal sealed record UsbDeviceSpec(
     /// <summary>The kind of device that a text begins with, whether the rest makes sense or not.</summary>
     public static string KindOf(string text)
     {
-        int end = text.AsSpan().IndexOfAny("=,:;()");
+        int end = text.AsSpan().IndexOfAny(_separators);
         return end < 0 ? text : text[..end];
     }
 
@@ -56,15 +61,15 @@ internal sealed record UsbDeviceSpec(
 
         public UsbDeviceSpec? Device(int depth)
         {
-            string kind = Word("=,:;()");
+            string kind = Word(_separators);
             if (kind.Length == 0)
                 return Fail<UsbDeviceSpec>("a device is missing");
-            string ends = kind == Hub ? ",:;)" : ",;)";
+            SearchValues<char> ends = kind == Hub ? _hubEnds : _ends;
             string? argument = Takes('=') ? Word(ends) : null;
             List<(string, string)> options = [];
             while (Takes(','))
             {
-                string name = Word("=,:;()");
+                string name = Word(_separators);
                 if (name.Length == 0 || !Takes('='))
                     return Fail<UsbDeviceSpec>("an option has a name, '=' and a value");
                 options.Add((name, Word(ends)));
@@ -104,7 +109,7 @@ internal sealed record UsbDeviceSpec(
             return Takes(')') ? below : Fail<List<UsbDeviceSpec>>("')' is missing");
         }
 
-        private string Word(string ends)
+        private string Word(SearchValues<char> ends)
         {
             int length = text.AsSpan(_at).IndexOfAny(ends);
             string word = length < 0 ? text[_at..] : text.Substring(_at, length);

@@ -62,7 +62,7 @@ internal sealed class Qtest : Verb
 
     private readonly Option<string?> _usb = new("--usb")
     {
-        Description = "A USB controller at 00:1d.0: ehci.",
+        Description = $"A USB controller at 00:1d.0: {string.Join(", ", UsbControllers.Names)}.",
         HelpName = "KIND",
     };
 
@@ -76,14 +76,17 @@ internal sealed class Qtest : Verb
         Description = "Let virtual time follow the wall clock; otherwise clients alone move it, by clock_step and clock_set.",
     };
 
+    private readonly CaptureOption _capture = new();
+    private UsbController? _controller;
+
     /// <summary>The verb.</summary>
     public Qtest(Terminal terminal)
         : base("qtest", "Serve QEMU's qtest protocol over a machine with memory, PCI (ports 0xcf8/0xcfc, ECAM at 0xb0000000), a remapping unit and small devices.", terminal)
     {
         _profile.Validators.Add(CheckProfile);
         _ = _translation.AcceptOnlyFromAmong("on", "off");
-        _ = _usb.AcceptOnlyFromAmong("ehci");
-        foreach (Option option in (Option[])[_socket, _connect, _ramSize, _ramFile, _profile, _translation, _device, _usb, _writable, _realTime])
+        _ = _usb.AcceptOnlyFromAmong([.. UsbControllers.Names]);
+        foreach (Option option in (Option[])[_socket, _connect, _ramSize, _ramFile, _profile, _translation, _device, _usb, _writable, _realTime, _capture])
             Add(option);
     }
 
@@ -100,18 +103,22 @@ internal sealed class Qtest : Verb
     {
         if ((line.GetValue(_socket) is null) == (line.GetValue(_connect) is null))
             return Terminal.Refuse("Either --socket or --connect is needed.");
+        if (!CaptureOption.TryCreate(line.GetValue(_capture), out FileStream? file, out string? unwritable))
+            return Terminal.Refuse(unwritable);
         ScriptedMachine? machine = null;
         UsbDeviceFactory? devices = null;
         try
         {
             if (!TryBuild(line, out machine, out devices, out string problem))
                 return Terminal.Refuse(problem);
+            using UsbCapture? capture = _controller?.Capture(file, machine!.Loop);
             return Serve(line, machine!);
         }
         finally
         {
             machine?.Dispose();
             devices?.Dispose();
+            file?.Dispose();
         }
     }
 
@@ -212,19 +219,10 @@ internal sealed class Qtest : Verb
 
     private string PlugUsb(string[] named, ParseResult line, ScriptedMachine machine, UsbDeviceFactory devices)
     {
-        if (line.GetValue(_usb) is null)
-            return named.Length == 0 ? "" : $"The USB device '{named[0]}' needs a controller: --usb ehci.";
-        EhciController controller = machine.Plug(new EhciController(machine.Loop), UsbDevice);
-        IReadOnlyList<UsbPort> ports = controller.Usb.Ports;
-        if (named.Length > ports.Count)
-            return $"The controller has {ports.Count} ports.";
-        for (int port = 0; port < named.Length; port++)
-        {
-            if (!devices.TryCreate(named[port], out IUsbDevice? device, out string problem))
-                return problem;
-            ports[port].Plug(device);
-        }
-
-        return "";
+        if (line.GetValue(_usb) is not { } kind)
+            return named.Length == 0 ? "" : $"The USB device '{named[0]}' needs a controller: --usb {string.Join('|', UsbControllers.Names)}.";
+        _controller = UsbControllers.Create(kind, machine.Loop);
+        _ = machine.Plug(_controller.Function, UsbDevice);
+        return _controller.Plug(named, devices);
     }
 }

@@ -44,20 +44,22 @@ internal sealed class Serve : Verb
         DefaultValueFactory = static _ => "friendly",
     };
 
+    private readonly CaptureOption _capture = new();
+
     /// <summary>The verb.</summary>
     public Serve(Terminal terminal)
         : base("serve", "Offer a USB controller as a PCI device over a Unix socket (vfio-user), as QEMU 10.1 and later can use it.", terminal)
     {
         _ = _usb.AcceptOnlyFromAmong([.. UsbControllers.Names]);
         _profile.Validators.Add(CheckProfile);
-        foreach (Option option in (Option[])[_socket, _usb, _device, _writable, _profile])
+        foreach (Option option in (Option[])[_socket, _usb, _device, _writable, _profile, _capture])
             Add(option);
     }
 
     /// <inheritdoc/>
     public override IReadOnlyList<string> Examples =>
     [
-        "serve --socket /tmp/usb.sock --usb ehci --device disk=disk.img",
+        "serve --socket /tmp/usb.sock --usb xhci --device disk=disk.img",
         "serve --socket /tmp/usb.sock --device disk=disk.img --device keyboard=hello --writable --profile xeon-scalable",
     ];
 
@@ -68,13 +70,19 @@ internal sealed class Serve : Verb
             return Terminal.Refuse("Memory and events are handed over by Unix sockets as 64-bit Linux has them; this system is another one.");
         try
         {
-            IReadOnlyList<UsbPort> ports = [];
-            using VfioUserMachine machine = new(
-                HardwareProfile.Named(line.GetRequiredValue(_profile)),
-                loop => UsbControllers.Create(line.GetRequiredValue(_usb), loop, out ports));
-            using UsbDeviceFactory devices = new(machine.Loop) { Writable = line.GetValue(_writable) };
-            string problem = Plug(line.GetValue(_device) ?? [], devices, ports);
-            return problem.Length == 0 ? Listen(line, machine) : Terminal.Refuse(problem);
+            if (!CaptureOption.TryCreate(line.GetValue(_capture), out FileStream? file, out string? unwritable))
+                return Terminal.Refuse(unwritable);
+            using (file)
+            {
+                UsbController? controller = null;
+                using VfioUserMachine machine = new(
+                    HardwareProfile.Named(line.GetRequiredValue(_profile)),
+                    loop => (controller = UsbControllers.Create(line.GetRequiredValue(_usb), loop)).Function);
+                using UsbDeviceFactory devices = new(machine.Loop) { Writable = line.GetValue(_writable) };
+                using UsbCapture? capture = controller!.Capture(file, machine.Loop);
+                string problem = controller.Plug(line.GetValue(_device) ?? [], devices);
+                return problem.Length == 0 ? Listen(line, machine) : Terminal.Refuse(problem);
+            }
         }
         catch (DeviceException refusal)
         {
@@ -87,21 +95,6 @@ internal sealed class Serve : Verb
         string name = option.GetValueOrDefault<string>() ?? "";
         if (!HardwareProfile.Names.Contains(name))
             option.AddError($"No profile is called '{name}'. There are: {string.Join(", ", HardwareProfile.Names)}.");
-    }
-
-    // What keeps a device from being plugged in; nothing where all are.
-    private static string Plug(string[] named, UsbDeviceFactory devices, IReadOnlyList<UsbPort> ports)
-    {
-        if (named.Length > ports.Count)
-            return $"The controller has {ports.Count} ports.";
-        for (int port = 0; port < named.Length; port++)
-        {
-            if (!devices.TryCreate(named[port], out IUsbDevice? device, out string problem))
-                return problem;
-            ports[port].Plug(device);
-        }
-
-        return "";
     }
 
     private int Listen(ParseResult line, VfioUserMachine machine)
