@@ -9,7 +9,6 @@ using Dma.Drivers;
 using Dma.Hal;
 using Dma.Machine;
 using Dma.UsbDevice;
-using Dma.UsbDevice.Spec;
 using Dma.Vmm;
 
 // 1. A host whose EHCI controller has a hub, and on the hub a keyboard and a disk; a VM that gets the controller.
