@@ -44,7 +44,7 @@ internal sealed class AddressSetter(Transactor transactor)
             {
                 case TransactionOutcome.Done when _hasSetup:
                     transactor.Acknowledge(Endpoint, default, isTaken: true);
-                    transactor.End(Endpoint, TransferOutcome.Completed);
+                    Transactor.End(Endpoint, TransferOutcome.Completed);
                     return CompletionCode.Success;
                 case TransactionOutcome.Done:
                     (_hasSetup, _errors) = (true, 0);
@@ -81,7 +81,7 @@ internal sealed class AddressSetter(Transactor transactor)
 
     private CompletionCode Failed(CompletionCode code, TransferOutcome outcome)
     {
-        transactor.End(Endpoint, outcome);
+        Transactor.End(Endpoint, outcome);
         return code;
     }
 }

@@ -94,8 +94,9 @@ internal sealed class Transactor(XhciStatistics statistics)
     }
 
     /// <summary>A transfer has ended; whoever watches the bus is told.</summary>
-    public void End(XhciEndpoint endpoint, TransferOutcome outcome) =>
-        endpoint.Slot.Port?.Bus.EndTransfer(_token, endpoint.TransferType, outcome);
+    /// <remarks>The last packet on any bus may have been that of another endpoint, or of none: the token is made anew.</remarks>
+    public static void End(XhciEndpoint endpoint, TransferOutcome outcome) =>
+        endpoint.Slot.Port?.Bus.EndTransfer(TokenOf(endpoint, endpoint.IsIn ? UsbPid.In : UsbPid.Out), endpoint.TransferType, outcome);
 
     // The bus, while the port carries packets at the speed that the slot context says.
     private static UsbBus? Reach(XhciEndpoint endpoint)

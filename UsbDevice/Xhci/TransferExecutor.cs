@@ -32,7 +32,7 @@ internal sealed class TransferExecutor(
             {
                 RingOutcome skipped = window.Skip(endpoint);
                 if (skipped == RingOutcome.Ready)
-                    transactor.End(endpoint, TransferOutcome.Completed);
+                    Transactor.End(endpoint, TransferOutcome.Completed);
                 else
                     return Waits(endpoint, skipped, microframe);
             }
@@ -45,7 +45,7 @@ internal sealed class TransferExecutor(
             endpoint.IsInFlight = true;
             if (trb.Type is not (TrbType.EventData or TrbType.NoOp))
                 return Execute(endpoint, trb, microframe, budgetNs);
-            window.Pass(endpoint, trb);
+            window.PassBehind(endpoint, trb);
         }
 
         return Later(LookedMax * options.FetchNs, microframe);
@@ -113,6 +113,7 @@ internal sealed class TransferExecutor(
             return Answered(endpoint, trb, done, microframe);
         endpoint.ErrorsLeft = endpoint.Context.ErrorCount;
         (endpoint.Toggle, endpoint.IsControlIn) = (true, setup.TransferType == SetupTransferType.In);
+        _ = endpoint.TakeEventLength();
         window.Pass(endpoint, trb);
         return new(EndpointVisit.Kind.Again, done.WireNs, microframe);
     }
@@ -132,7 +133,7 @@ internal sealed class TransferExecutor(
             return Fail(endpoint, trb, CompletionCode.Babble, EndpointState.Halted) with { WireNs = done.WireNs };
         endpoint.ErrorsLeft = endpoint.Context.ErrorCount;
         window.Pass(endpoint, trb);
-        transactor.End(endpoint, TransferOutcome.Completed);
+        Transactor.End(endpoint, TransferOutcome.Completed);
         return new(EndpointVisit.Kind.Again, done.WireNs, microframe);
     }
 
@@ -143,7 +144,7 @@ internal sealed class TransferExecutor(
         EndpointVisit burst = default;
         for (int packet = 0; packet < endpoint.Burst; packet++)
         {
-            EndpointVisit visit = Packet(endpoint, trb, isIn, microframe, budgetNs - burst.WireNs, out bool isMoved);
+            EndpointVisit visit = Packet(endpoint, trb, isIn, microframe, budgetNs - Math.Min(burst.WireNs, budgetNs), out bool isMoved);
             if (visit.Outcome is EndpointVisit.Kind.NoTime && packet != 0)
                 break;
             burst = visit with { WireNs = burst.WireNs + visit.WireNs };
@@ -234,7 +235,7 @@ internal sealed class TransferExecutor(
         endpoint.ErrorsLeft = endpoint.Context.ErrorCount;
         window.Commit(endpoint, bytes, isShort);
         if (window.HasEnded && endpoint.TransferType != TransferType.Control)
-            transactor.End(endpoint, TransferOutcome.Completed);
+            Transactor.End(endpoint, TransferOutcome.Completed);
         return new(EndpointVisit.Kind.Again, wireNs, NextTurn(endpoint, microframe));
     }
 
@@ -275,7 +276,7 @@ internal sealed class TransferExecutor(
         endpoint.ForgetSplit();
         endpoint.Deactivate();
         _ = contexts.TryWrite(endpoint);
-        transactor.End(endpoint, code switch
+        Transactor.End(endpoint, code switch
         {
             CompletionCode.Stall => TransferOutcome.Stalled,
             CompletionCode.Babble => TransferOutcome.Babble,

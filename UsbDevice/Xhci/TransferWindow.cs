@@ -173,6 +173,15 @@ internal sealed class TransferWindow(XhciMemory memory, RingReader rings, Interr
         Advance(endpoint, common.Chain);
     }
 
+    /// <summary>Passes a TRB that moves nothing; one that stands behind the last packet of a transfer descriptor ends the transfer.</summary>
+    public void PassBehind(XhciEndpoint endpoint, in Trb trb)
+    {
+        bool hasMoved = endpoint.Moved != 0;
+        Pass(endpoint, trb);
+        if (HasEnded && hasMoved && endpoint.TransferType != TransferType.Control)
+            Transactor.End(endpoint, TransferOutcome.Completed);
+    }
+
     /// <summary>Passes over what is left of a transfer descriptor, a bounded number of TRBs at a time.</summary>
     /// <returns>Ready once it is over; otherwise what was met, or none where there is more to pass over.</returns>
     public RingOutcome Skip(XhciEndpoint endpoint)
@@ -222,6 +231,10 @@ internal sealed class TransferWindow(XhciMemory memory, RingReader rings, Interr
         if (chain)
             return;
         (endpoint.Moved, endpoint.IsSkipping, endpoint.IsTold, endpoint.IsInFlight) = (0, false, false, false);
+
+        // What is counted for event data belongs to one transfer: that of a control endpoint has several stages.
+        if (endpoint.TransferType != TransferType.Control)
+            _ = endpoint.TakeEventLength();
     }
 
     /// <summary>Whether a TRB has a buffer.</summary>

@@ -28,7 +28,7 @@ internal sealed class XhciEndpoint(DeviceSlot slot, int index)
     /// <summary>Bytes of the transfer descriptor that were moved already.</summary>
     public int Moved { get; set; }
 
-    /// <summary>EDTLA: bytes moved since the last event data TRB, 24 bits.</summary>
+    /// <summary>EDTLA: bytes moved since the last event data TRB, or since the transfer began, 24 bits.</summary>
     public int EventLength { get; private set; }
 
     /// <summary>What is left of the transfer descriptor is passed over, for a short packet or for an error.</summary>

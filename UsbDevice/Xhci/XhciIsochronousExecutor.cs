@@ -17,6 +17,9 @@ internal sealed class XhciIsochronousExecutor(
 
     private readonly byte[] _packet = new byte[UsbBus.PacketMax + 8];
 
+    // Whoever watches the bus was told already how the transfer of this visit ended.
+    private bool _isGivenUp;
+
     /// <inheritdoc cref="TransferExecutor.Visit"/>
     public EndpointVisit Visit(XhciEndpoint endpoint, ulong microframe, uint budgetNs)
     {
@@ -32,7 +35,7 @@ internal sealed class XhciIsochronousExecutor(
             endpoint.IsInFlight = true;
             if (trb.Type is TrbType.EventData or TrbType.NoOp)
             {
-                window.Pass(endpoint, trb);
+                window.PassBehind(endpoint, trb);
                 continue;
             }
 
@@ -87,7 +90,7 @@ internal sealed class XhciIsochronousExecutor(
     {
         Trb trb = first;
         uint wire = 0;
-        endpoint.IsStarved = false;
+        (endpoint.IsStarved, _isGivenUp) = (false, false);
         for (int packet = 0; packet < endpoint.Burst; packet++)
         {
             switch (window.Build(endpoint, endpoint.IsIn, trb))
@@ -119,14 +122,29 @@ internal sealed class XhciIsochronousExecutor(
                 break;
         }
 
-        // More than an interval holds.
-        if (!window.HasEnded && !endpoint.IsSkipping && TransferWindow.CarriesData(trb.Type))
-            GiveUp(endpoint, trb, CompletionCode.BandwidthOverrun, TransferOutcome.BufferError);
-        else if (window.HasEnded || endpoint.IsSkipping)
-            transactor.End(endpoint, TransferOutcome.Completed);
+        Finish(endpoint);
         if (endpoint.IsSkipping && window.Skip(endpoint) == RingOutcome.Fault)
             return new(EndpointVisit.Kind.Fault);
         return new(EndpointVisit.Kind.Again, wire, ((microframe / endpoint.Period) + 1) * endpoint.Period);
+    }
+
+    // What only tells of the transfer belongs to its interval too; data that is left is more than an interval holds.
+    private void Finish(XhciEndpoint endpoint)
+    {
+        for (int passed = 0; passed < LookedMax && !window.HasEnded && !endpoint.IsSkipping; passed++)
+        {
+            if (window.Look(endpoint, out Trb trb) != RingOutcome.Ready)
+                return;
+            if (trb.Type == TrbType.EventData)
+                window.Pass(endpoint, trb);
+            else if (TransferWindow.CarriesData(trb.Type))
+                GiveUp(endpoint, trb, CompletionCode.BandwidthOverrun, TransferOutcome.BufferError);
+            else
+                return;
+        }
+
+        if (!_isGivenUp && (window.HasEnded || endpoint.IsSkipping))
+            Transactor.End(endpoint, TransferOutcome.Completed);
     }
 
     private Transaction Out(XhciEndpoint endpoint, in Trb trb, int packet)
@@ -183,10 +201,11 @@ internal sealed class XhciIsochronousExecutor(
     {
         if (memory.HasFailed)
             return;
+        _isGivenUp = true;
         bool chain = new NormalTrb(trb.Raw).Chain;
         window.TellFailure(endpoint, trb, code);
         endpoint.ForgetSplit();
-        transactor.End(endpoint, outcome);
+        Transactor.End(endpoint, outcome);
         window.Advance(endpoint, chain);
         if (chain)
             TransferWindow.BeginSkip(endpoint, code, isTold: true);
