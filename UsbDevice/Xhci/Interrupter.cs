@@ -107,8 +107,12 @@ internal sealed class Interrupter(XhciRegisters registers, int index, EventRing 
         return true;
     }
 
-    /// <summary>Its message went out: IP falls.</summary>
-    public void Sent() => Management = Management with { Pending = false };
+    /// <summary>Its message went out: IP falls, and the interval of moderation begins.</summary>
+    public void Sent(ulong nowNs)
+    {
+        Management = Management with { Pending = false };
+        _quietUntilNs = nowNs + IntervalNs;
+    }
 
     /// <summary>When a wanted interrupt becomes pending, unless something else happens.</summary>
     public ulong DueNs(ulong nowNs) => IsReady ? Math.Max(_quietUntilNs, nowNs) : Never;

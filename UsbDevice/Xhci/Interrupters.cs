@@ -75,7 +75,7 @@ internal sealed class Interrupters
                 _registers.UsbStatus = _registers.UsbStatus with { EventInterrupt = true };
             if (!isEnabled || !usesMessages || !interrupter.IsAsserted)
                 continue;
-            interrupter.Sent();
+            interrupter.Sent(nowNs);
             _signals.Send(interrupter.Index);
         }
 

@@ -77,6 +77,30 @@ public sealed class XhciEventTests
     }
 
     [Fact]
+    public void The_interval_between_messages_counts_from_the_message_even_where_it_was_held_back()
+    {
+        const int IntervalNs = 4000 * 250;
+        using XhciBench bench = new();
+        bench.Start();
+        MsixCapability msix = bench.Controller.Capabilities.OfType<MsixCapability>().Single();
+        bench.Controller.Configuration.Write(msix.Offset + 2, 2, 0x8000);
+        bench.WriteRuntime(XhciBench.Interrupter(0, XhciRuntimeOffsets.Moderation), IntervalNs / 250);
+        bench.WriteRuntime(XhciBench.Interrupter(0, XhciRuntimeOffsets.Management), 0);
+        _ = bench.Commands.Add(new(new NoOpTrb { Type = TrbType.NoOpCommand }.Raw));
+        bench.Doorbell(0, 0);
+        bench.Loop.RunFor(5 * IntervalNs);
+        bench.WriteRuntime(XhciBench.Interrupter(0, XhciRuntimeOffsets.Management), 2);
+        _ = bench.Drain();
+        ulong before = bench.Controller.Statistics.Interrupts;
+        _ = bench.Commands.Add(new(new NoOpTrb { Type = TrbType.NoOpCommand }.Raw));
+        bench.Doorbell(0, 0);
+        bench.Loop.RunFor(IntervalNs / 2);
+        Assert.Equal(before, bench.Controller.Statistics.Interrupts);
+        bench.Loop.RunFor(IntervalNs);
+        Assert.Equal(before + 1, bench.Controller.Statistics.Interrupts);
+    }
+
+    [Fact]
     public void Each_interrupter_has_its_own_message()
     {
         using XhciBench bench = new();
