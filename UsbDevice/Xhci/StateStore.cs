@@ -88,15 +88,14 @@ internal sealed class StateStore
         Span<byte> rest = _image.AsSpan(HeaderBytes, (int)length - HeaderBytes);
         if (Checksum(rest) != BinaryPrimitives.ReadUInt64LittleEndian(_image.AsSpan(8)))
             return false;
+        bool isGood = true;
         foreach (DeviceSlot slot in _devices.Slots)
-        {
-            if (TryTake(slot, ref rest))
-                continue;
+            isGood = isGood && TryTake(slot, ref rest);
+        foreach (DeviceSlot slot in _devices.Slots)
+            isGood = isGood && TryPlace(slot);
+        if (!isGood)
             _devices.Reset();
-            return false;
-        }
-
-        return true;
+        return isGood;
     }
 
     private int Append(DeviceSlot slot, int at)
@@ -133,11 +132,10 @@ internal sealed class StateStore
         slot.Enable();
         if (context.State == SlotState.Enabled)
             return count == 0;
-        if (context.State > SlotState.Configured || context.Address >= UsbBus.AddressCount || _rules.CheckSlot(context) != CompletionCode.Success)
+        if (context.State > SlotState.Configured || context.Address >= UsbBus.AddressCount || context.RootPort == 0 || context.RootPort > _devices.Ports.Count)
             return false;
         slot.Context = context;
         slot.Port = _devices.Ports[context.RootPort - 1];
-        slot.Translator = context.Speed <= PortSpeed.Low ? _devices.Find(context.TranslatorSlot) : null;
         for (; count > 0; count--)
         {
             if (!TryTakeEndpoint(slot, ref rest))
@@ -145,6 +143,15 @@ internal sealed class StateStore
         }
 
         return slot.Find(ContextIndex.Control) is not null;
+    }
+
+    // A hub may have a later slot than the devices behind it, so this comes once all slots are known.
+    private bool TryPlace(DeviceSlot slot)
+    {
+        if (!slot.IsEnabled || slot.State == SlotState.Enabled)
+            return true;
+        slot.Translator = slot.Speed <= UsbSpeed.Full ? _devices.Find(slot.Context.TranslatorSlot) : null;
+        return _rules.CheckSlot(slot.Context) == CompletionCode.Success;
     }
 
     private bool TryTakeEndpoint(DeviceSlot slot, ref Span<byte> rest)

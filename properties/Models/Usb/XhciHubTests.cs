@@ -102,6 +102,33 @@ public sealed class XhciHubTests
     }
 
     // A hub with an address and a configuration, its port powered and reset with a device in it.
+    [Fact]
+    public void A_device_whose_hub_has_a_later_slot_survives_save_and_restore()
+    {
+        using XhciBench bench = new(new() { SlotCount = 8 });
+        bench.Start();
+        int first = bench.Command(XhciTrbs.EnableSlot()).Slot;
+        XhciTestDevice device = new() { Speed = UsbSpeed.Full };
+        int hubSlot = Open(bench, new UsbHub(bench.Loop), device);
+        Assert.Equal(CompletionCode.Success, bench.Command(XhciTrbs.OfSlot(TrbType.DisableSlot, first)).Code);
+        int slot = Address(bench, hubSlot, UsbSpeed.Full);
+        Assert.True(slot < hubSlot);
+        bench.Run(false);
+        foreach (XhciCommand command in (XhciCommand[])[new() { SaveState = true }, new() { RestoreState = true }])
+        {
+            bench.WriteRegister(XhciOperationalOffsets.Command, command.Raw.Value);
+            bench.Loop.RunFor(20_000);
+            Assert.True(bench.Status is { Saving: false, Restoring: false, SaveRestoreError: false });
+        }
+
+        bench.Run(true);
+        XhciTestRing ring = new(bench);
+        Assert.Equal(CompletionCode.Success, bench.Configure(slot, (2, XhciBench.Endpoint(XhciEndpointType.BulkOut, 64, ring.Start))));
+        ulong at = ring.Add(XhciTrbs.Normal(bench.Take(64), 64));
+        bench.Doorbell(slot, 2);
+        Assert.Equal(CompletionCode.Success, bench.WaitTransfer(at).Code);
+    }
+
     private static int Open(XhciBench bench, UsbHub hub, XhciTestDevice device)
     {
         bench.Attach(hub, 1);
