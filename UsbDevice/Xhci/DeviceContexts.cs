@@ -26,8 +26,9 @@ internal sealed class DeviceContexts(XhciMemory memory, XhciRegisters registers,
     /// <summary>Writes that an endpoint is gone.</summary>
     public bool TryClear(DeviceSlot slot, int index) => TryWrite(slot.Id, index, default(EndpointContext));
 
+    // An entry of zero is what software has for a slot that it gave no device context: there is nothing to write to.
     private bool TryWrite<T>(int slot, int index, in T context)
         where T : unmanaged =>
         memory.TryRead(unchecked(registers.ContextArrayAddress + ((ulong)slot * sizeof(ulong))), out ContextPointer device)
-        && memory.TryWrite(unchecked(device.Address + (ulong)ContextIndex.Offset(index, _stride)), context);
+        && (device.Address == 0 || memory.TryWrite(unchecked(device.Address + (ulong)ContextIndex.Offset(index, _stride)), context));
 }
