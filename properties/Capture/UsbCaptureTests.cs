@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Globalization;
+using Dma.Drivers;
 using Dma.Lab;
 using Dma.Machine;
 using Dma.UsbDevice;
@@ -11,6 +12,7 @@ public sealed class UsbCaptureTests
 {
     private const int BulkOut = 2;
     private const int BulkIn = 1;
+    private const ulong PatienceNs = 60_000_000_000;
 
     [Fact]
     public void Wireshark_sees_the_main_job_as_it_was()
@@ -73,6 +75,82 @@ public sealed class UsbCaptureTests
     }
 
     [Fact]
+    public void Wireshark_sees_whole_transfers_of_devices_behind_a_translator()
+    {
+        Tshark.Require();
+        const string Text = "Hello, tshark.";
+        byte[] content = Random(7, 24 * 512);
+        using TemporaryFile file = new();
+        using (UsbComputer machine = new(device: null))
+        using (FileStream stream = File.Create(file.Path))
+        using (UsbCapture capture = new(stream, machine.Loop))
+        {
+            capture.Watch(machine.Controller.Usb, "usb1");
+            KeyboardDevice keyboard = new(machine.Loop, UsbSpeed.Full);
+            UsbHub hub = new(machine.Loop);
+            hub.Downstream[0].Plug(keyboard);
+            hub.Downstream[1].Plug(new MassStorageDevice(new MemoryDiskImage(content), speed: UsbSpeed.Full));
+            machine.Ports[0].Plug(hub);
+            machine.Loop.Run(async () =>
+            {
+                IUsbHostController controller = await UsbHostControllers.Start(machine.Device);
+                HubDriver driver = await HubDriver.Start(await UsbDeviceHandle.Enumerate(controller, 1));
+                KeyboardDriver keys = await KeyboardDriver.Start(await UsbDeviceHandle.Enumerate(driver, 1));
+                MassStorageDriver disk = await MassStorageDriver.Start(await UsbDeviceHandle.Enumerate(driver, 2));
+                keyboard.Type(Text);
+                Task<byte[]> read = DiskReader.ReadAll(disk, machine.Dma);
+                for (int ups = 0; ups < Text.Length;)
+                    ups += await keys.Next() is { IsDown: false, Key: < KeyUsage.LeftControl } ? 1 : 0;
+                Assert.Equal(content, await read);
+            }, PatienceNs);
+        }
+
+        // Each report once, as on a bus of the keyboard's own.
+        IReadOnlyList<string[]> reports = Tshark.Read(
+            file.Path, "usb.transfer_type == 1 && usb.urb_type == 'C' && usb.capdata && usb.data_len == 8", "usbhid", "usb.capdata");
+        Assert.Equal(ReportsOf(Text), reports.Select(row => row[0]));
+        SeesDisk(file.Path, content, "usb.transfer_type == 3");
+    }
+
+    [Fact]
+    public void Wireshark_sees_whole_transfers_of_an_xHCI_controller_isochronous_ones_too()
+    {
+        Tshark.Require();
+        byte[] content = Random(8, 300 * 512);
+        byte[] voice = new byte[48 * 2 * 50];
+        long packets = 0;
+        using TemporaryFile file = new();
+        using (UsbComputer machine = new(new XhciOptions()))
+        using (FileStream stream = File.Create(file.Path))
+        using (UsbCapture capture = new(stream, machine.Loop))
+        {
+            for (int port = 0; port < machine.Ports.Count; port++)
+                capture.Watch(machine.Ports[port].Bus!, $"usb{port + 1}");
+            machine.Ports[0].Plug(new AudioSourceDevice(machine.Loop, new SineWave(440), new() { Channels = 1 }));
+            machine.Ports[4].Plug(new MassStorageDevice(new MemoryDiskImage(content), speed: UsbSpeed.Super));
+            machine.Loop.Run(async () =>
+            {
+                IUsbHostController controller = await UsbHostControllers.Start(machine.Device);
+                AudioDriver microphone = AudioDriver.Find(await UsbDeviceHandle.Enumerate(controller, 1));
+                MassStorageDriver disk = await MassStorageDriver.Start(await UsbDeviceHandle.Enumerate(controller, 5));
+                AudioStream recording = await microphone.Start(48000);
+                Task<byte[]> read = DiskReader.ReadAll(disk, machine.Dma);
+                await recording.Record(voice);
+                packets = recording.PacketsMoved;
+                Assert.Equal(content, await read);
+            }, PatienceNs);
+        }
+
+        // One transfer for each packet, and its bytes are what was heard.
+        IReadOnlyList<string[]> heard = Tshark.Read(
+            file.Path, "usb.transfer_type == 0 && usb.urb_type == 'C' && usb.iso.data", null, "frame.interface_name", "usb.iso.data");
+        Assert.All(heard, row => Assert.Equal("usb1", row[0]));
+        Assert.True(heard.Count >= packets && packets >= 50, $"{heard.Count} of {packets}");
+        Assert.Equal(voice, heard.SelectMany(row => Convert.FromHexString(row[1])).Take(voice.Length));
+        SeesDisk(file.Path, content, "usb.transfer_type == 3 && frame.interface_name == \"usb5\"");
+    }
+
+    [Fact]
     public void Each_bus_is_an_interface_and_isochronous_packets_have_descriptors()
     {
         Tshark.Require();
@@ -118,6 +196,39 @@ public sealed class UsbCaptureTests
         }
 
         Assert.Equal([0x0A0D_0D0Au, 1u, 6u, 6u, 6u, 6u], types);
+    }
+
+    // Commands, their data and their answers, from the first byte of the disk to the last.
+    private static void SeesDisk(string path, byte[] content, string filter)
+    {
+        IReadOnlyList<string[]> bulk = Tshark.Read(path, $"{filter} && usb.capdata", "usbms", "usb.urb_type", "usb.endpoint_address", "usb.capdata");
+        Assert.Equal(content, DataOfReads(bulk));
+        int commands = bulk.Count(row => row[1] == "0x02" && row[2].Length == 2 * CommandBlockWrapper.Size);
+        int answers = bulk.Count(row => row[1] == "0x81" && row[2].Length == 2 * CommandStatusWrapper.Size);
+        Assert.True(commands > 3);
+        Assert.Equal(commands, answers);
+        IReadOnlyList<string[]> ends = Tshark.Read(path, $"{filter} && usb.urb_type == 'C'", "usbms", "usb.urb_status");
+        Assert.All(ends, row => Assert.Equal("0", row[0]));
+    }
+
+    private static List<string> ReportsOf(string text)
+    {
+        const int ReportBytes = 8;
+        KeyboardDevice keyboard = new(new EventLoop(), UsbSpeed.Full);
+        UsbTestHost host = new(keyboard, UsbSpeed.Full);
+        host.Configure();
+        keyboard.Type(text);
+        List<string> reports = [];
+        while (host.In(1, ReportBytes, ReportBytes) is (byte[] report, UsbPid.Ack))
+            reports.Add(Convert.ToHexStringLower(report));
+        return reports;
+    }
+
+    private static byte[] Random(int seed, int length)
+    {
+        byte[] bytes = new byte[length];
+        new Random(seed).NextBytes(bytes);
+        return bytes;
     }
 
     private static string Number(string hex) => Convert.ToInt32(hex, 16).ToString(CultureInfo.InvariantCulture);

@@ -48,7 +48,8 @@ internal static class DiskReader
         }
     }
 
-    private static async Task<byte[]> ReadAll(MassStorageDriver disk, IDmaSpace dma)
+    /// <summary>Reads every block of a disk that is up.</summary>
+    public static async Task<byte[]> ReadAll(MassStorageDriver disk, IDmaSpace dma)
     {
         byte[] content = new byte[disk.BlockCount * (ulong)disk.BlockBytes];
         for (int done = 0; done < content.Length;)

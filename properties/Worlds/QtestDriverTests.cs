@@ -76,15 +76,17 @@ public sealed class QtestDriverTests
     }
 
     [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public void Our_own_drivers_read_a_disk_over_the_socket(bool isRemapped)
+    [InlineData("ehci", false)]
+    [InlineData("ehci", true)]
+    [InlineData("xhci", false)]
+    [InlineData("xhci", true)]
+    public void Our_own_drivers_read_a_disk_over_the_socket(string usb, bool isRemapped)
     {
         byte[] content = new byte[16 * 512];
         new Random(7).NextBytes(content);
         using TemporaryFile disk = new();
         File.WriteAllBytes(disk.Path, content);
-        using QtestRun run = new("--translation", isRemapped ? "on" : "off", "--profile", "friendly", "--usb", "ehci", "--device", $"disk={disk.Path}");
+        using QtestRun run = new("--translation", isRemapped ? "on" : "off", "--profile", "friendly", "--usb", usb, "--device", $"disk={disk.Path}");
         QtestCpu cpu = new(run.Wire);
         Assert.Equal(content, cpu.Loop.Run(() => ReadDisk(cpu, isRemapped)));
         Assert.Equal(0, run.End().ExitCode);

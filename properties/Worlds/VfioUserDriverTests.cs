@@ -22,21 +22,23 @@ public sealed class VfioUserDriverTests
     }
 
     [Theory]
-    [InlineData(Sharing.Sealed, "friendly", false)]
-    [InlineData(Sharing.Sealed, "hostile", false)]
-    [InlineData(Sharing.Unsealed, "xeon-scalable", false)]
-    [InlineData(Sharing.Messages, "friendly", false)]
-    [InlineData(Sharing.Messages, "minimal", true)]
-    public void Drivers_find_a_disk_and_read_it(Sharing sharing, string profile, bool byPin)
+    [InlineData(UsbControllers.Ehci, Sharing.Sealed, "friendly", false)]
+    [InlineData(UsbControllers.Ehci, Sharing.Sealed, "hostile", false)]
+    [InlineData(UsbControllers.Ehci, Sharing.Unsealed, "xeon-scalable", false)]
+    [InlineData(UsbControllers.Ehci, Sharing.Messages, "friendly", false)]
+    [InlineData(UsbControllers.Ehci, Sharing.Messages, "minimal", true)]
+    [InlineData(UsbControllers.Xhci, Sharing.Sealed, "friendly", false)]
+    [InlineData(UsbControllers.Xhci, Sharing.Messages, "minimal", true)]
+    public void Drivers_find_a_disk_and_read_it(string usb, Sharing sharing, string profile, bool byPin)
     {
         byte[] content = new byte[64 * 512];
         new Random(7).NextBytes(content);
         using VfioUserRun run = new(
             loop =>
             {
-                EhciController controller = new(loop);
-                controller.Usb.Ports[0].Plug(new MassStorageDevice(new MemoryDiskImage(content)));
-                return controller;
+                UsbController controller = UsbControllers.Create(usb, loop);
+                controller.FreePortFor(UsbSpeed.High)!.Plug(new MassStorageDevice(new MemoryDiskImage(content)));
+                return controller.Function;
             },
             profile);
         int clients = sharing == Sharing.Sealed && profile == "friendly" ? 2 : 1;
