@@ -15,6 +15,7 @@ public sealed class EhciStructureLayouts
         Check(raw => new LinkPointer(raw), ("Terminate", "0"), ("Type", "2:1"), ("Address", "31:5"));
         Check(raw => new TransferLink(raw), ("Terminate", "0"), ("NakCounter", "4:1"), ("Address", "31:5"));
         Assert.Equal([0, 1, 2, 3], Enum.GetValues<LinkType>().Select(type => (int)type));
+        Assert.Equal((0, 1, 2, 3), ((int)SplitPosition.All, (int)SplitPosition.Begin, (int)SplitPosition.Middle, (int)SplitPosition.End));
         Assert.Equal(1, (int)LinkType.QueueHead);
         Assert.Equal(2, (int)LinkType.SplitIsochronousTransfer);
     }

@@ -57,6 +57,8 @@ public sealed class UsbClassLayouts
             ("Key5", "55:48"),
             ("Key6", "63:56"));
         Check32(raw => new MouseReport(raw), ("Buttons", "7:0"), ("X", "15:8"), ("Y", "23:16"), ("Wheel", "31:24"));
+        Assert.Equal((1, 2, 3), ((int)HidReportType.Input, (int)HidReportType.Output, (int)HidReportType.Feature));
+        Assert.Equal((0, 1), ((int)HidProtocol.Boot, (int)HidProtocol.Report));
         Assert.Equal([1, 2, 3, 9, 0x0A, 0x0B], Enum.GetValues<HidRequest>().Select(value => (int)value));
         Assert.Equal(
             (0x04, 0x1D, 0x1E, 0x27, 0x28, 0x2C, 0x38, 0x3A, 0x45, 0x46, 0x53, 0x58, 0x63, 0x65, 0xE0, 0xE7),
@@ -163,6 +165,7 @@ public sealed class UsbClassLayouts
             ("MaxPacketsOnly", "31"),
             ("LockDelayUnits", "39:32"),
             ("LockDelay", "55:40"));
+        Assert.Equal((1, 2, 1, 2), ((int)AudioSubclass.Control, (int)AudioSubclass.Streaming, (int)FeatureControl.Mute, (int)FeatureControl.Volume));
         Assert.Equal([0x01, 0x81, 0x82, 0x83, 0x84], Enum.GetValues<AudioRequest>().Select(value => (int)value));
         Assert.Equal([0x0101, 0x0201, 0x0301], Enum.GetValues<TerminalType>().Select(value => (int)value));
     }
@@ -191,6 +194,8 @@ public sealed class UsbClassLayouts
         // Tags are big-endian.
         Assert.Equal("01001234", Convert.ToHexString(Packed.ToArray(new InformationUnit { Id = InformationUnitId.Command, Tag = 0x1234 }, InformationUnit.Size)));
         Assert.Equal([1, 3, 4, 5, 6, 7], Enum.GetValues<InformationUnitId>().Select(value => (int)value));
+        Assert.Equal([0, 1, 2, 4], Enum.GetValues<TaskAttribute>().Select(value => (int)value));
+        Assert.Equal([0, 1, 2], Enum.GetValues<CommandStatus>().Select(value => (int)value));
         Assert.Equal([1, 2, 4, 8, 0x10, 0x80, 0x81], Enum.GetValues<TaskFunction>().Select(value => (int)value));
         Assert.Equal([0, 2, 4, 8, 9, 10], Enum.GetValues<ResponseCode>().Select(value => (int)value));
         Assert.Equal([0, 2, 0x28], Enum.GetValues<ScsiStatus>().Select(value => (int)value));

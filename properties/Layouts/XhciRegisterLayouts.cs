@@ -238,6 +238,7 @@ public sealed class XhciRegisterLayouts
         Assert.Equal([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 15], Enum.GetValues<PortLinkState>().Select(state => (int)state));
         Assert.Equal((3, 4, 5, 6), ((int)PortLinkState.U3, (int)PortLinkState.Disabled, (int)PortLinkState.RxDetect, (int)PortLinkState.Inactive));
         Assert.Equal((7, 8, 9, 10), ((int)PortLinkState.Polling, (int)PortLinkState.Recovery, (int)PortLinkState.HotReset, (int)PortLinkState.Compliance));
+        Assert.Equal((1, 2, 3, 4), ((int)Usb2L1Status.Success, (int)Usb2L1Status.NotYet, (int)Usb2L1Status.NotSupported, (int)Usb2L1Status.Error));
         Assert.Equal((1, 2, 3, 4), ((int)PortSpeed.Full, (int)PortSpeed.Low, (int)PortSpeed.High, (int)PortSpeed.Super));
         Assert.Equal((1, 2, 4, 10), ((int)XhciExtendedId.LegacySupport, (int)XhciExtendedId.SupportedProtocol, (int)XhciExtendedId.Virtualization, (int)XhciExtendedId.Debug));
         Assert.Equal("USB "u8.ToArray(), BitConverter.GetBytes(SupportedProtocol.UsbName));
