@@ -18,9 +18,6 @@ internal sealed class UsbDeviceFactory(EventLoop loop) : IDisposable
     /// <summary>Whether disks may be written; otherwise they are opened for reading only.</summary>
     public bool Writable { get; init; }
 
-    /// <summary>The speed of a device that names none.</summary>
-    public UsbSpeed DefaultSpeed { get; init; } = UsbSpeed.High;
-
     /// <summary>The kinds of devices, each with the words that may follow it and what it is, for the help.</summary>
     public static IReadOnlyList<UsbDeviceKind> Kinds { get; } =
     [
@@ -86,7 +83,7 @@ internal sealed class UsbDeviceFactory(EventLoop loop) : IDisposable
     {
         UsbDeviceKind kind = Kinds.FirstOrDefault(kind => kind.Name == spec.Kind)
             ?? throw new UsbDeviceException($"'{spec.Kind}' is no USB device. There are: {string.Join(", ", Kinds.Select(kind => kind.Name))}.");
-        UsbDeviceOrder order = UsbDeviceOrder.Of(spec, kind, DefaultSpeed) with { Below = [.. spec.Below.Select(Create)] };
+        UsbDeviceOrder order = UsbDeviceOrder.Of(spec, kind, UsbSpeed.High) with { Below = [.. spec.Below.Select(Create)] };
         try
         {
             return kind.Create(this, order);

@@ -39,12 +39,7 @@ internal sealed class Qtest : Verb
         HelpName = "PATH",
     };
 
-    private readonly Option<string> _profile = new("--profile")
-    {
-        Description = $"The remapping unit at 0xfed90000: {string.Join(", ", HardwareProfile.Names)}.",
-        HelpName = "NAME",
-        DefaultValueFactory = static _ => "qemu",
-    };
+    private readonly ProfileOption _profile = new("The remapping unit at 0xfed90000", "qemu");
 
     private readonly Option<string> _translation = new("--translation")
     {
@@ -56,7 +51,7 @@ internal sealed class Qtest : Verb
     private readonly Option<string[]> _device = new("--device")
     {
         Description = "Repeatable. edu@00:04.0[,dma_mask=N] and iommu-testdev@00:06.0 plug in what the name says at any place on bus 0; "
-            + $"without any, both are where these examples have them. At the next port of --usb ehci: {UsbDeviceFactory.Help}",
+            + $"without any, both are where these examples have them. At the next port of the controller that --usb names: {UsbDeviceFactory.Help}",
         HelpName = "DEVICE",
     };
 
@@ -83,7 +78,6 @@ internal sealed class Qtest : Verb
     public Qtest(Terminal terminal)
         : base("qtest", "Serve QEMU's qtest protocol over a machine with memory, PCI (ports 0xcf8/0xcfc, ECAM at 0xb0000000), a remapping unit and small devices.", terminal)
     {
-        _profile.Validators.Add(CheckProfile);
         _ = _translation.AcceptOnlyFromAmong("on", "off");
         _ = _usb.AcceptOnlyFromAmong([.. UsbControllers.Names]);
         foreach (Option option in (Option[])[_socket, _connect, _ramSize, _ramFile, _profile, _translation, _device, _usb, _writable, _realTime, _capture])
@@ -137,13 +131,6 @@ internal sealed class Qtest : Verb
             return size << shift;
         argument.AddError($"A size is a whole number of bytes, or one with K, M or G, not '{text}'.");
         return 0;
-    }
-
-    private static void CheckProfile(OptionResult option)
-    {
-        string name = option.GetValueOrDefault<string>() ?? "";
-        if (!HardwareProfile.Names.Contains(name))
-            option.AddError($"No profile is called '{name}'. There are: {string.Join(", ", HardwareProfile.Names)}.");
     }
 
     private int Serve(ParseResult line, ScriptedMachine machine)

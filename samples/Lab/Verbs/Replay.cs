@@ -19,13 +19,8 @@ internal sealed class Replay : Verb
         HelpName = "ID",
     };
 
-    private readonly Option<string> _profile = new("--profile")
-    {
-        Description = "Where the unit does what capability registers do not tell, such as its caches, it does as this one. "
-            + "Capabilities are always those of the case.",
-        HelpName = "NAME",
-        DefaultValueFactory = static _ => "qemu",
-    };
+    private readonly ProfileOption _profile = new(
+        "What the unit does that capability registers do not tell, such as its caches; capabilities are always those of the case", "qemu");
 
     private readonly Option<bool> _json = new("--json")
     {
@@ -36,7 +31,6 @@ internal sealed class Replay : Verb
     public Replay(Terminal terminal)
         : base("replay", "Play recorded scripts on a remapping unit, and compare every answer with the recorded one.", terminal)
     {
-        _profile.Validators.Add(CheckProfile);
         Add(_file);
         Add(_only);
         Add(_profile);
@@ -89,11 +83,4 @@ internal sealed class Replay : Verb
     private static bool IsLike(string id, string pattern) => pattern.AsSpan().ContainsAny('*', '?')
         ? FileSystemName.MatchesSimpleExpression(pattern, id, ignoreCase: false)
         : id.StartsWith(pattern, StringComparison.Ordinal);
-
-    private static void CheckProfile(OptionResult option)
-    {
-        string name = option.GetValueOrDefault<string>() ?? "";
-        if (!HardwareProfile.Names.Contains(name))
-            option.AddError($"No profile is called '{name}'. There are: {string.Join(", ", HardwareProfile.Names)}.");
-    }
 }

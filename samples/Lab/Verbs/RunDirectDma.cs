@@ -24,12 +24,7 @@ internal sealed class RunDirectDma : Verb
         Description = "Let the guest write to the image; otherwise it is opened for reading only.",
     };
 
-    private readonly Option<string> _profile = new("--profile")
-    {
-        Description = $"The remapping hardware: {string.Join(", ", HardwareProfile.Names)}.",
-        HelpName = "NAME",
-        DefaultValueFactory = static _ => "friendly",
-    };
+    private readonly ProfileOption _profile = new("The remapping hardware", "friendly");
 
     private readonly Option<ulong> _seed = new("--seed")
     {
@@ -56,7 +51,6 @@ internal sealed class RunDirectDma : Verb
     public RunDirectDma(Terminal terminal)
         : base("direct-dma", "A guest's own drivers read a disk by direct DMA; then everybody tries to reach what is not theirs.", terminal)
     {
-        _profile.Validators.Add(CheckProfile);
         Add(_disk);
         Add(_writable);
         Add(_profile);
@@ -102,13 +96,6 @@ internal sealed class RunDirectDma : Verb
             return seed;
         argument.AddError($"A seed is a whole number from 0 to {ulong.MaxValue}, not '{argument.Tokens[0].Value}'.");
         return 0;
-    }
-
-    private static void CheckProfile(OptionResult option)
-    {
-        string name = option.GetValueOrDefault<string>() ?? "";
-        if (!HardwareProfile.Names.Contains(name))
-            option.AddError($"No profile is called '{name}'. There are: {string.Join(", ", HardwareProfile.Names)}.");
     }
 
     private int Run(ParseResult line, IDiskImage disk, FileStream? capture)

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.CommandLine.Parsing;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using Dma.Hal;
@@ -37,12 +36,7 @@ internal sealed class Serve : Verb
         Description = "Let disks be written; otherwise they are opened for reading only.",
     };
 
-    private readonly Option<string> _profile = new("--profile")
-    {
-        Description = $"The remapping unit between the controller and the client's memory: {string.Join(", ", HardwareProfile.Names)}.",
-        HelpName = "NAME",
-        DefaultValueFactory = static _ => "friendly",
-    };
+    private readonly ProfileOption _profile = new("The remapping unit between the controller and the client's memory", "friendly");
 
     private readonly CaptureOption _capture = new();
 
@@ -51,7 +45,6 @@ internal sealed class Serve : Verb
         : base("serve", "Offer a USB controller as a PCI device over a Unix socket (vfio-user), as QEMU 10.1 and later can use it.", terminal)
     {
         _ = _usb.AcceptOnlyFromAmong([.. UsbControllers.Names]);
-        _profile.Validators.Add(CheckProfile);
         foreach (Option option in (Option[])[_socket, _usb, _device, _writable, _profile, _capture])
             Add(option);
     }
@@ -88,13 +81,6 @@ internal sealed class Serve : Verb
         {
             return Terminal.Refuse(refusal.Message);
         }
-    }
-
-    private static void CheckProfile(OptionResult option)
-    {
-        string name = option.GetValueOrDefault<string>() ?? "";
-        if (!HardwareProfile.Names.Contains(name))
-            option.AddError($"No profile is called '{name}'. There are: {string.Join(", ", HardwareProfile.Names)}.");
     }
 
     private int Listen(ParseResult line, VfioUserMachine machine)
