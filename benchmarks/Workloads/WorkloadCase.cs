@@ -12,6 +12,8 @@ public sealed record WorkloadCase(string Name, string WorkingSet, double? RatioM
 
     private static int[] LiveEntries => [64, 1024, 65_536];
 
+    private static int[] PlannedEvents => [1, 16, 1024];
+
     /// <summary>All that is measured.</summary>
     public static IReadOnlyList<WorkloadCase> All { get; } =
     [
@@ -25,6 +27,9 @@ public sealed record WorkloadCase(string Name, string WorkingSet, double? RatioM
         new("map, use, unmap, many to few", $"{LiveEntries[^1]} : {LiveEntries[0]} live", 1.5, () => new MapGrowthWorkload(LiveEntries[0], LiveEntries[^1])),
         .. Transfers("hot", 16, 0.4),
         .. Transfers("cold", 65_536, 0.7),
+        .. PlannedEvents.Select(planned => new WorkloadCase("event loop", $"{planned} planned", null, () => new EventLoopWorkload(planned))),
+        .. Usb(UsbController.Ehci, "EHCI"),
+        .. Usb(UsbController.Xhci, "xHCI"),
     ];
 
     /// <summary>Name and working set.</summary>
@@ -34,5 +39,12 @@ public sealed record WorkloadCase(string Name, string WorkingSet, double? RatioM
     [
         new($"read 4 KiB, {temperature}", $"{new WorkingSet(pages, 12)}", 1 / bandwidthMin, () => new TransferWorkload(pages, toMemory: false)),
         new($"write 4 KiB, {temperature}", $"{new WorkingSet(pages, 12)}", 1 / bandwidthMin, () => new TransferWorkload(pages, toMemory: true)),
+    ];
+
+    private static WorkloadCase[] Usb(UsbController controller, string name) =>
+    [
+        new($"bulk read 4 KiB, {name}", $"{BulkReadWorkload.DiskBytes >> 20} MiB", null, () => new BulkReadWorkload(controller)),
+        new($"microframe, {name}", "idle", null, () => new MicroframeWorkload(controller, isLoaded: false)),
+        new($"microframe, {name}", "loaded", null, () => new MicroframeWorkload(controller, isLoaded: true)),
     ];
 }

@@ -45,4 +45,30 @@ public sealed class WorkloadTests
         using Fleet fleet = new(40, 4096);
         fleet.Run();
     }
+
+    [Theory]
+    [InlineData(UsbController.Ehci)]
+    [InlineData(UsbController.Xhci)]
+    public void A_disk_that_is_measured_is_read_whole(UsbController controller) =>
+        Assert.True(DiskRun.Of(controller, 8 << 20).Time > TimeSpan.Zero);
+
+    [Fact]
+    public void A_batch_that_takes_no_time_is_measured_all_the_same()
+    {
+        WorkloadCase nothing = new("nothing", "", null, static () => new NoWork());
+        Assert.True(Assert.Single(QuickRun.Measure([nothing], TimeSpan.FromMilliseconds(1))).Ns < 1);
+    }
+
+    private sealed class NoWork : Workload
+    {
+        public override ulong Baseline() => 0;
+
+        public override ulong Simulator() => 0;
+
+        public override string? FindDifference() => null;
+
+        protected override void Dispose(bool disposing)
+        {
+        }
+    }
 }

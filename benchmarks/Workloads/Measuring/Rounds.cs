@@ -15,6 +15,7 @@ public static class Rounds
     public const int RoundsMin = 15;
 
     private const double HalfNs = 100_000;
+    private const double BatchNsMin = 10;
 
     // The runtime compiles well what is hot once it had nothing new for 100 ms, in a thread that may have to wait; on a single processor, for ten times as long.
     private static readonly TimeSpan s_quiet = TimeSpan.FromMilliseconds(Environment.ProcessorCount == 1 ? 1500 : 300);
@@ -74,8 +75,10 @@ public static class Rounds
     {
         double fastest = double.MaxValue;
         for (int sample = 0; sample < RoundsMin; sample++)
-            fastest = Math.Min(fastest, Time(batch, 1));
-        return Math.Max(1, (int)(HalfNs / (fastest * Workload.OperationsPerBatch)));
+            fastest = Math.Min(fastest, Time(batch, 1) * Workload.OperationsPerBatch);
+
+        // A batch in which nothing is to be done may take less than the clock can tell.
+        return (int)(HalfNs / Math.Clamp(fastest, BatchNsMin, HalfNs));
     }
 
     // Nanoseconds of one operation.
@@ -84,7 +87,7 @@ public static class Rounds
         long begin = Stopwatch.GetTimestamp();
         for (int count = 0; count < batches; count++)
             _ = batch();
-        return Stopwatch.GetElapsedTime(begin).TotalNanoseconds / ((double)batches * Workload.OperationsPerBatch);
+        return (Stopwatch.GetTimestamp() - begin) * (1e9 / Stopwatch.Frequency) / ((double)batches * Workload.OperationsPerBatch);
     }
 
     private static double Median(List<double> values)

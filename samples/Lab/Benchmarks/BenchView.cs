@@ -39,8 +39,8 @@ internal static class BenchView
         }
 
         console.Write(table);
-        console.WriteLine("ratio: the median over many moments of both sides; of memory, the part of its limit that is used.");
-        console.WriteLine("bytes: what one operation allocates; of memory, what one VM takes.");
+        console.WriteLine("ratio: the median over many moments of both sides; of memory and of a whole disk, the part of its limit that is used.");
+        console.WriteLine("bytes: what one operation allocates; of memory, what one VM takes; of a whole disk, what is allocated in all.");
     }
 
     private static void WriteDeliveries(IAnsiConsole console, IReadOnlyList<Measurement> measurements)

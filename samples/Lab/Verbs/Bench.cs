@@ -21,7 +21,7 @@ internal sealed class Bench : Verb
 
     /// <summary>The verb.</summary>
     public Bench(Terminal terminal)
-        : base("bench", "Measure translations, walks, mappings and transfers beside baselines written for the purpose, interrupts into guests, and the memory of VMs.", terminal)
+        : base("bench", "Measure translations, walks, mappings, transfers and USB beside baselines written for the purpose, interrupts into guests, and the memory of VMs.", terminal)
     {
         Add(_quick);
         Add(_json);
@@ -37,10 +37,10 @@ internal sealed class Bench : Verb
         List<Measurement> measurements = [];
         using (ProgressLine progress = new(Terminal, "measured", "lines", 1))
         {
-            foreach (Measurement measurement in QuickRun.Measure(WorkloadCase.All, time).Concat(DeliveryRun.Measure()).Concat(MemoryUse.Measure()))
+            foreach (Measurement measurement in QuickRun.Measure(WorkloadCase.All, time).Concat(DiskRun.Measure()).Concat(DeliveryRun.Measure()).Concat(MemoryUse.Measure()))
             {
                 measurements.Add(measurement);
-                progress.Report((ulong)measurements.Count, (ulong)(WorkloadCase.All.Count + DeliveryRun.Count + MemoryUse.Count));
+                progress.Report((ulong)measurements.Count, (ulong)(WorkloadCase.All.Count + DiskRun.Count + DeliveryRun.Count + MemoryUse.Count));
             }
         }
 
