@@ -28,8 +28,8 @@ public sealed record WorkloadCase(string Name, string WorkingSet, double? RatioM
         .. Transfers("hot", 16, 0.4),
         .. Transfers("cold", 65_536, 0.7),
         .. PlannedEvents.Select(planned => new WorkloadCase("event loop", $"{planned} planned", null, () => new EventLoopWorkload(planned))),
-        .. Usb(UsbController.Ehci, "EHCI"),
-        .. Usb(UsbController.Xhci, "xHCI"),
+        .. Usb(ControllerKind.Ehci, "EHCI"),
+        .. Usb(ControllerKind.Xhci, "xHCI"),
     ];
 
     /// <summary>Name and working set.</summary>
@@ -41,7 +41,7 @@ public sealed record WorkloadCase(string Name, string WorkingSet, double? RatioM
         new($"write 4 KiB, {temperature}", $"{new WorkingSet(pages, 12)}", 1 / bandwidthMin, () => new TransferWorkload(pages, toMemory: true)),
     ];
 
-    private static WorkloadCase[] Usb(UsbController controller, string name) =>
+    private static WorkloadCase[] Usb(ControllerKind controller, string name) =>
     [
         new($"bulk read 4 KiB, {name}", $"{BulkReadWorkload.DiskBytes >> 20} MiB", null, () => new BulkReadWorkload(controller)),
         new($"microframe, {name}", "idle", null, () => new MicroframeWorkload(controller, isLoaded: false)),

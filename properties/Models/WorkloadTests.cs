@@ -47,9 +47,9 @@ public sealed class WorkloadTests
     }
 
     [Theory]
-    [InlineData(UsbController.Ehci)]
-    [InlineData(UsbController.Xhci)]
-    public void A_disk_that_is_measured_is_read_whole(UsbController controller) =>
+    [InlineData(ControllerKind.Ehci)]
+    [InlineData(ControllerKind.Xhci)]
+    public void A_disk_that_is_measured_is_read_whole(ControllerKind controller) =>
         Assert.True(DiskRun.Of(controller, 8 << 20).Time > TimeSpan.Zero);
 
     [Fact]

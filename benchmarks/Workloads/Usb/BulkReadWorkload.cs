@@ -32,7 +32,7 @@ public sealed class BulkReadWorkload : Workload
 
     /// <summary>A disk with random content at the fastest port of a controller.</summary>
     /// <param name="controller">Which one.</param>
-    public BulkReadWorkload(UsbController controller)
+    public BulkReadWorkload(ControllerKind controller)
     {
         new Random(Seed).NextBytes(_content);
         _world = new(controller, GuestBytes);

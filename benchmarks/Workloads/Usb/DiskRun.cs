@@ -18,7 +18,7 @@ public static class DiskRun
     private const ulong GuestBytes = 16 * MiB;
     private const int Seed = 4;
 
-    private static readonly (UsbController Controller, string Name, int SecondsMax)[] s_runs = [(UsbController.Ehci, "EHCI", 3), (UsbController.Xhci, "xHCI", 2)];
+    private static readonly (ControllerKind Controller, string Name, int SecondsMax)[] s_runs = [(ControllerKind.Ehci, "EHCI", 3), (ControllerKind.Xhci, "xHCI", 2)];
 
     /// <summary>How many lines <see cref="Measure"/> gives.</summary>
     public static int Count => s_runs.Length;
@@ -26,7 +26,7 @@ public static class DiskRun
     /// <summary>A disk of 64 MiB, through each controller.</summary>
     public static IEnumerable<Measurement> Measure()
     {
-        foreach ((UsbController controller, string name, int secondsMax) in s_runs)
+        foreach ((ControllerKind controller, string name, int secondsMax) in s_runs)
         {
             (TimeSpan time, long allocated) = Of(controller, DiskMiB * MiB);
             yield return new($"whole disk, {name}", $"{DiskMiB} MiB, {secondsMax} s", time.TotalNanoseconds, 0, time.TotalSeconds / secondsMax, allocated) { RatioMax = 1 };
@@ -38,7 +38,7 @@ public static class DiskRun
     /// <param name="diskBytes">Bytes of the disk, a multiple of 4 MiB.</param>
     /// <returns>Real time, and bytes of managed memory that were allocated in it.</returns>
     /// <exception cref="InvalidOperationException">The guest did not read what is on the disk.</exception>
-    public static (TimeSpan Time, long Allocated) Of(UsbController controller, int diskBytes)
+    public static (TimeSpan Time, long Allocated) Of(ControllerKind controller, int diskBytes)
     {
         byte[] content = new byte[diskBytes];
         new Random(Seed).NextBytes(content);

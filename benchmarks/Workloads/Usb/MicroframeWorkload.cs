@@ -17,7 +17,7 @@ public sealed class MicroframeWorkload : Workload
     /// <summary>A controller that a guest has started.</summary>
     /// <param name="controller">Which one.</param>
     /// <param name="isLoaded">Whether the guest has work for it.</param>
-    public MicroframeWorkload(UsbController controller, bool isLoaded)
+    public MicroframeWorkload(ControllerKind controller, bool isLoaded)
     {
         _turn = new(Turn);
         Turn();

@@ -24,10 +24,10 @@ internal sealed class UsbWorld : IDisposable
     /// <summary>Builds the host and the guest, and gives the guest the controller; no guest software has run.</summary>
     /// <param name="controller">Which one.</param>
     /// <param name="guestBytes">Bytes of the guest's memory, a multiple of 4096.</param>
-    public UsbWorld(UsbController controller, ulong guestBytes)
+    public UsbWorld(ControllerKind controller, ulong guestBytes)
     {
         _host = new(new HostOptions { MemoryBytes = VmmBytes + guestBytes + KernelBytes, VmmBytes = VmmBytes });
-        if (controller == UsbController.Ehci)
+        if (controller == ControllerKind.Ehci)
         {
             EhciController ehci = new(Loop);
             (_controller, Ports, DiskPort, DiskSpeed) = (ehci, ehci.Usb.Ports, FirstPort, UsbSpeed.High);

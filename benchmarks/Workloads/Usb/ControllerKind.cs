@@ -1,7 +1,7 @@
 namespace Dma.Workloads;
 
 /// <summary>Which controller a workload goes through.</summary>
-public enum UsbController
+public enum ControllerKind
 {
     /// <summary>EHCI; devices at its ports work at high speed.</summary>
     Ehci,
