@@ -7,11 +7,12 @@ namespace Dma.Iommu;
 /// <remarks>
 /// A capability that is not reported is absent: its registers read as zero, its fields are reserved, its
 /// descriptors have no valid type. What no profile varies: descriptors of the invalidation queue are carried out
-/// at once when the tail is written, but for those that devices have to complete; write buffers are always empty, so that a flush of them finds nothing to do;
+/// at once when the tail is written, but for those that devices have to complete; write buffers are always empty, so
+/// that a flush of them finds nothing to do;
 /// memory has no processor caches above it, so that a walk that does not snoop sees the same bytes and memory
 /// types (MTS) change nothing. Where VCS, ECMDS or PMS is reported there are no virtual and no enhanced commands
 /// and no performance counters to be had: VCCAP, ECCAP and PERFCAP read zero. There is no fault log in memory
-/// (AFL), and there are no page requests (PRS) and no stop markers (SMS), whatever is reported. A posted write
+/// (AFL), whatever is reported, and the end of a PASID's requests (stop marker) is known without SMS, too. A posted write
 /// that is refused is dropped whole, and the requester is told by its port, though a real bus would not.
 /// </remarks>
 public sealed record HardwareProfile

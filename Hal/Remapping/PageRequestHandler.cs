@@ -92,8 +92,10 @@ public sealed class PageRequestHandler
         }
         while (Overflows != overflows && ++round < RoundsMax);
         _groups.Forget(source, pasid);
-        if (!IsServed(source))
-            await SetPageRequests(source, false);
+        if (IsServed(source))
+            return;
+        await SetPageRequests(source, false);
+        _groups.Forget(source);
     }
 
     /// <summary>Queue memory for a driver with such options; <c>false</c> where not enough frames lie side by side.</summary>

@@ -12,14 +12,13 @@ public sealed class Assignment
 {
     private const int MultiFunctionBit = 0x80;
     private const int StepsMax = 16;
-    private const uint PageRequestsMax = 32;
 
     private readonly Host _host;
     private readonly Gate _journeys = new();
     private readonly Gate _steps = new();
     private readonly List<(int Offset, ulong Address)> _bars = [];
     private RealFunction? _real;
-    private RemappingDomain? _domain;
+    private DeviceReach? _reach;
     private AssignedFunction? _function;
     private InterruptForwarder? _forwarder;
     private DeviceInterrupt? _interrupt;
@@ -42,25 +41,25 @@ public sealed class Assignment
     public bool TrustsDeviceTlb { get; set; }
 
     /// <summary>Whether it translates for itself now.</summary>
-    public bool UsesDeviceTlb => _domain is not null && _host.Remapping.UsesDeviceTlb(Source);
+    public bool UsesDeviceTlb => _reach is not null && _host.Remapping.UsesDeviceTlb(Source);
 
     /// <summary>Whether it lost everything since it did not forget translations when it was told to; it can still be taken back.</summary>
-    public bool IsQuarantined => _domain is not null && _host.Remapping.Quarantined.Contains(Source);
+    public bool IsQuarantined => _reach is not null && _host.Remapping.Quarantined.Contains(Source);
 
     /// <summary>The VM that it is on the way to, with, or on the way back from.</summary>
-    public VirtualMachine? Machine { get; private set; }
+    public VirtualMachine? Machine => _reach?.Machine;
 
     /// <summary>Its place in the guest's PCI hierarchy while it is assigned, and the handle of its hypercalls.</summary>
     public SourceId GuestAddress { get; private set; }
 
     /// <summary>What the VM has mapped for it; null while nothing can be.</summary>
-    public DmaMappings? Mappings { get; private set; }
+    public DmaMappings? Mappings => _reach?.Mappings;
 
     /// <summary>How it reaches memory that comes when it is touched; null where its VM has none such, or the device cannot ask for pages or is not trusted to translate.</summary>
-    public LazyDevice? Lazy { get; private set; }
+    public LazyDevice? Lazy => _reach?.Lazy;
 
     /// <summary>The number of its domain in the remapping unit; null while it has none.</summary>
-    public int? DomainId => _domain?.Id.Value;
+    public int? DomainId => _reach?.Domain.Id.Value;
 
     /// <summary>How many interrupts were passed on to the guest since it was assigned.</summary>
     public ulong InterruptsForwarded => _forwarder?.Forwarded ?? 0;
@@ -172,35 +171,19 @@ public sealed class Assignment
     {
         if (!machine.IsRunning)
             return Refuse(AssignmentRefusal.NoMachine, $"{machine.Name} has ended");
-        RemappingDomain domain;
         try
         {
-            domain = _host.Remapping.CreateDomain();
+            _reach = new(_host, Source, machine);
         }
         catch (DeviceException exception)
         {
             return Refuse(AssignmentRefusal.NoDomain, exception.Message);
         }
 
-        DeviceTlbControl? trusted = TrustsDeviceTlb ? _real!.DeviceTlb : null;
-        bool isLazy = trusted is not null && machine.Memory.Lazy is not null && _host.Remapping.PageRequests is not null && _real!.Requests.CanAsk;
-        if (trusted is not null)
-            _host.AccessControl.Trust(Source);
-        if (isLazy)
-            _real!.Requests.EnablePasids();
-        if (await _host.Remapping.Attach(Source, domain, trusted) != DmaRefusal.None)
+        if (!await _reach.TryOpen(_real!, TrustsDeviceTlb))
         {
-            _host.AccessControl.Distrust(Source);
-            await _host.Remapping.Release(domain);
+            _reach = null;
             return Refuse(AssignmentRefusal.NoDomain, $"no frame is left for the context table of bus {Source.Bus:x2}");
-        }
-
-        (_domain, Machine, Mappings) = (domain, machine, new(machine, domain));
-        if (isLazy)
-        {
-            Lazy = new(machine, Source, domain);
-            await Lazy.Start();
-            _real!.AllowRequests(PageRequestsMax);
         }
 
         return Move(AssignmentState.Isolated);
@@ -255,7 +238,7 @@ public sealed class Assignment
     /// <summary>Quiet to Clean: no mapping, no pin, no context entry and no domain is left.</summary>
     public ValueTask<AssignmentResult> Release() => Step(AssignmentState.Quiet, async () =>
     {
-        await ReleaseDomain();
+        await CloseReach();
         return Move(AssignmentState.Clean);
     });
 
@@ -337,7 +320,7 @@ public sealed class Assignment
     // Nobody waits for a device that does not answer: what it had is taken from it, and its requests stay blocked.
     private async ValueTask<AssignmentResult> Fail()
     {
-        await ReleaseDomain();
+        await CloseReach();
         State = AssignmentState.Broken;
         return Refuse(AssignmentRefusal.ResetFailed, $"{Source} did not come back from its reset");
     }
@@ -349,18 +332,11 @@ public sealed class Assignment
         _interrupt = null;
     }
 
-    private async ValueTask ReleaseDomain()
+    private async ValueTask CloseReach()
     {
-        if (_domain is not { } domain)
-            return;
-        if (Lazy is { } lazy)
-            await lazy.Close();
-        Lazy = null;
-        await Mappings!.Close();
-        await _host.Remapping.Detach(Source);
-        _host.AccessControl.Distrust(Source);
-        await _host.Remapping.Release(domain);
-        (_domain, Mappings, Machine) = (null, null, null);
+        if (_reach is { } reach)
+            await reach.Close();
+        _reach = null;
     }
 
     private AssignmentResult Plug(VirtualMachine machine, SourceId guestAddress)

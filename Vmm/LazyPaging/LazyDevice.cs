@@ -23,6 +23,7 @@ public sealed class LazyDevice : IPageSupplier
     private readonly Queue<ulong> _reached = [];
     private readonly HashSet<ulong> _pages = [];
     private readonly Dictionary<Pasid, ProcessBinding> _processes = [];
+    private readonly Gate _sharing = new();
     private readonly Gate _gate;
     private bool _isClosed;
 
@@ -61,16 +62,24 @@ public sealed class LazyDevice : IPageSupplier
     /// <returns>As of <see cref="ProcessSpaces.Bind"/>; <see cref="DmaRefusal.NotAssigned"/> where the device is on its way back.</returns>
     public async ValueTask<DmaRefusal> Share(Pasid pasid, GuestPhysicalAddress pageTable, IPageSupplier guest)
     {
-        if (_isClosed)
-            return DmaRefusal.NotAssigned;
-        if (!_machine.Memory.Contains(pageTable, FrameSize.Page4K.Bytes))
-            return DmaRefusal.BadRange;
-        (ProcessBinding? binding, DmaRefusal refusal) = await _remapping.Processes!.Bind(Source, pasid, pageTable, new() { Host = _domain });
-        if (binding is null)
-            return refusal;
-        _processes.Add(pasid, binding);
-        await _remapping.PageRequests!.Serve(Source, pasid, new NestedPages(this, _machine.Cpu, pageTable, guest));
-        return DmaRefusal.None;
+        await _sharing.Enter();
+        try
+        {
+            if (_isClosed)
+                return DmaRefusal.NotAssigned;
+            if (!_machine.Memory.Contains(pageTable, FrameSize.Page4K.Bytes))
+                return DmaRefusal.BadRange;
+            (ProcessBinding? binding, DmaRefusal refusal) = await _remapping.Processes!.Bind(Source, pasid, pageTable, new() { Host = _domain });
+            if (binding is null)
+                return refusal;
+            _processes.Add(pasid, binding);
+            await _remapping.PageRequests!.Serve(Source, pasid, new NestedPages(this, _machine.Cpu, pageTable, guest));
+            return DmaRefusal.None;
+        }
+        finally
+        {
+            _sharing.Leave();
+        }
     }
 
     /// <summary>The guest changed the page table of a process: pages were taken away, or lost a right.</summary>
@@ -89,10 +98,18 @@ public sealed class LazyDevice : IPageSupplier
     /// <returns><see cref="DmaRefusal.NotMapped"/> where the PASID is not shared.</returns>
     public async ValueTask<DmaRefusal> Unshare(Pasid pasid)
     {
-        if (!_processes.Remove(pasid, out ProcessBinding? binding))
-            return DmaRefusal.NotMapped;
-        await binding.Unbind();
-        return DmaRefusal.None;
+        await _sharing.Enter();
+        try
+        {
+            if (!_processes.Remove(pasid, out ProcessBinding? binding))
+                return DmaRefusal.NotMapped;
+            await binding.Unbind();
+            return DmaRefusal.None;
+        }
+        finally
+        {
+            _sharing.Leave();
+        }
     }
 
     /// <summary>Makes a page of the VM's memory reachable; <c>false</c> where it is none, or no frame can be had for it.</summary>
@@ -135,11 +152,14 @@ public sealed class LazyDevice : IPageSupplier
     /// <summary>Takes everything back: processes, then pages. The device sends nothing any more.</summary>
     internal async ValueTask Close()
     {
+        // What the guest began to share is shared before this goes on, and it shares nothing from here on.
+        await _sharing.Enter();
+        _isClosed = true;
+        _sharing.Leave();
         foreach (Pasid pasid in _processes.Keys.ToArray())
             _ = await Unshare(pasid);
         await _remapping.PageRequests!.Cease(Source, null);
         await _gate.Enter();
-        _isClosed = true;
         while (_reached.Count != 0)
             await TakeBackOne();
         _ = _all.Remove(this);

@@ -134,6 +134,74 @@ public sealed class LazyMemoryTests
     }
 
     [Fact]
+    public void A_guest_that_does_not_answer_holds_up_nobody()
+    {
+        using LazyWorld world = new(HardwareProfile.Named("friendly-scalable"), LazyMemory.FramesMin);
+        world.Host.Loop.Run(async () =>
+        {
+            Pasid pasid = new(3);
+            Signal never = new(world.Host.Loop);
+            GuestHandler silent = new(async () => await never.Wait());
+            Assert.Equal(DmaRefusal.None, await world.Assignment.Lazy!.Share(pasid, new(0x10_0000), silent));
+            for (int again = 0; again < 2; again++)
+            {
+                world.Begin(ReadCommand, 0x5000, 8, pasid);
+                Assert.Equal(PagingOutcome.InvalidRequest, await world.End());
+                world.Begin(ReadCommand, 0x5000, 8);
+                Assert.Equal(PagingOutcome.Done, await world.End());
+            }
+
+            Assert.Equal(1, silent.Asked);
+            await world.Destroy();
+        });
+    }
+
+    [Fact]
+    public void A_guest_that_ends_the_sharing_while_it_is_asked_harms_nobody()
+    {
+        using LazyWorld world = new(HardwareProfile.Named("friendly-scalable"), LazyMemory.FramesMin);
+        world.Host.Loop.Run(async () =>
+        {
+            Pasid pasid = new(3);
+            LazyDevice device = world.Assignment.Lazy!;
+            GuestHandler ender = new(async () => Assert.Equal(DmaRefusal.None, await device.Unshare(pasid)));
+            Assert.Equal(DmaRefusal.None, await device.Share(pasid, new(0x10_0000), ender));
+            world.Begin(ReadCommand, 0x5000, 8, pasid);
+            Assert.Equal(PagingOutcome.InvalidRequest, await world.End());
+            Assert.Equal(DmaRefusal.NotMapped, await device.Unshare(pasid));
+            await world.Destroy();
+        });
+    }
+
+    [Fact]
+    public void A_device_can_be_taken_back_while_its_guest_shares_and_ends_it()
+    {
+        using LazyWorld world = new(HardwareProfile.Named("friendly-scalable"), LazyMemory.FramesMin);
+        world.Host.Loop.Run(async () =>
+        {
+            for (ulong delay = 0; delay < 6_000; delay += 250)
+            {
+                GuestProcess process = new(world.Machine.Cpu, new(0x10_0000));
+                LazyDevice device = world.Assignment.Lazy!;
+                Assert.Equal(DmaRefusal.None, await device.Share(new(3), process.Root, process));
+                world.Begin(ReadCommand, 0x5000, 8192, new(3));
+                await world.Host.Cpu.Processor.Delay(delay);
+                Task<DmaRefusal> ended = device.Unshare(new(3)).AsTask();
+                Task<DmaRefusal> shared = device.Share(new(4), process.Root, process).AsTask();
+                Assert.True((await world.Assignment.TakeBack()).IsDone);
+                Assert.Equal(DmaRefusal.None, await ended);
+                Assert.Contains(await shared, (DmaRefusal[])[DmaRefusal.None, DmaRefusal.NotAssigned]);
+                Assert.Equal(DmaRefusal.NotAssigned, await device.Share(new(5), process.Root, process));
+                Assert.Empty(world.Host.Remapping.Processes!.Bindings);
+                Assert.True((await world.Assignment.Assign(world.Machine, new(0, 4, 0))).IsDone);
+                world.Machine.Pci.WriteConfiguration(new(0, 4, 0), PciOffset.Command, 2, (uint)(PciCommand.BusMaster | PciCommand.MemorySpace));
+            }
+
+            await world.Destroy();
+        });
+    }
+
+    [Fact]
     public void What_is_no_memory_of_the_VM_is_not_supplied()
     {
         using LazyWorld world = new(HardwareProfile.Named("friendly-scalable"), 32);
@@ -206,6 +274,19 @@ public sealed class LazyMemoryTests
         }
 
         Assert.Equal(PagingOutcome.Done, await world.End());
+    }
+
+    /// <summary>A guest's handler that has no pages, and something else in mind.</summary>
+    private sealed class GuestHandler(Func<Task> answer) : IPageSupplier
+    {
+        public int Asked { get; private set; }
+
+        public async ValueTask<PageResponseCode> Supply(PageRequestGroup group)
+        {
+            Asked++;
+            await answer();
+            return PageResponseCode.Success;
+        }
     }
 
     /// <summary>A process of a guest: its page table is in guest-physical memory, frames are handed out upwards.</summary>

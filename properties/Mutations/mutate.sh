@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Puts one fault at a time into a copy of the simulator and says which test catches it: mutate.sh [FIRST [LAST]].
-# Only the library with the fault is built anew; the tests are those of the walks, caches and queue. The exit code is
+# Only the library with the fault is built anew; the tests are those of the parts with faults. The exit code is
 # 0 where every fault applied and was caught.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -10,7 +10,8 @@ trap 'rm -rf "$copy"' EXIT
 git ls-files -z | xargs -0 cp --parents -t "$copy/" || exit 2
 classes=(LegacyFaultTests LegacyRequestTests ScalableFaultTests ScalableModelTests SecondStageModelTests QuickWalkLaws
     IotlbModelTests InvalidationQueueTests InvalidationTests DescriptorTests FaultRecordingTests RemappingRegisterTests
-    UpperContextTests InvalidationEffectTests MappingIsolationTests)
+    UpperContextTests InvalidationEffectTests MappingIsolationTests DeviceTlbModelTests DeviceTlbTimeTests DeviceTlbDriverTests
+    DeviceTlbAssignmentTests AccessControlTests)
 filter=()
 for class in "${classes[@]}"; do filter+=(-class "Dma.Properties.$class"); done
 bin=$copy/artifacts/bin/properties/debug
@@ -30,18 +31,19 @@ replace() {
 }
 
 try() {
-    local file=$copy/$1 start=$SECONDS by
+    local file=$copy/$1 room=${1%%/*} start=$SECONDS by
     cp "$file" "$copy/original"
     if ! replace "$file" "$2" "$3"; then
         echo "STALE     $number. $4: the line is not in $1, or not once"
         stale=$((stale + 1))
         return
     fi
-    if ! build "$copy/Iommu"; then
+    if ! build "$copy/$room"; then
         echo "STALE     $number. $4: it does not build"
         stale=$((stale + 1))
     else
-        cp "$copy/artifacts/bin/Iommu/debug/Dma.Iommu.dll" "$bin/"
+        cp "$bin/Dma.$room.dll" "$copy/sound.dll"
+        cp "$copy/artifacts/bin/$room/debug/Dma.$room.dll" "$bin/"
         if timeout 300 "$bin/Dma.Properties" "${filter[@]}" -stopOnFail -noColor >"$copy/test.log" 2>&1; then
             echo "SURVIVED  $number. $4 ($1)"
             survived=$((survived + 1))
@@ -50,6 +52,7 @@ try() {
             echo "caught    $number. $4: ${by:-the run did not end} ($((SECONDS - start)) s)"
             caught=$((caught + 1))
         fi
+        cp "$copy/sound.dll" "$bin/Dma.$room.dll"
     fi
     cp "$copy/original" "$file"
 }

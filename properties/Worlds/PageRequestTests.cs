@@ -140,7 +140,7 @@ public sealed class PageRequestTests
         PagedProcess process = new(world.Machine);
         ProcessBinding binding = await Bind(world, s_first, process);
 
-        // Another function floods the queue for as long as the device works.
+        // It floods the queue for as long as it works.
         RemappedPort flood = world.Machine.Unit!.Open(world.Device.Source);
         world.Begin(WriteCommand, 0x9000_0000, 40_000, s_first);
         for (int round = 0; round < 30; round++)
@@ -152,6 +152,50 @@ public sealed class PageRequestTests
 
         Assert.Equal(PagingOutcome.Done, await world.End());
         Assert.NotEqual(0ul, world.Driver.PageRequests!.Overflows);
+        await End(world, binding);
+    });
+
+    [Fact]
+    public void A_device_that_ends_none_of_its_groups_takes_no_room_of_another() => Play("friendly-scalable", async world =>
+    {
+        SourceId other = new(0, 9, 0);
+        PagedProcess process = new(world.Machine), nobody = new(world.Machine);
+        ProcessBinding binding = await Bind(world, s_first, process);
+        PageRequestHandler handler = world.Driver.PageRequests!;
+        Assert.Equal(DmaRefusal.None, await world.Driver.Attach(other, world.Domain));
+        await handler.Serve(other, null, nobody);
+        RemappedPort hog = world.Machine.Unit!.Open(other), port = world.Machine.Unit.Open(world.Device.Source);
+        for (int round = 0; round < 4; round++)
+        {
+            for (int group = 0; group < 100; group++)
+                hog.RequestPage(new(new(0x1000), group, false, true, false, new() { Pasid = s_second }));
+            await world.Machine.Cpu.Processor.Delay(10_000);
+        }
+
+        port.RequestPage(new(new(0x1000), 7, false, true, false, new() { Pasid = s_first }));
+        port.RequestPage(new(new(0x2000), 7, true, true, false, new() { Pasid = s_first }));
+        await world.Machine.Cpu.Processor.Delay(20_000);
+        Assert.Equal(2, Assert.Single(process.Groups).Pages.Count);
+
+        // What it left is forgotten with its last service, also of address spaces that nobody served.
+        await handler.Cease(other, null);
+        await handler.Serve(other, s_second, nobody);
+        hog.RequestPage(new(new(0x3000), 0, true, true, false, new() { Pasid = s_second }));
+        await world.Machine.Cpu.Processor.Delay(20_000);
+        Assert.Single(Assert.Single(nobody.Groups).Pages);
+        await handler.Cease(other, s_second);
+        await world.Driver.Detach(other);
+        await End(world, binding);
+    });
+
+    [Fact]
+    public void A_translation_that_leads_nowhere_is_tried_a_bounded_number_of_times() => Play("friendly-scalable", async world =>
+    {
+        PagedProcess process = new(world.Machine);
+        ProcessBinding binding = await Bind(world, s_first, process);
+        process.Lead(0x7000, new(0x3F_0000_0000));
+        Assert.Equal(PagingOutcome.TooManyRetries, await world.Run(ReadCommand, 0x7000, 8, s_first));
+        Assert.Equal(0u, world.PageRequests);
         await End(world, binding);
     });
 

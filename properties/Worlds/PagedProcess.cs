@@ -45,6 +45,13 @@ internal sealed class PagedProcess(BareMetal machine) : IPageSupplier
         return page;
     }
 
+    /// <summary>Lets an address lead anywhere.</summary>
+    public void Lead(ulong address, GuestPhysicalAddress page)
+    {
+        _ = Touch(address);
+        Put(Place(address), new FirstStageEntry { Present = true, Writable = true, User = true, Address = new(page.Value) });
+    }
+
     /// <summary>Takes a page away; what caches hold of it is up to the caller.</summary>
     public void Remove(ulong address)
     {

@@ -26,7 +26,7 @@ public sealed class PagingDevice : PciFunction
     /// <summary>Bytes in the buffer.</summary>
     public const int BufferLength = 64 << 10;
 
-    /// <summary>How often it asks for one page before it gives up.</summary>
+    /// <summary>How often it tries one access again before it gives up.</summary>
     public const int AttemptsMax = 16;
 
     private const ulong WindowLength = 128 << 10;
@@ -62,7 +62,7 @@ public sealed class PagingDevice : PciFunction
     private uint _pageRequests;
     private PagingOutcome _outcome;
 
-    // Where the command is, and how often the page there was asked for.
+    // Where the command is, and how often the access there was refused.
     private ulong _at;
     private uint _done;
     private int _attempts;
@@ -233,9 +233,16 @@ public sealed class PagingDevice : PciFunction
         _loop.Schedule(StepNs, _step);
     }
 
-    // A translation that grants too little is one that the system can repair. Whatever else it was, it cannot.
+    // A translation that grants too little is one that the system can repair. Whatever else it was, it cannot: a translation
+    // that grants all and leads nowhere is tried a bounded number of times, too.
     private void AskAfterRefusal(Iova at, bool write)
     {
+        if (++_attempts > AttemptsMax)
+        {
+            Finish(PagingOutcome.TooManyRetries);
+            return;
+        }
+
         TranslationCompletion answer = _port.RequestTranslation(at, write, Attributes);
         if (answer.Status != TranslationStatus.Success)
             Finish(PagingOutcome.Refused);
@@ -247,12 +254,6 @@ public sealed class PagingDevice : PciFunction
 
     private void Ask(Iova at, bool write)
     {
-        if (++_attempts > AttemptsMax)
-        {
-            Finish(PagingOutcome.TooManyRetries);
-            return;
-        }
-
         uint question = ++_question;
         _loop.Schedule(PatienceNs, _patienceEnds);
         _pageRequests++;

@@ -27,7 +27,7 @@ public enum PagingOutcome
     /// <summary>The system answered by a failure, or the interface was reset.</summary>
     Failure = 7,
 
-    /// <summary>A page was missing again and again although it was promised.</summary>
+    /// <summary>An access was refused again and again: the page was promised, or a translation that led nowhere.</summary>
     TooManyRetries = 8,
 
     /// <summary>No answer came in time.</summary>

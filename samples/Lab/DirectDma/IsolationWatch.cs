@@ -18,10 +18,11 @@ internal sealed class IsolationWatch(Host host)
     /// <summary>Begins to watch.</summary>
     /// <param name="attacker">Whose own memory may change.</param>
     /// <param name="besides">Frames of the attacker's own that must not change all the same.</param>
-    public void Begin(VirtualMachine attacker, IEnumerable<PhysicalAddress> besides)
+    /// <param name="except">Frames of the host that the hardware writes as it should, such as a queue; null for none.</param>
+    public void Begin(VirtualMachine attacker, IEnumerable<PhysicalAddress> besides, IEnumerable<PhysicalAddress>? except = null)
     {
         _changed = 0;
-        _ranges = [.. MemoryOfOthers(attacker), .. besides.Select(frame => (frame, FrameSize.Page4K.Bytes))];
+        _ranges = [.. MemoryOfOthers(attacker, except ?? []), .. besides.Select(frame => (frame, FrameSize.Page4K.Bytes))];
         Resume();
     }
 
@@ -43,20 +44,26 @@ internal sealed class IsolationWatch(Host host)
         return _changed;
     }
 
-    // All memory there is, without the blocks of one VM.
-    private IEnumerable<(PhysicalAddress Start, ulong Length)> MemoryOfOthers(VirtualMachine attacker)
+    // All memory there is, without the blocks of one VM and some frames.
+    private IEnumerable<(PhysicalAddress Start, ulong Length)> MemoryOfOthers(VirtualMachine attacker, IEnumerable<PhysicalAddress> except)
     {
+        (PhysicalAddress Start, ulong Length)[] left =
+        [
+            .. attacker.Memory.Blocks.Select(block => (block.Host, block.Size.Bytes))
+                .Concat(except.Select(frame => (frame, FrameSize.Page4K.Bytes)))
+                .OrderBy(block => block.Item1),
+        ];
         foreach ((PhysicalAddress start, ulong length) in host.Memory.Extents)
         {
             PhysicalAddress at = start;
             PhysicalAddress end = start + length;
-            foreach ((_, PhysicalAddress block, FrameSize size) in attacker.Memory.Blocks.OrderBy(block => block.Host))
+            foreach ((PhysicalAddress block, ulong bytes) in left)
             {
                 if (block < at || block >= end)
                     continue;
                 if (block > at)
                     yield return (at, block - at);
-                at = block + size.Bytes;
+                at = block + bytes;
             }
 
             if (at < end)

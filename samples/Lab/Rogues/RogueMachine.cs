@@ -1,6 +1,7 @@
 using Dma.Devices;
 using Dma.Hal;
 using Dma.Iommu;
+using Dma.Iommu.Spec;
 using Dma.Machine;
 using Dma.Vmm;
 
@@ -82,7 +83,7 @@ internal sealed class RogueMachine : IDisposable
         ulong exits = first.Cpu.Processor.Meter[Cost.Exit];
         ulong interrupts = Host.AssignmentOf(_neighbour.Source).InterruptsForwarded;
         IsolationWatch watch = new(Host);
-        watch.Begin(first, taken);
+        watch.Begin(first, taken, PageRequestQueue());
         DmaStatus status = _rogue.Misbehave(target);
         ulong changed = watch.End();
         await Host.Cpu.Processor.Delay(SettlingNs);
@@ -91,8 +92,7 @@ internal sealed class RogueMachine : IDisposable
             protection,
             isOn,
             status,
-            // What the unit writes for a page request, it writes into a queue that the host made for that.
-            _rogue is PageRequestFlood ? 0 : changed,
+            changed,
             (ulong)_rogue.Loot.Count(value => value != 0),
             Host.AssignmentOf(_neighbour.Source).InterruptsForwarded - interrupts,
             first.Cpu.Processor.Meter[Cost.Exit] - exits,
@@ -148,6 +148,11 @@ internal sealed class RogueMachine : IDisposable
         int status = _port.Express!.Offset + 0x0A;
         port.Write16(status, port.Read16(status));
     }
+
+    // What the unit writes for a page request, it writes into a queue of one page that the host made for that.
+    private PhysicalAddress[] PageRequestQueue() => Host.Remapping.PageRequests is null
+        ? []
+        : [new PageRequestQueueAddress(new(Host.Unit.Read(RegisterOffsets.PageRequestQueueAddress, 8))).Table];
 
     private static PhysicalAddress FrameOf(VirtualMachine machine)
     {
