@@ -138,16 +138,20 @@ public sealed class RemappingDriver
             throw new ArgumentOutOfRangeException(nameof(width), $"The unit walks no tables for {chosen}.");
         if (!_domainIds.TryTake(1, 1, 0, out ulong id))
             throw new DeviceException($"All {Unit.DomainCount} domain-ids of the unit are taken.");
-        DomainTables? tables = DomainTables.TryCreate(_memory, Unit, UnitCapabilities.LevelsOf(chosen));
-        if (tables is null)
+        RemappingDomain? domain = null;
+        try
         {
-            _domainIds.Release(id, 1);
-            throw new DeviceException("No frame is left for the tables of a domain.");
+            DomainTables tables = DomainTables.TryCreate(_memory, Unit, UnitCapabilities.LevelsOf(chosen))
+                ?? throw new DeviceException("No frame is left for the tables of a domain.");
+            domain = new(this, tables, new((ushort)id), chosen);
+            _domains.Add(domain);
+            return domain;
         }
-
-        RemappingDomain domain = new(this, tables, new((ushort)id), chosen);
-        _domains.Add(domain);
-        return domain;
+        finally
+        {
+            if (domain is null)
+                _domainIds.Release(id, 1);
+        }
     }
 
     /// <summary>Gives a domain back, with all that is mapped in it and its domain-id.</summary>
@@ -240,6 +244,9 @@ public sealed class RemappingDriver
         if (_attached.Remove(source))
             attachment.Domain?.Attached -= 1;
     }
+
+    /// <summary>Whether a requester is attached, or an attempt to attach or to detach it broke off in the middle.</summary>
+    public bool IsAttached(SourceId source) => _attached.ContainsKey(source);
 
     /// <summary>Whether a requester is attached, and translates for itself.</summary>
     public bool UsesDeviceTlb(SourceId source) => _attached.TryGetValue(source, out Attachment? attachment) && attachment.Control is { IsEnabled: true };
@@ -382,16 +389,5 @@ public sealed class RemappingDriver
         {
             _gate.Leave();
         }
-    }
-
-    private sealed class Attachment(DomainId domainId, RemappingDomain? domain, DeviceTlbControl? control)
-    {
-        public DomainId DomainId => domainId;
-
-        public RemappingDomain? Domain => domain;
-
-        public DeviceTlbControl? Control => control;
-
-        public bool IsQuarantined { get; set; }
     }
 }
