@@ -258,9 +258,12 @@ public sealed class RemappingDriver
             return;
         attachment.IsQuarantined = true;
         await TakeAll(source, attachment);
+
+        // Whoever waits for faults learns of it; the event of the unit came before anybody could be named.
+        _faultEvent.Raise();
     }
 
-    /// <summary>Waits for a fault event; one that came since the last wait counts.</summary>
+    /// <summary>Waits for a fault event, or for a requester that lost everything; one that came since the last wait counts.</summary>
     /// <param name="timeoutNs">How long at most, in nanoseconds of virtual time.</param>
     /// <returns><c>true</c> when it came, <c>false</c> when time ran out.</returns>
     public ValueTask<bool> WaitForFault(ulong timeoutNs = ulong.MaxValue) =>

@@ -58,7 +58,7 @@ public sealed class FaultMonitor
                 Quarantine(devices);
         }
 
-        // An invalidation that was not answered raises a fault event, too.
+        // Who did not answer an invalidation has nothing any more, and shall not be left half assigned.
         foreach (SourceId silent in _host.Remapping.Quarantined.ToArray())
             Quarantine([.. _host.AssignedUnder(silent)]);
     }

@@ -34,17 +34,17 @@ public sealed class AssignmentCrashTests
         }
 
         // The whole journey was made once, and it is no short one.
-        Assert.True(writes > 100, $"{writes}");
+        Assert.True(writes > 80, $"{writes}");
     }
 
     [Fact]
     public void A_take_back_that_stops_itself_is_taken_up_by_the_next_one()
     {
         int stops = 0;
-        for (int writes = 0; ; writes += 7)
+        for (int writes = 0; ; writes += 5)
         {
             bool hasStopped = true;
-            for (int back = 0; hasStopped; back += 5)
+            for (int back = 0; hasStopped; back += 4)
             {
                 using CrashWorld world = new("friendly", scalable: false, InterruptDelivery.Remapped);
                 if (!world.Stop(writes, world.Journey))
@@ -84,7 +84,7 @@ public sealed class AssignmentCrashTests
             remains += world.HasRemains ? 1 : 0;
         }
 
-        Assert.True(remains > 10, $"{remains}");
+        Assert.True(remains >= 8, $"{remains}");
     }
 
     private sealed class CrashWorld : IDisposable
