@@ -1,5 +1,4 @@
 using Dma.Hal;
-using Dma.Iommu;
 using Dma.Machine;
 
 namespace Dma.Vmm;
@@ -113,8 +112,9 @@ internal static class AssignmentRules
     /// <summary>The refusal of a device that has others in its group.</summary>
     public static AssignmentResult PartOfGroup(Assignment device, DeviceGroup group)
     {
-        Assignment other = group.Functions.First(function => function != device);
-        return Refuse(AssignmentRefusal.PartOfGroup, $"{device.Source} goes to a VM together with {group}: {Why(device, other)}");
+        Assignment[] others = [.. group.Functions.Where(function => function != device)];
+        string names = string.Join(", ", others.Select(other => other.Source));
+        return Refuse(AssignmentRefusal.PartOfGroup, $"{device.Source} goes to a VM together with {names}: {Why(device, others[0])}");
     }
 
     private static AssignmentResult CheckReserved(Host host, SourceId source)

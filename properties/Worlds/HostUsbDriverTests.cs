@@ -1,8 +1,6 @@
 using Dma.Drivers;
-using Dma.Hal;
 using Dma.Iommu;
 using Dma.Lab;
-using Dma.Machine;
 using Dma.Vmm;
 using static Dma.Properties.AssignmentWorld;
 
@@ -79,6 +77,38 @@ public sealed class HostUsbDriverTests
             Assert.Equal((AssignmentRefusal.DriverRefused, AssignmentState.Clean), (result.Refusal, computer.Assignment.State));
             Assert.False(driver.IsUp || host.Remapping.IsAttached(computer.Assignment.Source));
         });
+    }
+
+    [Fact]
+    public void Whichever_write_the_way_to_a_VM_stops_before_the_host_reads_the_disk_again_after_the_take_back()
+    {
+        byte[] content = new byte[32 * 1024];
+        new Random(2).NextBytes(content);
+        StoppedWrite stop = new();
+        using DirectDmaComputer computer = new(HardwareProfile.Named("friendly"), content, beforeWrite: stop.BeforeWrite);
+        Host host = computer.Host;
+        HostUsbDriver driver = new(host, computer.Assignment.Source);
+        host.Loop.Run(async () => computer.Assignment.Driver = await driver.Take() ? driver : null);
+        bool hasStopped = true;
+        int writes = 0;
+        for (; hasStopped; writes += 3)
+        {
+            stop.Arm(writes);
+            try
+            {
+                Assert.True(Run(host, () => computer.Assignment.Assign(computer.Guest, new(0, 2, 0))).IsDone);
+            }
+            catch (StoppedException)
+            {
+            }
+
+            hasStopped = stop.HasStopped;
+            stop.Disarm();
+            Assert.Equal(AssignmentResult.Done, Run(host, computer.Assignment.TakeBack));
+            host.Loop.Run(async () => Assert.Equal(content, await ReadAll(driver)));
+        }
+
+        Assert.True(writes > 60, $"{writes}");
     }
 
     private static async Task<byte[]> ReadAll(HostUsbDriver driver)

@@ -82,7 +82,10 @@ public sealed class ReservedMemoryTests
         ReservedRegion low = new(new(16 * MiB), 4096, [Source]);
         using Host host = new(new()
         {
-            MemoryBytes = 64 * MiB, VmmBytes = 16 * MiB, ReservedMemory = [low], ReservedMemoryPolicy = ReservedMemoryPolicy.KeepMapped,
+            MemoryBytes = 64 * MiB,
+            VmmBytes = 16 * MiB,
+            ReservedMemory = [low],
+            ReservedMemoryPolicy = ReservedMemoryPolicy.KeepMapped,
         });
         host.Pci.Add(new DmaDevice(), 3);
         host.Boot();
@@ -99,10 +102,8 @@ public sealed class ReservedMemoryTests
     {
         foreach ((ulong start, ulong length) in new[] { (64 * MiB, 4096ul), (0ul, 4096ul), (48 * MiB, 100ul), (48 * MiB + 1, 4096ul), (48 * MiB, 0ul) })
         {
-            Assert.Throws<ArgumentException>(() => new Host(new()
-            {
-                MemoryBytes = 64 * MiB, VmmBytes = 16 * MiB, ReservedMemory = [new(new(start), length, [Source])],
-            }));
+            HostOptions options = new() { MemoryBytes = 64 * MiB, VmmBytes = 16 * MiB, ReservedMemory = [new(new(start), length, [Source])] };
+            Assert.Throws<ArgumentException>(() => new Host(options));
         }
     }
 

@@ -32,6 +32,3 @@ internal sealed class StoppedWrite
         Writes++;
     }
 }
-
-/// <summary>The VMM's software was stopped between two writes.</summary>
-internal sealed class StoppedException : Exception;

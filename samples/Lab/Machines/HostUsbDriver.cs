@@ -18,7 +18,7 @@ public sealed class HostUsbDriver : IHostDriver
     private readonly Host _host;
     private readonly SourceId _source;
     private readonly byte _vector;
-    private readonly FrameAllocator _frames;
+    private readonly GuestPhysicalAddress _firstFrame;
     private RemappingDomain? _domain;
     private RemappedMessages? _messages;
     private RemappedDmaSpace? _memory;
@@ -38,7 +38,7 @@ public sealed class HostUsbDriver : IHostDriver
         (_host, _source, _vector) = (host, source, vector);
         if (!host.Frames.TryAllocate(FrameOwner.Vmm, FrameSize.Page2M, out PhysicalAddress first))
             throw new InvalidOperationException("The host has no 2 MiB left for a driver.");
-        _frames = new(new(first.Value), FrameSize.Page2M.Bytes);
+        _firstFrame = new(first.Value);
     }
 
     /// <summary>Whether it has the disk.</summary>
@@ -83,6 +83,8 @@ public sealed class HostUsbDriver : IHostDriver
     {
         try
         {
+            // A release that broke off in the middle left the drivers in a state that nobody knows: they begin anew.
+            await Abandon();
             await Start();
             return true;
         }
@@ -104,14 +106,14 @@ public sealed class HostUsbDriver : IHostDriver
             _messages = await interrupts.TryAllocate(_source, [vector]) ?? throw new DeviceException($"No interrupt is left for {_source}.");
 
         // Device addresses from where no memory is, so that one that was not translated is found out.
-        _memory = new(_host.Cpu, _frames, _domain, new(new(MemoryLayout.LowMemoryEnd), AddressBytes));
+        _memory = new(_host.Cpu, new(_firstFrame, FrameSize.Page2M.Bytes), _domain, new(new(MemoryLayout.LowMemoryEnd), AddressBytes));
         _device = PciDevice.Open(_host.Cpu, _host.Configuration, _source, _memory, _vector, _messages?.Message);
         _controller = await UsbHostControllers.Start(_device);
         _usb = await UsbDeviceHandle.Enumerate(_controller, DiskPort);
         _disk = await MassStorageDriver.Start(_usb);
     }
 
-    // From the top down, as far as it came: users, controller, interrupt, address space.
+    // From the top down, as far as it came.
     private async ValueTask Stop()
     {
         if (_disk is { } disk)
@@ -120,13 +122,25 @@ public sealed class HostUsbDriver : IHostDriver
             await usb.Release();
         if (_controller is { } controller)
             await controller.Stop();
+        await Abandon();
+    }
+
+    // The device reaches nothing any more, so that what its drivers had is free, whatever became of them.
+    private async ValueTask Abandon()
+    {
+        (_disk, _usb, _controller) = (null, null, null);
         _device?.Close();
+        _device = null;
         if (_messages is { } messages)
             await messages.Free();
-        if (_host.Remapping.IsAttached(_source))
-            await _host.Remapping.Detach(_source);
+        _messages = null;
         if (_domain is { } domain)
+        {
+            if (domain.Attached != 0)
+                await _host.Remapping.Detach(_source);
             await _host.Remapping.Release(domain);
-        (_disk, _usb, _controller, _device, _messages, _domain, _memory) = (null, null, null, null, null, null, null);
+        }
+
+        (_domain, _memory) = (null, null);
     }
 }
