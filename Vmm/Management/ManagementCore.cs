@@ -97,6 +97,10 @@ public sealed class ManagementCore
             device.FinishTaken(ManagementResult.CoreLost);
             device.TellCoreLost();
         }
+        else
+        {
+            device.QuotaLeft = grant.QuotaBytes;
+        }
 
         return port.Number;
     }
@@ -137,7 +141,6 @@ public sealed class ManagementCore
     {
         port.Transfers = _transfers;
         port.Device.Connect(_attention, port.Number);
-        port.Device.ShowQuota(port.QuotaLeft);
         _host.Loop.Start(async () =>
         {
             _ = await port.Machine.Ended.Wait();
@@ -249,7 +252,6 @@ public sealed class ManagementCore
         Answer answer = port.Device.WasCancelled(slot) ? Answer.Of(ManagementResult.Cancelled) : Dispatch(request);
         if (!answer.IsParked)
             request.Finish(answer);
-        port.Device.ShowQuota(port.QuotaLeft);
     }
 
     private Answer Dispatch(TakenRequest request)

@@ -64,6 +64,17 @@ public sealed class ManagementDevice : PciFunction
     /// <summary>Under which number the core knows it.</summary>
     internal uint Self => (uint)_registers[ManagementOffsets.Self];
 
+    /// <summary>Bytes by which files may still grow. They are kept here, so that they outlive a core that fails.</summary>
+    internal ulong QuotaLeft
+    {
+        get;
+        set
+        {
+            field = value;
+            _registers[ManagementOffsets.QuotaLeft] = Math.Min(value >> 10, uint.MaxValue);
+        }
+    }
+
     /// <summary>How many slots wait to be taken.</summary>
     internal int Waiting => _rung.Count;
 
@@ -97,9 +108,6 @@ public sealed class ManagementDevice : PciFunction
         SetStatus(Status with { CoreLost = true });
         InterruptFor(new() { CoreLost = true });
     }
-
-    /// <summary>KiB that the register of the quota shows.</summary>
-    internal void ShowQuota(ulong bytes) => _registers[ManagementOffsets.QuotaLeft] = Math.Min(bytes >> 10, uint.MaxValue);
 
     /// <summary>Takes the slot that was rung first, and reads its request.</summary>
     /// <returns><c>false</c> where the slot is no memory: it is free again, and the status says so.</returns>
@@ -191,11 +199,10 @@ public sealed class ManagementDevice : PciFunction
     protected override void OnReset()
     {
         ulong self = _registers[ManagementOffsets.Self];
-        ulong quota = _registers[ManagementOffsets.QuotaLeft];
         bool isReady = Status.CoreReady;
         _registers.Reset();
         _registers[ManagementOffsets.Self] = self;
-        _registers[ManagementOffsets.QuotaLeft] = quota;
+        QuotaLeft = QuotaLeft;
         SetStatus(new() { CoreReady = isReady });
         _rung.Clear();
         _rungMask = _takenMask = _cancelMask = 0;

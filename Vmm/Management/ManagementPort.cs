@@ -13,7 +13,6 @@ internal sealed class ManagementPort
     {
         (Machine, Device, Grant, Number, Generation, Transfers) = (machine, device, grant, number, device.Generation, transfers);
         _nsPerRequest = Math.Max(1_000_000ul / (ulong)Math.Max(grant.RequestsPerMillisecond, 1), 1);
-        QuotaLeft = grant.QuotaBytes;
         Counts = new(machine.Name, number);
     }
 
@@ -33,7 +32,11 @@ internal sealed class ManagementPort
     public uint Generation { get; set; }
 
     /// <summary>Bytes by which its files may still grow.</summary>
-    public ulong QuotaLeft { get; set; }
+    public ulong QuotaLeft
+    {
+        get => Device.QuotaLeft;
+        set => Device.QuotaLeft = value;
+    }
 
     public OpenFiles Files { get; } = new();
 

@@ -1,6 +1,9 @@
+using System.Diagnostics.CodeAnalysis;
+
 namespace Dma.Hal.Spec;
 
 /// <summary>What a slot asks for (management device, commands); bits 7:4 name the mode that must be on, 0 files to 3 calculation.</summary>
+[SuppressMessage("Design", "CA1027", Justification = "The values are codes, not flags.")]
 public enum ManagementCommand
 {
     /// <summary>Opens the file that the input names; argument <see cref="ManagementOpenFlags"/>. Value: its length; source: its handle.</summary>
