@@ -29,6 +29,16 @@ public sealed unsafe partial class DirectoryDescriptor : IDisposable
 
     private DirectoryDescriptor(SafeFileHandle directory) => _directory = directory;
 
+    /// <summary>Whether this system walks paths so.</summary>
+    public static bool IsSupported
+    {
+        get
+        {
+            using DirectoryDescriptor? root = TryOpen("/");
+            return root is not null;
+        }
+    }
+
     /// <summary>Opens a directory of the host; links in its own path count.</summary>
     /// <returns><c>null</c> where it is none, or this system cannot hold anybody to it.</returns>
     public static DirectoryDescriptor? TryOpen(string path)

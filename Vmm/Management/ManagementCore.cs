@@ -60,6 +60,9 @@ public sealed class ManagementCore
     /// <summary>Whether it serves.</summary>
     public bool IsRunning => !_isStopped;
 
+    /// <summary>Whether it is in the middle of a request.</summary>
+    public bool IsBusy => _transfers.IsWorking;
+
     /// <summary>What it and the cores before it did for each VM that is there.</summary>
     public IReadOnlyList<ManagementCounts> Counts => [.. _state.Ports.Select(port => port.Counts)];
 
@@ -123,10 +126,14 @@ public sealed class ManagementCore
     public ManagementState HandOver()
     {
         Stop();
+        _transfers.End();
         return _state;
     }
 
-    /// <summary>Stops as software does that fails: what it knew is lost, files are closed, and waiting requests stay for the next core to end.</summary>
+    /// <summary>
+    /// Stops as software does that fails: what it knew is lost, files are closed, and requests that it had taken stay for the next
+    /// core to end. One that it was in the middle of may have been done.
+    /// </summary>
     public void Fail()
     {
         Stop();
@@ -164,7 +171,14 @@ public sealed class ManagementCore
         {
             if (Choose(out ulong waitNs) is { } port)
             {
+                _transfers.Begin();
                 ServeOne(port);
+                await Processor.Delay(0);
+                if (_isStopped)
+                    break;
+                _transfers.End();
+
+                // Between two requests others come in.
                 await Processor.Delay(0);
             }
             else

@@ -5,6 +5,9 @@ namespace Dma.Vmm;
 /// <summary>What the host lets a VM do by its management device.</summary>
 public sealed record ManagementGrant
 {
+    /// <summary>How many requests may come at once after a time of rest.</summary>
+    public const int Burst = 64;
+
     /// <summary>The modes that it may turn on.</summary>
     public ManagementModes Modes { get; init; } = ManagementModes.All;
 

@@ -3,9 +3,6 @@ namespace Dma.Vmm;
 /// <summary>All that a management core knows of one VM.</summary>
 internal sealed class ManagementPort
 {
-    /// <summary>How many requests may come at once after a time of rest.</summary>
-    public const int Burst = 64;
-
     private readonly ulong _nsPerRequest;
     private ulong _restedUntilNs;
 
@@ -54,7 +51,7 @@ internal sealed class ManagementPort
 
     /// <summary>When it may have its next request done: at once, unless it had more than its share.</summary>
     public ulong CreditAtNs(ulong nowNs) =>
-        _restedUntilNs <= nowNs + (_nsPerRequest * (Burst - 1)) ? nowNs : _restedUntilNs - (_nsPerRequest * (Burst - 1));
+        _restedUntilNs <= nowNs + (_nsPerRequest * (ManagementGrant.Burst - 1)) ? nowNs : _restedUntilNs - (_nsPerRequest * (ManagementGrant.Burst - 1));
 
     /// <summary>One request is done on its account.</summary>
     public void Spend(ulong nowNs) => _restedUntilNs = Math.Max(_restedUntilNs, nowNs) + _nsPerRequest;

@@ -59,6 +59,12 @@ internal sealed class TakenRequest(ManagementPort port, int slot, ManagementRequ
     public void Finish(in Answer answer)
     {
         _ = port.Parked.Remove(this);
+        port.Transfers.Tell(this, answer);
+    }
+
+    /// <summary>Writes the completion.</summary>
+    public void Complete(in Answer answer)
+    {
         if (!IsLive)
             return;
         ManagementCompletion completion = new()

@@ -7,7 +7,7 @@ namespace Dma.Properties;
 internal sealed class ManagementWorld : IDisposable
 {
     /// <summary>By how many bytes the folder of each VM may grow, unless a test grants something else.</summary>
-    public const ulong QuotaBytes = 3_000;
+    public const ulong QuotaBytes = 400;
 
     private readonly List<ManagementGuest> _guests = [];
 
