@@ -167,23 +167,3 @@ public sealed unsafe partial class DirectoryDescriptor : IDisposable
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     private static partial int StatX(SafeFileHandle directory, string path, int flags, uint fields, ExtendedStatus* status);
 }
-
-/// <summary>What a file of the host is.</summary>
-/// <param name="Kind">Its kind.</param>
-/// <param name="Length">Bytes.</param>
-/// <param name="Links">How many names it has.</param>
-/// <param name="Modified">When its content changed last, in nanoseconds of the host's own count.</param>
-public readonly record struct FileStatus(FileKind Kind, ulong Length, uint Links, ulong Modified);
-
-/// <summary>The kinds of files that are told apart, by the numbers of the system.</summary>
-public enum FileKind
-{
-    /// <summary>A link, a pipe, a device or something else.</summary>
-    Other = 0,
-
-    /// <summary>A directory.</summary>
-    Directory = 0x4000,
-
-    /// <summary>An ordinary file.</summary>
-    File = 0x8000,
-}

@@ -71,7 +71,7 @@ public sealed class ManagementDevice : PciFunction
         set
         {
             field = value;
-            _registers[ManagementOffsets.QuotaLeft] = Math.Min(value >> 10, uint.MaxValue);
+            ShowQuota();
         }
     }
 
@@ -202,7 +202,7 @@ public sealed class ManagementDevice : PciFunction
         bool isReady = Status.CoreReady;
         _registers.Reset();
         _registers[ManagementOffsets.Self] = self;
-        QuotaLeft = QuotaLeft;
+        ShowQuota();
         SetStatus(new() { CoreReady = isReady });
         _rung.Clear();
         _rungMask = _takenMask = _cancelMask = 0;
@@ -210,6 +210,8 @@ public sealed class ManagementDevice : PciFunction
         Generation++;
         Attention?.Raise();
     }
+
+    private void ShowQuota() => _registers[ManagementOffsets.QuotaLeft] = Math.Min(QuotaLeft >> 10, uint.MaxValue);
 
     private ManagementStatus Status => new(new((uint)_registers[ManagementOffsets.Status]));
 

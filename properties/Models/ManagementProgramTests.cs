@@ -1,7 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
 using Dma.Hal.Spec;
-using Dma.Machine;
 using Dma.Vmm;
 using FsCheck;
 using FsCheck.Fluent;

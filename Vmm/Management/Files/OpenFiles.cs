@@ -28,7 +28,8 @@ internal sealed class OpenFiles
     public bool TryGet(uint handle, [NotNullWhen(true)] out OpenFile? file)
     {
         int index = (int)(handle & ((1 << IndexBits) - 1));
-        file = index < Max && _files[index] is { } found && found.Handle == handle ? found : null;
+        OpenFile? found = index < Max ? _files[index] : null;
+        file = found?.Handle == handle ? found : null;
         return file is not null;
     }
 

@@ -5,7 +5,6 @@ using Dma.Hal;
 using Dma.Hal.Spec;
 using Dma.Machine;
 using Dma.Vmm;
-using FsCheck;
 using FsCheck.Fluent;
 
 namespace Dma.Properties;
@@ -212,7 +211,7 @@ public sealed class ManagementDriverTests
         world.Machines[0].Pci.WriteConfiguration(new(0, 9, 0), PciOffset.Bar0, 4, (uint)(MemoryLayout.BarEnd - EduDevice.WindowLength));
         world.Run(async () =>
         {
-            IDevice other = world.Open(0, new(0, 9, 0), 0x50);
+            PciDevice other = world.Open(0, new(0, 9, 0), 0x50);
             DriverException failure = await Assert.ThrowsAsync<DriverException>(async () => await ManagementDriver.Start(other, ManagementModes.All));
             Assert.Equal(DriverFailure.NotAManagementDevice, failure.Failure);
         });
@@ -256,7 +255,7 @@ public sealed class ManagementDriverTests
 
         public void Run(Func<Task> software) => Host.Loop.Run(software);
 
-        public IDevice Open(int number, SourceId place, byte vector) => PciDevice.Open(
+        public PciDevice Open(int number, SourceId place, byte vector) => PciDevice.Open(
             Machines[number].Cpu, new PciConfigurationPorts(Machines[number].Cpu), place, new IdentityDmaSpace(Machines[number].Cpu, _frames[number]), vector);
 
         public async Task<ManagementDriver> Start(int number) => await ManagementDriver.Start(Open(number, _place, 0x40), ManagementModes.All);

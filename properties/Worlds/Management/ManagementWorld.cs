@@ -1,4 +1,3 @@
-using Dma.Hal.Spec;
 using Dma.Vmm;
 
 namespace Dma.Properties;

@@ -2,7 +2,6 @@ using System.Runtime.InteropServices;
 using Dma.Hal.Spec;
 using Dma.Machine;
 using Dma.Vmm;
-using FsCheck;
 using FsCheck.Fluent;
 
 namespace Dma.Properties;

@@ -2,7 +2,6 @@ using System.Text;
 using Dma.Drivers;
 using Dma.Hal;
 using Dma.Hal.Spec;
-using Dma.Machine;
 using Dma.Vmm;
 
 namespace Dma.Lab;
@@ -140,7 +139,7 @@ public sealed class ManagementRun(ManagementOptions options)
         }
     }
 
-    private IReadOnlyList<ParticipantLine> Participants(ManagementCore core)
+    private List<ParticipantLine> Participants(ManagementCore core)
     {
         List<ParticipantLine> lines = [new(ManagementCore.HostNumber, "host", NamesOf(core, ManagementCore.HostNumber), core.Mailbox.Count, 0)];
         for (int number = 0; number < _machines.Count; number++)
