@@ -43,13 +43,13 @@ async Task Play()
     byte[] data = new byte[100_000];
     host.RandomFor("a file").NextBytes(data);
     Console.WriteLine($"100,000 bytes: {await files.Upload("data.bin", data)}, the same: {folder.Get("data.bin")!.SequenceEqual(data)}");
-    foreach (string name in (string[])["../etc/passwd", "/etc/passwd", "motd.txt\0.jpg", "MOTD.TXT", "nul.txt"])
+    foreach (string name in (string[])["../etc/passwd", "motd.txt\0.jpg", "MOTD.TXT"])
         Console.WriteLine($"  {name.Replace("\0", "\\0")}: {(await files.Download(name)).Result}");
     Console.WriteLine($"  150,000 bytes more: {await files.Upload("more.bin", new byte[150_000])}; VM 2, without a folder: {(await new ManagementFiles(second).Download("motd.txt")).Result}");
 
     // 3. Chat: VM 2 publishes its name and waits; VM 1 finds it. Who sent a message is the core's word.
     ManagementChat one = new(first), two = new(second);
-    Console.WriteLine($"VM 2 publishes 'printer': {await two.Publish("printer")}");
+    await two.Publish("printer");
     uint printer = (await one.Find("printer"))!.Value;
     ulong exits = vm1.Cpu.Processor.Meter[Cost.Exit] + vm2.Cpu.Processor.Meter[Cost.Exit];
     ValueTask<ManagementReply> waiting = two.Receive();
@@ -61,7 +61,7 @@ async Task Play()
     // 4. Calculation by the host.
     Console.WriteLine($"SHA-256 by the host: the same: {(await new ManagementCalculator(first).Sha256(data.AsMemory(0, 65536))).Span.SequenceEqual(SHA256.HashData(data.AsSpan(0, 65536)))}");
 
-    // 5. The core is replaced while a message waits, and nothing is lost. Then one fails: what it had taken ends, once.
+    // 5. The core is replaced while a message waits, and nothing is lost.
     Task<ManagementResult> late = one.Send(printer, "page 2"u8.ToArray()).AsTask();
     await first.Processor.Delay(50_000);
     scheduler.Statistics = core = new ManagementCore(host, core.HandOver());
@@ -85,3 +85,15 @@ async Task Play()
 }
 
 // It prints:
+// motd.txt: Hello from the host.
+// 100,000 bytes: Done, the same: True
+//   ../etc/passwd: BadName
+//   motd.txt\0.jpg: BadName
+//   MOTD.TXT: NotFound
+//   150,000 bytes more: QuotaExceeded; VM 2, without a folder: NotGranted
+// VM 1 sends and says that it is 77: Done; VM 2 reads "page 1" from 1
+// exits for one message: 2, one doorbell on each side
+// SHA-256 by the host: the same: True
+// after the hand-over: "page 2", Done
+// VM 1 reports 1000000000 ns of work; in 10 ms it ran 7500 us, VM 2 2500 us
+// VM 1 reports 0 ns of work; in 10 ms it ran 0 us, VM 2 10000 us
