@@ -10,6 +10,9 @@ namespace Dma.Machine;
 /// </remarks>
 public sealed unsafe partial class DirectoryDescriptor : IDisposable
 {
+    /// <summary>How many entries of a directory are looked at.</summary>
+    public const int EntriesMax = 4096;
+
     private const int OpenAt2 = 437;
     private const int CurrentDirectory = -100;
     private const ulong ReadWrite = 2;
@@ -74,9 +77,9 @@ public sealed unsafe partial class DirectoryDescriptor : IDisposable
         return parent is not null && UnlinkAt(parent, name, 0) == 0;
     }
 
-    /// <summary>The entries of a directory beneath, in the order of their names; links are left out.</summary>
+    /// <summary>The entries of a directory beneath, in the order of their names, <see cref="EntriesMax"/> at most; links are left out.</summary>
     /// <param name="path">Parts with slashes between them; empty for the directory itself.</param>
-    /// <returns><c>null</c> where it is none.</returns>
+    /// <returns><c>null</c> where it is none, or cannot be read.</returns>
     public IReadOnlyList<(string Name, FileStatus Status)>? List(string path)
     {
         using SafeFileHandle? opened = path.Length == 0 ? null : Open((int)_directory.DangerousGetHandle(), path, PathOnly, Beneath | NoLinks | NoMagicLinks, out _);
@@ -84,11 +87,18 @@ public sealed unsafe partial class DirectoryDescriptor : IDisposable
         if (directory is null || !TryStatus(directory, out FileStatus status) || status.Kind != FileKind.Directory)
             return null;
         List<(string Name, FileStatus Status)> entries = [];
-        foreach (string entry in Directory.EnumerateFileSystemEntries($"/proc/self/fd/{directory.DangerousGetHandle()}"))
+        try
         {
-            string name = Path.GetFileName(entry);
-            if (TryStatus(directory, name, NotThroughLinks, out FileStatus found) && found.Kind != FileKind.Other)
-                entries.Add((name, found));
+            foreach (string entry in Directory.EnumerateFileSystemEntries($"/proc/self/fd/{directory.DangerousGetHandle()}").Take(EntriesMax))
+            {
+                string name = Path.GetFileName(entry);
+                if (TryStatus(directory, name, NotThroughLinks, out FileStatus found) && found.Kind != FileKind.Other)
+                    entries.Add((name, found));
+            }
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            return null;
         }
 
         entries.Sort(static (left, right) => string.CompareOrdinal(left.Name, right.Name));

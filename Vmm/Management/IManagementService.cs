@@ -9,7 +9,7 @@ internal interface IManagementService
     ManagementModes Mode { get; }
 
     /// <summary>Does a request, or begins to wait for what it needs.</summary>
-    Answer Serve(TakenRequest request);
+    ManagementAnswer Serve(TakenRequest request);
 
     /// <summary>Forgets what is under way for a request that waits; the caller finishes it.</summary>
     void Cancel(TakenRequest request);

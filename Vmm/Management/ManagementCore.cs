@@ -35,10 +35,13 @@ public sealed class ManagementCore
     /// <summary>A core that begins to serve.</summary>
     /// <param name="host">The computer that it runs on.</param>
     /// <param name="state">What the core before it knew; null to begin with nothing.</param>
+    /// <exception cref="InvalidOperationException">Another core goes on with that already.</exception>
     public ManagementCore(Host host, ManagementState? state = null)
     {
         _host = host;
         _state = state ?? new();
+        if (_state.Ports.Any(port => port.Device.Attention is not null))
+            throw new InvalidOperationException("Another core serves these devices.");
         Processor = new("management core", host.Loop, host.Options.Costs);
         _transfers = new(Processor);
         _attention = new(host.Loop);
@@ -99,6 +102,7 @@ public sealed class ManagementCore
         {
             device.FinishTaken(ManagementResult.CoreLost);
             device.TellCoreLost();
+            device.QuotaLeft = Math.Min(device.QuotaLeft, grant.QuotaBytes);
         }
         else
         {
@@ -252,7 +256,7 @@ public sealed class ManagementCore
                 service.Cancel(request);
         }
 
-        request.Finish(Answer.Of(ManagementResult.Cancelled));
+        request.Finish(ManagementAnswer.Of(ManagementResult.Cancelled));
     }
 
     private void ServeOne(ManagementPort port)
@@ -263,12 +267,12 @@ public sealed class ManagementCore
             return;
         port.Counts.Taken++;
         TakenRequest request = new(port, slot, fields);
-        Answer answer = port.Device.WasCancelled(slot) ? Answer.Of(ManagementResult.Cancelled) : Dispatch(request);
+        ManagementAnswer answer = port.Device.WasCancelled(slot) ? ManagementAnswer.Of(ManagementResult.Cancelled) : Dispatch(request);
         if (!answer.IsParked)
             request.Finish(answer);
     }
 
-    private Answer Dispatch(TakenRequest request)
+    private ManagementAnswer Dispatch(TakenRequest request)
     {
         ManagementPort port = request.Port;
         foreach (IManagementService service in _services)
@@ -276,10 +280,10 @@ public sealed class ManagementCore
             if (service.Mode != request.Mode)
                 continue;
             if ((port.Grant.Modes & service.Mode) == 0)
-                return Answer.Of(ManagementResult.NotGranted);
-            return (port.Device.Modes & service.Mode) == 0 ? Answer.Of(ManagementResult.ModeOff) : service.Serve(request);
+                return ManagementAnswer.Of(ManagementResult.NotGranted);
+            return (port.Device.Modes & service.Mode) == 0 ? ManagementAnswer.Of(ManagementResult.ModeOff) : service.Serve(request);
         }
 
-        return Answer.Of(ManagementResult.BadRequest);
+        return ManagementAnswer.Of(ManagementResult.BadRequest);
     }
 }

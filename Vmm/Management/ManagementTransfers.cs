@@ -7,7 +7,7 @@ namespace Dma.Vmm;
 /// <param name="processor">The processor.</param>
 internal sealed class ManagementTransfers(Processor processor)
 {
-    private readonly Queue<(TakenRequest Request, Answer Answer)> _ended = new();
+    private readonly Queue<(TakenRequest Request, ManagementAnswer Answer)> _ended = new();
 
     /// <summary>Whether a request is being done.</summary>
     public bool IsWorking { get; private set; }
@@ -37,12 +37,12 @@ internal sealed class ManagementTransfers(Processor processor)
     public void End()
     {
         IsWorking = false;
-        while (_ended.TryDequeue(out (TakenRequest Request, Answer Answer) next))
+        while (_ended.TryDequeue(out (TakenRequest Request, ManagementAnswer Answer) next))
             next.Request.Complete(next.Answer);
     }
 
     /// <summary>A request ended: now, or when the time of the one that is being done is over.</summary>
-    public void Tell(TakenRequest request, in Answer answer)
+    public void Tell(TakenRequest request, in ManagementAnswer answer)
     {
         if (IsWorking)
             _ended.Enqueue((request, answer));

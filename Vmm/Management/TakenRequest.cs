@@ -56,14 +56,14 @@ internal sealed class TakenRequest(ManagementPort port, int slot, ManagementRequ
     public void CopiedByHost(int bytes) => port.Transfers.Copied(port, bytes);
 
     /// <summary>Ends it, once; nothing happens where its device was reset meanwhile or its VM ended.</summary>
-    public void Finish(in Answer answer)
+    public void Finish(in ManagementAnswer answer)
     {
         _ = port.Parked.Remove(this);
         port.Transfers.Tell(this, answer);
     }
 
     /// <summary>Writes the completion.</summary>
-    public void Complete(in Answer answer)
+    public void Complete(in ManagementAnswer answer)
     {
         if (!IsLive)
             return;

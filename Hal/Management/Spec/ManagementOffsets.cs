@@ -30,7 +30,7 @@ public static class ManagementOffsets
     /// <summary>Bit n ends slot n, where it waits for something. Reads as zero.</summary>
     public const int Cancel = 0x20;
 
-    /// <summary>Under which number the management core knows the device, from 1 on; 0 without a core. Read only.</summary>
+    /// <summary>Under which number the management core knows the device, from 1 on; 0 before the first one. Read only.</summary>
     public const int Self = 0x24;
 
     /// <summary>Which bits of the status interrupt, <see cref="ManagementStatus"/>.</summary>

@@ -13,17 +13,17 @@ internal sealed class CalculationService : IManagementService
     public ManagementModes Mode => ManagementModes.Calculation;
 
     /// <inheritdoc/>
-    public Answer Serve(TakenRequest request)
+    public ManagementAnswer Serve(TakenRequest request)
     {
         ManagementResult read = request.TryRead(out byte[] input);
         if (read != ManagementResult.Done)
-            return Answer.Of(read);
+            return ManagementAnswer.Of(read);
         if (Calculate(request.Fields.Command, input) is not { } output)
-            return Answer.Of(ManagementResult.BadRequest);
+            return ManagementAnswer.Of(ManagementResult.BadRequest);
         ManagementResult written = request.TryWrite(output);
         return written == ManagementResult.Done
-            ? Answer.Done with { Length = output.Length }
-            : Answer.Of(written) with { Value = (ulong)output.Length };
+            ? ManagementAnswer.Done with { Length = output.Length }
+            : ManagementAnswer.Of(written) with { Value = (ulong)output.Length };
     }
 
     /// <inheritdoc/>

@@ -25,6 +25,6 @@ internal sealed class ChatMessage(uint source, byte[] bytes, TakenRequest? sende
         if (sender is null)
             _ = _hostWaits.TrySetResult(result);
         else
-            sender.Finish(result == ManagementResult.Done ? Answer.Done with { Length = bytes.Length } : Answer.Of(result));
+            sender.Finish(result == ManagementResult.Done ? ManagementAnswer.Done with { Length = bytes.Length } : ManagementAnswer.Of(result));
     }
 }

@@ -16,12 +16,12 @@ internal sealed class ChatService(ManagementState state) : IManagementService
     public Action MessageForHost { get; set; } = static () => { };
 
     /// <inheritdoc/>
-    public Answer Serve(TakenRequest request) => request.Fields.Command switch
+    public ManagementAnswer Serve(TakenRequest request) => request.Fields.Command switch
     {
         ManagementCommand.Publish or ManagementCommand.Withdraw or ManagementCommand.Find => ServeName(request),
         ManagementCommand.Send => Send(request),
         ManagementCommand.Receive => Receive(request),
-        _ => Answer.Of(ManagementResult.BadRequest),
+        _ => ManagementAnswer.Of(ManagementResult.BadRequest),
     };
 
     /// <summary>Puts a message into the inbox of a VM and gives it to whoever waits for one.</summary>
@@ -57,49 +57,49 @@ internal sealed class ChatService(ManagementState state) : IManagementService
             message.Finish(ManagementResult.NoDestination);
     }
 
-    private Answer ServeName(TakenRequest request)
+    private ManagementAnswer ServeName(TakenRequest request)
     {
         if (request.Fields.InputLength > NameTable.BytesMax)
-            return Answer.Of(ManagementResult.BadName);
+            return ManagementAnswer.Of(ManagementResult.BadName);
         ManagementResult read = request.TryRead(out byte[] input);
         if (read != ManagementResult.Done)
-            return Answer.Of(read);
+            return ManagementAnswer.Of(read);
         if (NameTable.Parse(input) is not { } name)
-            return Answer.Of(ManagementResult.BadName);
+            return ManagementAnswer.Of(ManagementResult.BadName);
         uint self = request.Port.Number;
         return request.Fields.Command switch
         {
-            ManagementCommand.Publish => Answer.Of(state.Names.Publish(name, self)),
-            ManagementCommand.Withdraw => state.Names.Withdraw(name, self) ? Answer.Done : Answer.Of(ManagementResult.NotFound),
-            _ => state.Names.TryFind(name, out uint found) ? Answer.Done with { Value = found } : Answer.Of(ManagementResult.NotFound),
+            ManagementCommand.Publish => ManagementAnswer.Of(state.Names.Publish(name, self)),
+            ManagementCommand.Withdraw => state.Names.Withdraw(name, self) ? ManagementAnswer.Done : ManagementAnswer.Of(ManagementResult.NotFound),
+            _ => state.Names.TryFind(name, out uint found) ? ManagementAnswer.Done with { Value = found } : ManagementAnswer.Of(ManagementResult.NotFound),
         };
     }
 
-    private Answer Send(TakenRequest request)
+    private ManagementAnswer Send(TakenRequest request)
     {
         // Refused before anything is copied: a full inbox costs its sender alone.
         uint destination = request.Fields.Destination;
         if (InboxOf(destination, out _) is not { } inbox)
-            return Answer.Of(ManagementResult.NoDestination);
+            return ManagementAnswer.Of(ManagementResult.NoDestination);
         if (!inbox.HasRoom(request.Port.Number))
-            return Answer.Of(ManagementResult.InboxFull);
+            return ManagementAnswer.Of(ManagementResult.InboxFull);
         ManagementResult read = request.TryRead(out byte[] input);
         if (read != ManagementResult.Done)
-            return Answer.Of(read);
+            return ManagementAnswer.Of(read);
 
         // Whose device it came by is who sent it, whatever the request says.
         ManagementResult posted = Post(destination, new(request.Port.Number, input, request));
-        return posted == ManagementResult.Done ? Answer.Parked : Answer.Of(posted);
+        return posted == ManagementResult.Done ? ManagementAnswer.Parked : ManagementAnswer.Of(posted);
     }
 
-    private static Answer Receive(TakenRequest request)
+    private static ManagementAnswer Receive(TakenRequest request)
     {
         if (request.Fields.OutputLength > ManagementDevice.TransferBytesMax)
-            return Answer.Of(ManagementResult.TooLong);
+            return ManagementAnswer.Of(ManagementResult.TooLong);
         request.Park();
         request.Port.Inbox.Receivers.Add(request);
         Deliver(request.Port.Inbox);
-        return Answer.Parked;
+        return ManagementAnswer.Parked;
     }
 
     // Each round ends a request to receive; a message stays until one could take it.
@@ -112,12 +112,12 @@ internal sealed class ChatService(ManagementState state) : IManagementService
             ManagementResult written = receiver.TryWrite(message.Bytes);
             if (written != ManagementResult.Done)
             {
-                receiver.Finish(Answer.Of(written) with { Value = (ulong)message.Bytes.Length });
+                receiver.Finish(ManagementAnswer.Of(written) with { Value = (ulong)message.Bytes.Length });
                 continue;
             }
 
             inbox.Take();
-            receiver.Finish(Answer.Done with { Length = message.Bytes.Length, Source = message.Source });
+            receiver.Finish(ManagementAnswer.Done with { Length = message.Bytes.Length, Source = message.Source });
             message.Finish(ManagementResult.Done);
         }
     }

@@ -17,11 +17,11 @@ internal sealed class StatisticsService(ManagementState state, EventLoop loop) :
     public ManagementModes Mode => ManagementModes.Statistics;
 
     /// <inheritdoc/>
-    public Answer Serve(TakenRequest request) => request.Fields.Command switch
+    public ManagementAnswer Serve(TakenRequest request) => request.Fields.Command switch
     {
         ManagementCommand.Report => Report(request),
         ManagementCommand.Query => Query(request),
-        _ => Answer.Of(ManagementResult.BadRequest),
+        _ => ManagementAnswer.Of(ManagementResult.BadRequest),
     };
 
     /// <inheritdoc/>
@@ -77,30 +77,30 @@ internal sealed class StatisticsService(ManagementState state, EventLoop loop) :
         row.MeasuredAtNs = loop.NowNs;
     }
 
-    private Answer Report(TakenRequest request)
+    private ManagementAnswer Report(TakenRequest request)
     {
         if (request.Fields.InputLength != ManagementDemand.Size)
-            return Answer.Of(ManagementResult.BadRequest);
+            return ManagementAnswer.Of(ManagementResult.BadRequest);
         ManagementResult read = request.TryRead(out byte[] input);
         if (read != ManagementResult.Done)
-            return Answer.Of(read);
+            return ManagementAnswer.Of(read);
         StatisticsRow row = request.Port.Statistics;
         row.Demand = new(MemoryMarshal.Read<Bits128>(input));
         row.ReportedAtNs = loop.NowNs;
         row.RunTimeAtReportNs = request.Port.Machine.Schedule.RunTimeNs;
-        return Answer.Done;
+        return ManagementAnswer.Done;
     }
 
-    private Answer Query(TakenRequest request)
+    private ManagementAnswer Query(TakenRequest request)
     {
         uint whose = request.Fields.Destination;
         bool isOwn = whose == 0 || whose == request.Port.Number;
         if (!isOwn && !request.Port.Grant.SeesOthers)
-            return Answer.Of(ManagementResult.NotGranted);
+            return ManagementAnswer.Of(ManagementResult.NotGranted);
         if ((isOwn ? request.Port : state.Find(whose)) is not { } port)
-            return Answer.Of(ManagementResult.NoDestination);
+            return ManagementAnswer.Of(ManagementResult.NoDestination);
         Bits512 row = Read(port).Raw;
         ManagementResult written = request.TryWrite(MemoryMarshal.AsBytes(new ReadOnlySpan<Bits512>(in row)));
-        return Answer.Of(written) with { Length = written == ManagementResult.Done ? ManagementStatistics.Size : 0, Value = ManagementStatistics.Size };
+        return ManagementAnswer.Of(written) with { Length = written == ManagementResult.Done ? ManagementStatistics.Size : 0, Value = ManagementStatistics.Size };
     }
 }

@@ -178,6 +178,7 @@ public sealed class ManagementDriverTests
             Assert.Equal("page"u8.ToArray(), (await waiting).Output.ToArray());
             Assert.False(world.First.TakeCoreLost());
             Assert.Throws<InvalidOperationException>(old.Fail);
+            Assert.Throws<InvalidOperationException>(() => world.Core.Attach(world.Machines[0], world.Devices[0], new()));
         });
     }
 

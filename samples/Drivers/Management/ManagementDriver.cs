@@ -15,6 +15,8 @@ public sealed class ManagementDriver
     /// <summary>How long a request may take that waits for nobody, in nanoseconds.</summary>
     public const ulong PatienceNs = 1_000_000_000;
 
+    private const int TransferShiftMin = 8;
+    private const int TransferShiftMax = 24;
     private const ulong WatchdogNs = 10_000_000;
     private const ulong PollNs = 10_000;
     private const int PollsMax = 1_000;
@@ -39,7 +41,7 @@ public sealed class ManagementDriver
     /// <summary>The most bytes of one input or output.</summary>
     public int TransferBytesMax => 1 << Features.TransferShift;
 
-    /// <summary>Under which number others know this VM; 0 while no core serves the device.</summary>
+    /// <summary>Under which number others know this VM; 0 before the first core served the device.</summary>
     public uint Self => _registers.Read32(ManagementOffsets.Self);
 
     /// <summary>KiB by which files may still grow.</summary>
@@ -60,6 +62,8 @@ public sealed class ManagementDriver
             throw new DriverException(DriverFailure.NotAManagementDevice, "What answers behind BAR 0 is no management device of version 1.");
         registers.Write32(ManagementOffsets.Control, 1);
         ManagementFeatures features = new(new(registers.Read32(ManagementOffsets.Features)));
+        if (features.TransferShift is < TransferShiftMin or > TransferShiftMax)
+            throw new DriverException(DriverFailure.NotAManagementDevice, $"Transfers of 2^{features.TransferShift} bytes are none that a management device of version 1 has.");
         CoherentBuffer table = await device.Dma.AllocateCoherent((features.LastSlot + 1) * ManagementRequest.SlotBytes);
         registers.Write32(ManagementOffsets.TableLow, (uint)table.Mapping.DeviceAddress.Value);
         registers.Write32(ManagementOffsets.TableHigh, (uint)(table.Mapping.DeviceAddress.Value >> 32));
@@ -115,7 +119,7 @@ public sealed class ManagementDriver
             OutputLength = (uint)outputLength,
         };
         ManagementCompletion completion = await Run(request, timeoutNs);
-        byte[] output = new byte[Math.Min((int)completion.Length, outputLength)];
+        byte[] output = new byte[Math.Min(completion.Length, (uint)outputLength)];
         target?.Read(0, output);
         await Release(source, read);
         await Release(target, written);

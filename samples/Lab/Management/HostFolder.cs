@@ -6,7 +6,11 @@ using Microsoft.Win32.SafeHandles;
 namespace Dma.Lab;
 
 /// <summary>A directory of the real host, granted to a VM.</summary>
-/// <remarks>Links are never followed, and only ordinary files are opened; one that has another name, too, is not written: that name may lie elsewhere.</remarks>
+/// <remarks>
+/// Links are never followed, and only ordinary files are opened; one that has another name, too, is not written: that name may
+/// lie elsewhere. The version of a file is made of the time of its last change and its length, and so as fine as the clock that
+/// the host's file system has.
+/// </remarks>
 internal sealed class HostFolder : IGrantedFolder, IDisposable
 {
     private readonly DirectoryDescriptor _directory;

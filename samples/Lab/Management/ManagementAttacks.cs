@@ -1,14 +1,13 @@
 using System.Text;
 using Dma.Drivers;
 using Dma.Hal.Spec;
-using Dma.Vmm;
 
 namespace Dma.Lab;
 
 /// <summary>What a guest may try by its management device, and should not get.</summary>
 /// <param name="drivers">The drivers of the VMs; VM 1 has a folder, VM 3 means no good.</param>
-/// <param name="core">The core, to see what came of it.</param>
-internal sealed class ManagementAttacks(IReadOnlyList<ManagementDriver> drivers, ManagementCore core)
+/// <param name="waiting">How many messages wait for VM 2.</param>
+internal sealed class ManagementAttacks(IReadOnlyList<ManagementDriver> drivers, Func<int> waiting)
 {
     private readonly List<RefusalLine> _lines = [];
 
@@ -67,7 +66,7 @@ internal sealed class ManagementAttacks(IReadOnlyList<ManagementDriver> drivers,
         int full = ended.Count(reply => reply.Result == ManagementResult.InboxFull);
         _lines.Add(new($"{Messages} messages at once", $"{full} refused, InboxFull", full == Messages - 8));
         _lines.Add(new("a flood to keep VM 1 out", $"{before} before its message, {await honest}", before <= 1 && await honest == ManagementResult.Done));
-        _lines.Add(new("what is left of the flood", $"{core.Mailbox.Count} for the host", core.Mailbox.Count == 0));
+        _lines.Add(new("what is left of the flood", $"{waiting()} messages wait", waiting() == 0));
     }
 
     private void Refused(string what, ManagementResult result, ManagementResult expected) => _lines.Add(new(what, $"{result}", result == expected));

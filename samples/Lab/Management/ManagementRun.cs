@@ -46,7 +46,7 @@ public sealed class ManagementRun(ManagementOptions options)
             _drivers.Add(await Start(machine));
         FolderSummary files = await MoveFiles(host, core, folder);
         await Talk(host, core);
-        ManagementAttacks attacks = new(_drivers, core);
+        ManagementAttacks attacks = new(_drivers, () => core.InboxOf(_machines[1]));
         IReadOnlyList<RefusalLine> tried = await attacks.Run(folder.IsWritable);
         ManagementFigures figures = await new ManagementMeasurement(_machines, _drivers, core).Run();
         IReadOnlyList<ShareLine> shares = await Share(host, core);

@@ -3,7 +3,7 @@ using Dma.Hal.Spec;
 namespace Dma.Vmm;
 
 /// <summary>What a service says to a request: how it ends, or that it waits. <c>default</c> was never issued.</summary>
-internal readonly record struct Answer
+internal readonly record struct ManagementAnswer
 {
     /// <summary>How it ended; <see cref="ManagementResult.None"/> where it waits.</summary>
     public ManagementResult Result { get; private init; }
@@ -24,11 +24,11 @@ internal readonly record struct Answer
     public ulong Version { get; init; }
 
     /// <summary>It waits.</summary>
-    public static Answer Parked { get; } = new() { IsParked = true };
+    public static ManagementAnswer Parked { get; } = new() { IsParked = true };
 
     /// <summary>It was done.</summary>
-    public static Answer Done { get; } = new() { Result = ManagementResult.Done };
+    public static ManagementAnswer Done { get; } = new() { Result = ManagementResult.Done };
 
     /// <summary>It ended so.</summary>
-    public static Answer Of(ManagementResult result) => new() { Result = result };
+    public static ManagementAnswer Of(ManagementResult result) => new() { Result = result };
 }
