@@ -23,6 +23,7 @@ public sealed class VirtualMachine
         Delivery = host.Options.Delivery;
         Pci = new(Bus, new GuestFabric(this));
         Hypercalls = new(this);
+        Ended = new(host.Loop);
     }
 
     /// <summary>The host that it runs on.</summary>
@@ -91,6 +92,9 @@ public sealed class VirtualMachine
     /// <summary>What it is called as an owner of frames.</summary>
     public FrameOwner Owner => Memory.Owner;
 
+    /// <summary>Raised when it ends.</summary>
+    internal Signal Ended { get; }
+
     internal SystemBus Bus { get; }
 
     /// <summary>The devices that reach its memory although not all of it is there.</summary>
@@ -125,5 +129,9 @@ public sealed class VirtualMachine
     internal void Remove(Assignment device) => _devices.Remove(device);
 
     /// <summary>From here on its software finds no memory, no device and no VMM.</summary>
-    internal void Stop() => IsRunning = false;
+    internal void Stop()
+    {
+        IsRunning = false;
+        Ended.Raise();
+    }
 }

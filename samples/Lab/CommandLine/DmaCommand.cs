@@ -36,6 +36,7 @@ public static class DmaCommand
             {
                 new RunDirectDma(terminal),
                 new RunRogueDevices(terminal),
+                new RunManagementDevice(terminal),
             },
             new Audit(terminal),
             new Qtest(terminal),
