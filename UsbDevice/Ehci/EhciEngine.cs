@@ -37,12 +37,15 @@ internal sealed class EhciEngine : IPortOwner
     /// <param name="loop">The time it lives in.</param>
     /// <param name="portCount">Root ports.</param>
     /// <param name="options">How the controller is built.</param>
-    public EhciEngine(EventLoop loop, int portCount, EhciOptions options)
+    /// <param name="addresses">How device addresses are replaced; null where they are not.</param>
+    /// <param name="setCount">How many sets there will be.</param>
+    public EhciEngine(EventLoop loop, int portCount, EhciOptions options, AddressOptions? addresses = null, int setCount = 1)
     {
         (_loop, _fetchNs, _cachesWholeFrame) = (loop, options.FetchNs, options.CachesWholeFrame);
         _wake = new(Wake);
         _owners = new EhciRegisterSet?[portCount];
         Usb = new(this, UsbSpeed.High, portCount);
+        Addresses = addresses is null ? null : new(loop, this, addresses, setCount);
     }
 
     private enum Phase
@@ -66,8 +69,23 @@ internal sealed class EhciEngine : IPortOwner
     /// <summary>The register sets, by number.</summary>
     public IReadOnlyList<EhciRegisterSet> Sets => _sets;
 
+    /// <summary>What keeps the device addresses of several sets apart; null where there is one set, or nothing that does.</summary>
+    public AddressReplacement? Addresses { get; }
+
+    /// <summary>Called when a driver asks for an address that software shall choose.</summary>
+    public Action? Asked { get; set; }
+
     /// <summary>Who is told how the bus is used, or null.</summary>
-    public IBusShareObserver? Observer { get; set; }
+    public IBusShareObserver? Observer
+    {
+        get;
+        set
+        {
+            field = value;
+            if (Addresses is { } addresses)
+                addresses.Table.Observer = value;
+        }
+    }
 
     /// <summary>Adds a register set; it owns no ports.</summary>
     /// <param name="dma">Its way to memory.</param>
@@ -83,6 +101,20 @@ internal sealed class EhciEngine : IPortOwner
     /// <summary>The set that a root port belongs to; null where it belongs to none.</summary>
     /// <param name="port">From 0 on.</param>
     public EhciRegisterSet? OwnerOf(int port) => _owners[port];
+
+    /// <summary>Whether a set has another root port already at the place where one would appear.</summary>
+    /// <param name="set">The set.</param>
+    /// <param name="port">From 0 on.</param>
+    public bool IsPlaceTaken(EhciRegisterSet set, int port)
+    {
+        for (int other = port % set.PortCount; other < _owners.Length; other += set.PortCount)
+        {
+            if (other != port && _owners[other] == set)
+                return true;
+        }
+
+        return false;
+    }
 
     /// <summary>Gives a root port to a set: it appears there at its place, and to others as one with nothing in it.</summary>
     /// <param name="port">From 0 on.</param>

@@ -26,7 +26,6 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
     private readonly EhciWire _wire;
 
     private ulong _seen;
-    private bool _isDead;
 
     /// <summary>A set at its reset values, without sockets behind its ports.</summary>
     /// <param name="engine">What it shares with others.</param>
@@ -41,13 +40,13 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
         _registers = new(options);
         _memory = new(dma, options);
         _interrupt = new(_registers, _clock, loop, interrupt);
-        _wire = new(engine.Usb);
+        _wire = new(engine, number);
         QueueExecutor executor = new(_memory, _wire, this);
         _async = new(_registers, _memory, executor, this);
         _periodic = new(_registers, _memory, _wire, executor, this);
         _ports = new EhciRootPort[options.PortCount];
         for (int index = 0; index < _ports.Length; index++)
-            _ports[index] = new(_registers, index);
+            _ports[index] = new(_registers, index, this);
     }
 
     /// <summary>Which one it is, from 0 on.</summary>
@@ -70,6 +69,9 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
 
     /// <summary>Not halted.</summary>
     public bool IsRunning { get; private set; }
+
+    /// <summary>Whether it met a bus error, and was not reset since.</summary>
+    public bool IsDead { get; private set; }
 
     /// <summary>Whether the current microframe began while it ran.</summary>
     public bool IsInMicroframe { get; private set; }
@@ -123,6 +125,7 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
         _registers.File.Reset();
         foreach (EhciRootPort port in _ports)
             port.Reset();
+        _engine.Addresses?.Reset(Number);
         Forget();
     }
 
@@ -142,6 +145,38 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
 
     /// <summary>A device did not stop talking in time.</summary>
     public void Babbled(int index) => RaiseIf(_ports[index].DisableByError());
+
+    /// <summary>A port became enabled, or is not any more.</summary>
+    public void EnabledChanged(EhciRootPort port, bool isEnabled)
+    {
+        if (_engine.Addresses is not { } addresses || port.Socket is not { } socket)
+            return;
+        if (isEnabled)
+            port.IsHeld = !addresses.Enabled(Number, socket.Number - 1);
+        else
+            addresses.Disabled(Number, socket.Number - 1);
+    }
+
+    /// <summary>Address 0 is its own now: what was reset meanwhile may answer.</summary>
+    public void ReleasePorts()
+    {
+        foreach (EhciRootPort port in _ports)
+            port.IsHeld = false;
+    }
+
+    /// <summary>Shuts a port, as after an error.</summary>
+    /// <param name="port">The root port of the bus, from 0 on; -1 for all of its own.</param>
+    public void Shut(int port)
+    {
+        bool isChange = false;
+        foreach (EhciRootPort own in _ports)
+        {
+            if (own.Socket is { } socket && (port < 0 || socket.Number - 1 == port))
+                isChange |= own.DisableByError();
+        }
+
+        Changed(isChange);
+    }
 
     /// <inheritdoc/>
     public void Post(uint statusBits)
@@ -276,7 +311,7 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
     {
         if (!IsRunning)
             return;
-        _isDead = true;
+        IsDead = true;
         Statistics.HostSystemErrors++;
         _registers.UsbCommand = _registers.UsbCommand with { Run = false };
         Halt();
@@ -305,9 +340,9 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
         _registers.UsbCommand = after with
         {
             AsyncAdvanceDoorbell = before.AsyncAdvanceDoorbell || after.AsyncAdvanceDoorbell,
-            Run = after.Run && !_isDead,
+            Run = after.Run && !IsDead,
         };
-        if (after.Run && !_isDead && !IsRunning)
+        if (after.Run && !IsDead && !IsRunning)
             Start();
         else if (IsStopping && !_engine.IsOnWire(this))
             Halt();
@@ -327,7 +362,7 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
         _clock.Set(0);
         _async.Reset();
         _memory.Segment = 0;
-        (_isDead, _seen) = (false, 0);
+        (IsDead, _seen) = (false, 0);
         _interrupt.Forget();
         SettleAndPlan();
     }

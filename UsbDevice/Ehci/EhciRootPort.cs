@@ -7,7 +7,7 @@ namespace Dma.UsbDevice;
 /// A port can be enabled by a reset alone, and only where the device answers it at high speed; whatever else ends up
 /// there is left to a companion controller. A port without a socket looks as one with nothing plugged in.
 /// </remarks>
-internal sealed class EhciRootPort(EhciRegisters registers, int index)
+internal sealed class EhciRootPort(EhciRegisters registers, int index, EhciRegisterSet owner)
 {
     /// <summary>When nothing is due.</summary>
     public const ulong Never = ulong.MaxValue;
@@ -45,7 +45,10 @@ internal sealed class EhciRootPort(EhciRegisters registers, int index)
         get => registers[index];
         set
         {
+            bool isChange = registers[index].Enabled != value.Enabled;
             registers[index] = value;
+            if (isChange)
+                owner.EnabledChanged(this, value.Enabled);
             Pass();
         }
     }
@@ -60,6 +63,7 @@ internal sealed class EhciRootPort(EhciRegisters registers, int index)
         if (Socket is { } old)
         {
             old.Passes = false;
+            owner.EnabledChanged(this, isEnabled: false);
             Socket = null;
             _ = Connect(isConfigured);
         }
@@ -73,6 +77,7 @@ internal sealed class EhciRootPort(EhciRegisters registers, int index)
     {
         (DueNs, _isEnding) = (Never, false);
         IsHeld = false;
+        owner.EnabledChanged(this, isEnabled: false);
         _ = Connect(isConfigured: false);
     }
 

@@ -35,10 +35,12 @@ internal sealed class HighSpeedQueue(QueueTransfer transfer, EhciWire wire, ISch
         if (isPing)
             return Answered(ref run, wire.Ping(packet), sent: 0, isPing: true);
         if (token.PacketId == PacketId.In)
-            return In(ref run, packet, length);
+            return wire.Holds(packet, default) ? VisitOutcome.Skipped : In(ref run, packet, length);
         Span<byte> data = _packet.AsSpan(0, length);
         if (!transfer.TryGather(run, data))
             return VisitOutcome.Fault;
+        if (wire.Holds(packet, data))
+            return VisitOutcome.Skipped;
         UsbReply reply = packet.Pid == UsbPid.None
             ? UsbReply.Silence
             : wire.Out(packet, token.DataToggle ? UsbPid.Data1 : UsbPid.Data0, data);

@@ -43,6 +43,8 @@ internal sealed class SplitQueue(QueueTransfer transfer, EhciWire wire)
         if (!transfer.TryGather(run, data))
             return VisitOutcome.Fault;
         UsbToken packet = TokenOf(run.Head, complete: false, run.Context.IsPeriodic);
+        if (wire.Holds(packet, data))
+            return VisitOutcome.Skipped;
         UsbReply reply = packet.Pid switch
         {
             UsbPid.None => UsbReply.Silence,
