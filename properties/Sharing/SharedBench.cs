@@ -6,7 +6,7 @@ using Dma.UsbDevice.Spec;
 namespace Dma.Properties;
 
 /// <summary>Memory and a shared EHCI controller; each register set reaches a piece of memory of its own, as with an IOMMU, and owns the root port of the same number.</summary>
-internal sealed class SharedBench : IDisposable, IBusShareObserver
+internal sealed class SharedBench : IDisposable, IBusShareObserver, IScheduleHost
 {
     public const uint RegionBytes = 1 << 20;
     public const uint MicroframeNs = 125_000;
@@ -51,6 +51,18 @@ internal sealed class SharedBench : IDisposable, IBusShareObserver
 
     /// <summary>Requests of a set for memory that is not its own.</summary>
     public int Strays { get; private set; }
+
+    public bool IsAsyncActive => Status(0).AsyncActive;
+
+    public ulong AsyncPosition => Register(0, EhciOperationalOffsets.AsyncListAddress);
+
+    uint IScheduleHost.BaseOf(int set) => BaseOf(set);
+
+    /// <summary>Bus time of a set, in nanoseconds, of the uses that are kept.</summary>
+    public ulong TimeOf(int set) => (ulong)Uses.Where(use => use.Set == set).Sum(use => use.WireNs);
+
+    /// <summary>Whether a set asks for its interrupt.</summary>
+    public bool IsInterrupting(int set) => ((PciStatus)Controller.Interfaces[set].Configuration[PciOffset.Status] & PciStatus.InterruptStatus) != 0;
 
     public static uint BaseOf(int set) => (uint)(set + 1) * RegionBytes;
 
