@@ -2,7 +2,7 @@ using Dma.UsbDevice.Spec;
 
 namespace Dma.Properties;
 
-/// <summary>Work for a register set that never ends: OUT packets to nobody, which the controller repeats for ever since no error is counted.</summary>
+/// <summary>Work for a register set that never ends: packets to nobody, which the controller repeats for ever since no error is counted; SETUP packets, after which no PING is tried.</summary>
 /// <param name="Async">Bytes in the packets of each bulk queue.</param>
 /// <param name="Idle">Bulk queues without work.</param>
 /// <param name="Periodic">Bytes in the packets of each interrupt queue.</param>
@@ -62,7 +62,7 @@ internal sealed record SetLoad(int[] Async, int Idle, int[] Periodic, byte Mask)
             {
                 Next = new() { Terminate = true },
                 AlternateNext = new() { Terminate = true },
-                Token = new() { Active = true, PacketId = PacketId.Out, ErrorCount = 0, TotalBytes = length },
+                Token = new() { Active = true, PacketId = PacketId.Setup, ErrorCount = 0, TotalBytes = length },
                 Page0 = new(new(home + BufferAt)),
             });
             head = head with { Overlay = head.Overlay with { Next = new() { Address = transfer } } };
