@@ -8,15 +8,14 @@ using Dma.Drivers;
 using Dma.Hal;
 using Dma.Machine;
 using Dma.UsbDevice;
-using Dma.UsbDevice.Spec;
 using Dma.Vmm;
 
-await Share(new AddressOptions());
-await Share(new AddressOptions { Assignment = AddressAssignment.Static });
-await Share(new AddressOptions { Assignment = AddressAssignment.Software });
-await Share(new AddressOptions { IsOn = false });
+Share(new AddressOptions());
+Share(new AddressOptions { Assignment = AddressAssignment.Static });
+Share(new AddressOptions { Assignment = AddressAssignment.Software });
+Share(new AddressOptions { IsOn = false });
 
-static Task Share(AddressOptions addresses)
+static void Share(AddressOptions addresses)
 {
     // 1. A host with a controller that has two register sets and two ports, and a disk in each port.
     using Host host = new(new HostOptions());
@@ -39,7 +38,6 @@ static Task Share(AddressOptions addresses)
         await Task.WhenAll(Read(host, sharing, 0), Read(host, sharing, 1));
         Console.WriteLine($"  {watch.Waits} wait for address 0, {sharing.AddressesChosen} exits for addresses");
     });
-    return Task.CompletedTask;
 }
 
 static async Task Read(Host host, SharedUsbController sharing, int number)
@@ -81,3 +79,19 @@ internal sealed class Watch : IBusShareObserver
 }
 
 // It prints:
+// addresses are replaced, Dynamic:
+//   VM 2: address 1 is 1 on the bus, and its disk is full of B
+//   VM 1: address 1 is 2 on the bus, and its disk is full of A
+//   1 wait for address 0, 0 exits for addresses
+// addresses are replaced, Static:
+//   VM 2: address 1 is 65 on the bus, and its disk is full of B
+//   VM 1: address 1 is 1 on the bus, and its disk is full of A
+//   1 wait for address 0, 0 exits for addresses
+// addresses are replaced, Software:
+//   VM 2: address 1 is 1 on the bus, and its disk is full of B
+//   VM 1: address 1 is 2 on the bus, and its disk is full of A
+//   1 wait for address 0, 2 exits for addresses
+// addresses are not replaced:
+//   VM 1: NoAnswer
+//   VM 2: NoAnswer
+//   0 wait for address 0, 0 exits for addresses

@@ -1,4 +1,3 @@
-using Dma.Machine;
 using Dma.UsbDevice;
 using Dma.UsbDevice.Spec;
 using FsCheck;
@@ -23,6 +22,8 @@ public sealed class AddressReplacementTests
         Reset,
         Crash,
         Delay,
+        Alternate,
+        Cancel,
 
         // From here on, what no driver should do.
         OnlyResetPort,
@@ -57,7 +58,7 @@ public sealed class AddressReplacementTests
     [Fact]
     public void What_a_guest_sees_is_what_it_sees_when_it_is_alone() => Property.Check(
         from assignment in Assignment
-        from scripts in Generate.Program(Step(Kind.Delay), 8).Generator.ArrayOf(3)
+        from scripts in Generate.Program(Step(Kind.Cancel), 8).Generator.ArrayOf(3)
         select (assignment, scripts),
         world =>
         {
@@ -293,6 +294,10 @@ public sealed class AddressReplacementTests
             case Kind.Delay:
                 await bench.Loop.Delay((ulong)amount * SharedBench.MicroframeNs);
                 return "";
+            case Kind.Alternate:
+                return await guest.Alternate(address);
+            case Kind.Cancel:
+                return await guest.Cancel(address);
             case Kind.OnlyResetPort:
                 return await guest.ResetPort();
             case Kind.OnlySetAddress:

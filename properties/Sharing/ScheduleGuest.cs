@@ -1,4 +1,3 @@
-using Dma.Machine;
 using Dma.UsbDevice.Spec;
 
 namespace Dma.Properties;
@@ -13,6 +12,9 @@ internal sealed class ScheduleGuest
     private const uint SetupAt = 0x800;
     private const uint BufferAt = 0x1000;
     private const uint BuffersBytes = 0x5000;
+
+    // Everything that can interrupt.
+    private const uint Causes = 0x3F;
 
     private readonly SharedBench _bench;
     private readonly int _set;
@@ -32,6 +34,7 @@ internal sealed class ScheduleGuest
     public void Start()
     {
         _bench.Register(_set, EhciOperationalOffsets.ConfigureFlag, 1);
+        _bench.Register(_set, EhciOperationalOffsets.InterruptEnable, Causes);
         _bench.Write(_base + HeadAt, EhciBench.Queue(0, 0, 64, _base + HeadAt, nakReload: 0));
         _bench.Register(_set, EhciOperationalOffsets.AsyncListAddress, _base + HeadAt);
         Command = new() { Run = true, AsyncEnable = true, InterruptThreshold = 1 };
@@ -82,6 +85,16 @@ internal sealed class ScheduleGuest
         return outcome == "done" && bytes != 0 ? $"done {Convert.ToHexString(_bench.ReadBytes(_base + BufferAt, bytes))}" : outcome;
     }
 
+    public Task<string> Alternate(byte address) =>
+        Control(address, new() { Recipient = RequestRecipient.Interface, Request = (byte)StandardRequest.SetInterface });
+
+    /// <summary>A transfer that never ends, and is taken back after a millisecond.</summary>
+    public Task<string> Cancel(byte address)
+    {
+        Transfer(_base + StagesAt, PacketId.In, _base + BufferAt, 512, next: null, toggle: false);
+        return Run(EhciBench.Queue(address, TaggedDevice.Busy, 512, 0, isHead: false), _base + StagesAt, _base + StagesAt, MillisecondNs);
+    }
+
     /// <summary>A bulk transfer; what came is told by its first and last byte.</summary>
     public async Task<string> Bulk(byte address, bool isIn, int bytes)
     {
@@ -101,7 +114,7 @@ internal sealed class ScheduleGuest
         {
             Next = next is { } n ? new() { Address = n } : new() { Terminate = true },
             AlternateNext = new() { Terminate = true },
-            Token = new() { Active = true, PacketId = pid, ErrorCount = 3, TotalBytes = bytes, DataToggle = toggle },
+            Token = new() { Active = true, PacketId = pid, ErrorCount = 3, TotalBytes = bytes, DataToggle = toggle, InterruptOnComplete = next is null },
             Page0 = new(new(buffer)),
             Page1 = new(new(page + 0x1000)),
             Page2 = new(new(page + 0x2000)),
@@ -110,7 +123,7 @@ internal sealed class ScheduleGuest
         });
     }
 
-    private async Task<string> Run(QueueHead queue, uint first, uint last)
+    private async Task<string> Run(QueueHead queue, uint first, uint last, ulong? patienceNs = null)
     {
         // Into the ring, behind its head.
         _bench.Write(_base + QueueAt, queue with
@@ -119,7 +132,8 @@ internal sealed class ScheduleGuest
             Overlay = queue.Overlay with { Next = new() { Address = first } },
         });
         Link(QueueAt);
-        ulong endNs = _bench.Loop.NowNs + PatienceNs;
+        ulong endNs = _bench.Loop.NowNs + (patienceNs ?? PatienceNs);
+        _bench.Register(_set, EhciOperationalOffsets.UsbStatus, Causes);
         string outcome = "timeout";
         while (_bench.Loop.NowNs < endNs)
         {
@@ -130,6 +144,11 @@ internal sealed class ScheduleGuest
                 outcome = "done";
             if (_bench.Read<QueueHead>(_base + QueueAt).Overlay.Token.Halted)
                 outcome = "halted";
+
+            // The interrupt is that of the status, and no status is ahead of what it reports.
+            UsbStatus status = _bench.Status(_set);
+            Assert.Equal((status.Raw.Value & Causes) != 0, _bench.IsInterrupting(_set));
+            Assert.False(status.TransferInterrupt && outcome == "timeout");
             if (outcome != "timeout")
                 break;
         }

@@ -9,6 +9,7 @@ internal sealed class TaggedDevice(byte tag) : StandardDevice(UsbSpeed.High, s_d
     public const byte AskTag = 1;
     public const int BulkIn = 1;
     public const int BulkOut = 2;
+    public const int Busy = 3;
 
     private static readonly DescriptorSet s_descriptors = Describe();
 
@@ -30,6 +31,9 @@ internal sealed class TaggedDevice(byte tag) : StandardDevice(UsbSpeed.High, s_d
 
     protected override UsbReply OnIn(DeviceEndpoint endpoint, Span<byte> packet)
     {
+        // One endpoint never has anything.
+        if ((endpoint.Address & 0xF) == Busy)
+            return UsbReply.Nak;
         packet[..512].Fill(tag);
         return UsbReply.Data(_toggle, 512);
     }
@@ -53,12 +57,12 @@ internal sealed class TaggedDevice(byte tag) : StandardDevice(UsbSpeed.High, s_d
             },
             EndpointDescriptor.Size);
         byte[] face = Packed.ToArray(
-            new InterfaceDescriptor { Length = InterfaceDescriptor.Size, Type = DescriptorType.Interface, EndpointCount = 2, Class = DeviceClass.VendorSpecific },
+            new InterfaceDescriptor { Length = InterfaceDescriptor.Size, Type = DescriptorType.Interface, EndpointCount = 3, Class = DeviceClass.VendorSpecific },
             InterfaceDescriptor.Size);
         byte[] head = Packed.ToArray(
             new ConfigurationDescriptor { Length = ConfigurationDescriptor.Size, Type = DescriptorType.Configuration, InterfaceCount = 1, Value = 1 },
             ConfigurationDescriptor.Size);
         DeviceDescriptor device = new() { UsbVersion = 0x0200, MaxPacketSize0 = 64, VendorId = 0x1209, ProductId = 0x00FD };
-        return new(device, [[.. head, .. face, .. Endpoint(0x80 | BulkIn), .. Endpoint(BulkOut)]], []);
+        return new(device, [[.. head, .. face, .. Endpoint(0x80 | BulkIn), .. Endpoint(BulkOut), .. Endpoint(0x80 | Busy)]], []);
     }
 }

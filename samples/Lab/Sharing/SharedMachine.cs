@@ -1,4 +1,3 @@
-using Dma.Machine;
 using Dma.UsbDevice;
 using Dma.Vmm;
 
@@ -82,13 +81,10 @@ internal sealed class SharedMachine : IDisposable
     /// <summary>Ends the timeline.</summary>
     public void Dispose()
     {
-        if (_timeline is { } timeline)
-        {
-            _sharing!.End();
-            timeline.Add(_iommu, Host.Options.Trace!);
-            timeline.Dispose();
-        }
-
+        _sharing?.End();
+        if (Host.Options.Trace is { } bus)
+            _timeline?.Add(_iommu, bus);
+        _timeline?.Dispose();
         Host.Dispose();
     }
 
