@@ -37,6 +37,8 @@ public static class DmaCommand
                 new RunDirectDma(terminal),
                 new RunRogueDevices(terminal),
                 new RunManagementDevice(terminal),
+                new RunAddressReplacement(terminal),
+                new RunRegisterSets(terminal),
             },
             new Audit(terminal),
             new Qtest(terminal),
