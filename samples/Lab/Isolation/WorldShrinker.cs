@@ -85,6 +85,6 @@ internal sealed class WorldShrinker(string invariant, int triesMax = 4000)
         return program;
     }
 
-    private WorldProgram Try(WorldProgram program, WorldProgram? simpler) =>
-        simpler is not null && simpler.ToString() != program.ToString() && StillFails(simpler) ? simpler : program;
+    private WorldProgram Try(WorldProgram program, WorldProgram simpler) =>
+        simpler.ToString() != program.ToString() && StillFails(simpler) ? simpler : program;
 }

@@ -5,16 +5,11 @@ namespace Dma.Lab;
 /// <summary>All kinds of steps, found by their names.</summary>
 internal static class WorldSteps
 {
-    private static readonly Dictionary<string, StepVerb> _byName;
-
-    static WorldSteps()
-    {
-        All = [.. AssignmentSteps.All, .. GuestSteps.All, .. DeviceSteps.All, .. EhciSteps.All, .. XhciSteps.All];
-        _byName = All.ToDictionary(verb => verb.Name);
-    }
-
     /// <summary>The kinds.</summary>
-    public static IReadOnlyList<StepVerb> All { get; }
+    public static IReadOnlyList<StepVerb> All { get; } =
+        [.. AssignmentSteps.All, .. GuestSteps.All, .. DeviceSteps.All, .. EhciSteps.All, .. XhciSteps.All];
+
+    private static readonly Dictionary<string, StepVerb> _byName = All.ToDictionary(verb => verb.Name);
 
     /// <summary>A kind by its name.</summary>
     public static bool TryFind(string name, [NotNullWhen(true)] out StepVerb? verb) => _byName.TryGetValue(name, out verb);

@@ -45,6 +45,12 @@ internal sealed class CheckIsolation : Verb
         HelpName = "PROTECTION",
     };
 
+    private readonly Option<string?> _file = new("--file")
+    {
+        Description = "Where a finding goes; isolation-N.world in the current directory, N being the seed, unless given.",
+        HelpName = "FILE",
+    };
+
     private readonly Option<bool> _json = new("--json")
     {
         Description = "Write the report as one JSON object.",
@@ -59,6 +65,7 @@ internal sealed class CheckIsolation : Verb
         Add(_minutes);
         Add(_workers);
         Add(_without);
+        Add(_file);
         Add(_json);
         _without.Validators.Add(static option =>
         {
@@ -99,7 +106,7 @@ internal sealed class CheckIsolation : Verb
         IsolationFinding? finding = null;
         if (result is { Program: { } program, Finding: { } found, Number: { } number })
         {
-            string file = string.Create(CultureInfo.InvariantCulture, $"isolation-{seed}.world");
+            string file = line.GetValue(_file) ?? string.Create(CultureInfo.InvariantCulture, $"isolation-{seed}.world");
             WorldProgram small = new WorldShrinker(found.Violation.Invariant).Shrink(program);
             WorldFinding again = WorldPlayer.Play(small) ?? found;
             if (!TryWrite(file, small, out string problem))
@@ -125,7 +132,7 @@ internal sealed class CheckIsolation : Verb
             problem = "";
             return true;
         }
-        catch (Exception refusal) when (refusal is IOException or UnauthorizedAccessException)
+        catch (Exception refusal) when (refusal is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
             problem = $"The program cannot be written to {file}: {refusal.Message}";
             return false;

@@ -22,6 +22,7 @@ internal sealed class AccessMonitor(IsolationWorld world) : IMemoryWatcher
     private bool _isWrite;
     private bool _isInterrupt;
     private MessageInterrupt? _arrived;
+    private ulong _faults;
     private int[] _owners = [];
 
     /// <summary>The VM whose software acts now; null for none.</summary>
@@ -96,7 +97,23 @@ internal sealed class AccessMonitor(IsolationWorld world) : IMemoryWatcher
             return (_isWrite && _expected.Contains(frame)) || (_isInterrupt && owner < 0) || MayStillWrite(owner);
 
         // The VMM clears the memory of a VM that has ended.
-        return owner < 0 || (Actor is { } actor ? actor.Index == owner : world.Guests[owner].Machine is { IsRunning: false });
+        return owner < 0 || (Actor is { } actor ? actor.Index == owner : world.Guests[owner].Machine is { IsRunning: false } || IsOwnMessage(world.Guests[owner], frame));
+    }
+
+    // A message is a write, and a VM may say that the ones which it gets of its devices go to its own memory.
+    private bool IsOwnMessage(WorldGuest guest, ulong frame)
+    {
+        foreach (WorldDevice device in world.Devices)
+        {
+            if (device.Assignment.Machine == guest.Machine
+                && guest.Machine?.Pci.Find(device.GuestPlace)?.Capabilities.OfType<MsiCapability>().FirstOrDefault()?.MessageOf(0) is { } message
+                && message.Address >> 12 < (ulong)guest.Pages && guest.Frames[message.Address >> 12] == frame)
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     // While software is about to map or to unmap, the books lag behind; the memory must be the owner's all the same.
@@ -106,6 +123,7 @@ internal sealed class AccessMonitor(IsolationWorld world) : IMemoryWatcher
     private void Enter(SourceId source, ulong address, int length, bool isWrite, bool isPlain)
     {
         Requests++;
+        _faults = world.Host.Unit.Statistics.Faults;
         _isDevice = true;
         _isWrite = isWrite;
         _isInterrupt = isWrite && length == sizeof(uint) && (address & 3) == 0 && InterruptRange.Contains(address);
@@ -126,6 +144,13 @@ internal sealed class AccessMonitor(IsolationWorld world) : IMemoryWatcher
 
     private DmaStatus Leave(ulong address, ReadOnlySpan<byte> data, DmaStatus status)
     {
+        // Some units refuse what is no interrupt in the interrupt range without a word.
+        if (status == DmaStatus.Blocked && world.Host.Unit.Statistics.Faults == _faults
+            && (world.Host.Unit.Profile.ReportsInterruptRangeRequests || !InterruptRange.Contains(address)))
+        {
+            world.Violate("I5", $"{Who} was refused at {address:X}h, and the unit noted no fault");
+        }
+
         if (_isInterrupt)
             LeaveInterrupt(status);
         else if (data.Length != 0)

@@ -161,6 +161,8 @@ internal sealed record PlaceParameter(string Word, params PlaceKind[] Likely) : 
     public override IEnumerable<Argument> Simpler(Argument argument)
     {
         Place now = argument.Place;
+        if (now.Kind != PlaceKind.Number || now.Offset > 1)
+            yield return Place.Of(1);
         if (now.Offset != 0)
         {
             yield return now with { Offset = 0 };

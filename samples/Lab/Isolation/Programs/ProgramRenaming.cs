@@ -4,21 +4,21 @@ namespace Dma.Lab;
 internal static class ProgramRenaming
 {
     /// <summary>The program without a VM.</summary>
-    public static WorldProgram? WithoutGuest(WorldProgram program, int guest) => Rename(
+    public static WorldProgram WithoutGuest(WorldProgram program, int guest) => Rename(
         program,
         program with { Guests = [.. program.Guests.Where((_, index) => index != guest)] },
         number => Without(number, guest),
         static number => number);
 
     /// <summary>The program without a device.</summary>
-    public static WorldProgram? WithoutDevice(WorldProgram program, int device) => Rename(
+    public static WorldProgram WithoutDevice(WorldProgram program, int device) => Rename(
         program,
         program with { Devices = [.. program.Devices.Where((_, index) => index != device)] },
         static number => number,
         number => Without(number, device));
 
     /// <summary>The program without the witness.</summary>
-    public static WorldProgram? WithoutWitness(WorldProgram program) => Rename(
+    public static WorldProgram WithoutWitness(WorldProgram program) => Rename(
         program,
         program with { HasWitness = false },
         number => number == program.Guests.Count ? -1 : number,

@@ -1,5 +1,4 @@
-using Dma.Hal;
-using Dma.Iommu;
+using System.Runtime.InteropServices;
 using Dma.Machine;
 using Dma.Vmm;
 
@@ -19,6 +18,7 @@ internal sealed class IsolationWorld : IDisposable
     private readonly AfterStep _afterStep;
     private readonly Witness? _witness;
     private readonly Dictionary<uint, string> _secrets = [];
+    private readonly byte[] _page = new byte[PageBytes];
     private int _machines;
 
     /// <summary>A world that is switched on.</summary>
@@ -42,7 +42,8 @@ internal sealed class IsolationWorld : IDisposable
             Create(guest);
         if (program.HasWitness)
             _witness = new(this, Guests[^1], Devices[^1]);
-        CheckStep();
+        CheckBooks();
+        CheckWitness();
     }
 
     /// <summary>The program.</summary>
@@ -76,7 +77,8 @@ internal sealed class IsolationWorld : IDisposable
     public void Take(WorldStep step)
     {
         step.Take(this);
-        CheckStep();
+        CheckBooks();
+        CheckWitness();
     }
 
     /// <summary>Gives everything back and ends: nothing may be left.</summary>
@@ -84,14 +86,14 @@ internal sealed class IsolationWorld : IDisposable
     {
         foreach (WorldGuest guest in Guests)
             Destroy(guest);
-        _afterStep.Run();
+        CheckBooks();
         foreach (WorldDevice device in Devices)
         {
             if (device.Assignment.State is not (AssignmentState.Host or AssignmentState.Broken))
                 AssignmentSteps.TakeBack(this, device);
         }
 
-        _afterStep.Run();
+        CheckBooks();
     }
 
     /// <summary>The device that is found under a source-id; null where there is none.</summary>
@@ -170,16 +172,12 @@ internal sealed class IsolationWorld : IDisposable
             return;
         guest.Machine = machine;
         guest.Frames = [.. machine.Memory.Blocks.SelectMany(block => Enumerable.Range(0, (int)block.Size.Frames).Select(frame => block.Host.Page + (ulong)frame))];
-        byte[] content = new byte[guest.Pages * (int)PageBytes];
         if (guest.Frames.Any(frame => Monitor.OwnerOf(frame) >= 0))
             Violate("U1", $"VM {guest.Name} begins in memory of another VM");
-        if (!machine.Cpu.TryRead(new(0), content) || content.AsSpan().ContainsAnyExcept((byte)0))
-            Violate("U1", $"VM {guest.Name} begins with bytes of somebody else");
         Monitor.Own(guest, isOwner: true);
         guest.Secret = (uint)Host.RandomFor($"secret {_machines++}").NextInt64(1, uint.MaxValue);
         _secrets[guest.Secret] = guest.Name;
-        System.Runtime.InteropServices.MemoryMarshal.Cast<byte, uint>(content.AsSpan()).Fill(guest.Secret);
-        ActAs(guest, () => machine.Cpu.TryWrite(new(0), content));
+        ActAs(guest, () => Fill(guest, machine));
     }
 
     /// <summary>Ends the machine of a VM, where it has one.</summary>
@@ -215,10 +213,22 @@ internal sealed class IsolationWorld : IDisposable
         Host.Dispose();
     }
 
-    private void CheckStep()
+    /// <summary>Compares tables, owners and pins with the books.</summary>
+    public void CheckBooks() => _afterStep.Run();
+
+    /// <summary>Lets the witness make a round.</summary>
+    public void CheckWitness() => _witness?.Round();
+
+    private void Fill(WorldGuest guest, VirtualMachine machine)
     {
-        _afterStep.Run();
-        _witness?.Round();
+        for (int page = 0; page < guest.Pages; page++)
+        {
+            GuestPhysicalAddress address = new((ulong)page * PageBytes);
+            if (!machine.Cpu.TryRead(address, _page) || _page.AsSpan().ContainsAnyExcept((byte)0))
+                Violate("U1", $"VM {guest.Name} begins with bytes of somebody else");
+            MemoryMarshal.Cast<byte, uint>(_page.AsSpan()).Fill(guest.Secret);
+            _ = machine.Cpu.TryWrite(address, _page);
+        }
     }
 
     private void CheckSecret(WorldGuest guest, uint value)
