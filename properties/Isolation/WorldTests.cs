@@ -42,7 +42,7 @@ public sealed class WorldTests
         }
 
         Assert.True(
-            requests > 4000 && read > 200_000 && written > 40_000 && faults > 50 && interrupts > 400 && mappings > 80 && devices > 60,
+            requests > 2500 && read > 60_000 && written > 30_000 && faults > 50 && interrupts > 400 && mappings > 80 && devices > 60,
             $"{requests} requests, {read} bytes read, {written} written, {faults} faults, {interrupts} interrupts, {mappings} mappings, {devices} devices assigned");
     }
 

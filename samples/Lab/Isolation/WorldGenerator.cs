@@ -74,10 +74,14 @@ internal sealed class WorldGenerator
             Scalable = profile.ExtendedCapabilities.ScalableMode && _random.Next(4) == 0,
             Without = without,
             HasWitness = hasWitness,
-            Guests = [.. Enumerable.Range(0, guests).Select(index => new WorldGuestSpec($"{(char)('a' + index)}", _pages[_random.Next(_pages.Length)]))],
+            Guests = [.. Enumerable.Range(0, guests).Select(index => DrawGuest($"{(char)('a' + index)}"))],
             Devices = [.. Enumerable.Range(0, _random.Next(1, DevicesMax + 1)).Select(index => new WorldDeviceSpec($"d{index}", _kinds[_random.Next(_kinds.Length)]))],
         };
     }
+
+    private WorldGuestSpec DrawGuest(string name) => _random.Next(6) == 0
+        ? new(name, WorldProgram.PagesMax / 2, LazyMemory.FramesMin)
+        : new(name, _pages[_random.Next(_pages.Length)]);
 
     private static bool IsThere(Protection protection, HardwareProfile profile) => profile.ExtendedCapabilities switch
     {

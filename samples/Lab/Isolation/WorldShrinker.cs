@@ -59,7 +59,7 @@ internal sealed class WorldShrinker(string invariant, int triesMax = 4000)
         WorldProgram plain = new();
         program = Try(program, program with { Profile = plain.Profile, Scalable = false, Delivery = plain.Delivery });
         program = Try(program, program with { Seed = 0 });
-        return Try(program, program with { Guests = [.. program.Guests.Select(guest => guest with { Pages = Math.Min(guest.Pages, 4) })] });
+        return Try(program, program with { Guests = [.. program.Guests.Select(guest => new WorldGuestSpec(guest.Name, Math.Min(guest.Pages, 4)))] });
     }
 
     private WorldProgram SimplifyArguments(WorldProgram program)

@@ -62,7 +62,21 @@ internal sealed class AccessMonitor(IsolationWorld world) : IMemoryWatcher
     }
 
     /// <summary>Which VM a frame belongs to, by the books; -1 for none.</summary>
-    public int OwnerOf(ulong frame) => frame < (ulong)_owners.Length ? _owners[frame] : -1;
+    public int OwnerOf(ulong frame) => frame >= (ulong)_owners.Length ? -1 : _owners[frame] >= 0 ? _owners[frame] : LazyOwnerOf(frame);
+
+    // Of frames that come and go with the pages of a VM, the host knows whose they are.
+    private int LazyOwnerOf(ulong frame)
+    {
+        if (!world.HasLazyGuests || world.Host.Frames.OwnerOf(new(frame << 12)) is not { IsGuest: true } owner)
+            return -1;
+        foreach (WorldGuest guest in world.Guests)
+        {
+            if (guest.LazyFrames != 0 && guest.Machine?.Owner == owner)
+                return guest.Index;
+        }
+
+        return -1;
+    }
 
     /// <inheritdoc/>
     public void Written(PhysicalAddress address, ulong length)
@@ -70,7 +84,7 @@ internal sealed class AccessMonitor(IsolationWorld world) : IMemoryWatcher
         ulong last = (address + (length - 1)).Page;
         for (ulong frame = address.Page; frame <= last; frame++)
         {
-            int owner = _owners[frame];
+            int owner = OwnerOf(frame);
             if (owner < 0)
             {
                 if (frame << 12 < world.Host.Options.VmmBytes)
@@ -94,10 +108,14 @@ internal sealed class AccessMonitor(IsolationWorld world) : IMemoryWatcher
     private bool MayWrite(ulong frame, int owner)
     {
         if (_isDevice)
-            return (_isWrite && _expected.Contains(frame)) || (_isInterrupt && owner < 0) || MayStillWrite(owner);
+            return (_isWrite && _expected.Contains(frame) && owner >= 0 && world.Guests[owner].Machine == _device!.Assignment.Machine) || (_isInterrupt && owner < 0) || MayStillWrite(owner);
 
-        // The VMM clears the memory of a VM that has ended.
-        return owner < 0 || (Actor is { } actor ? actor.Index == owner : world.Guests[owner].Machine is { IsRunning: false } || IsOwnMessage(world.Guests[owner], frame));
+        if (owner < 0 || Actor?.Index == owner)
+            return true;
+
+        // The VMM clears the memory of a VM that has ended, and brings pages in for one whose pages come and go.
+        WorldGuest guest = world.Guests[owner];
+        return Actor is null && (guest is { Machine.IsRunning: false } or { LazyFrames: not 0 } || IsOwnMessage(guest, frame));
     }
 
     // A message is a write, and a VM may say that the ones which it gets of its devices go to its own memory.
@@ -107,7 +125,7 @@ internal sealed class AccessMonitor(IsolationWorld world) : IMemoryWatcher
         {
             if (device.Assignment.Machine == guest.Machine
                 && guest.Machine?.Pci.Find(device.GuestPlace)?.Capabilities.OfType<MsiCapability>().FirstOrDefault()?.MessageOf(0) is { } message
-                && message.Address >> 12 < (ulong)guest.Pages && guest.Frames[message.Address >> 12] == frame)
+                && message.Address >> 12 < (ulong)guest.Pages && guest.FrameOf((int)(message.Address >> 12)) >> 12 == frame)
             {
                 return true;
             }

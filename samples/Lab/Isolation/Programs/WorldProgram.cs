@@ -6,7 +6,8 @@ namespace Dma.Lab;
 /// <summary>A VM of a world program.</summary>
 /// <param name="Name">What it is called.</param>
 /// <param name="Pages">Pages of memory of 4 KiB.</param>
-internal sealed record WorldGuestSpec(string Name, int Pages);
+/// <param name="LazyFrames">How many of them have a frame at a time, which they get when they are touched; 0 for all, from the beginning.</param>
+internal sealed record WorldGuestSpec(string Name, int Pages, int LazyFrames = 0);
 
 /// <summary>A device of a world program.</summary>
 /// <param name="Name">What it is called.</param>
@@ -76,7 +77,7 @@ internal sealed record WorldProgram
         if (HasWitness)
             Line(ProgramNames.Witness);
         foreach (WorldGuestSpec guest in Guests)
-            Line($"vm {guest.Name} {guest.Pages}");
+            Line($"vm {guest.Name} {guest.Pages}" + (guest.LazyFrames == 0 ? "" : $" lazy {guest.LazyFrames}"));
         foreach (WorldDeviceSpec device in Devices)
             Line($"device {device.Name} {WorldProgramReader.WordOf(device.Kind)}");
         text.Append('\n');

@@ -143,13 +143,17 @@ internal sealed class WorldProgramReader
 
     private void TakeGuest(string[] words)
     {
-        Expect(words, "vm NAME PAGES", 3);
+        bool isLazy = words.Length == 5 && words[3] == "lazy";
+        Expect(isLazy ? words[..3] : words, "vm NAME PAGES [lazy FRAMES]", 3);
         CheckName(words[1], _guests.Select(guest => guest.Name));
         if (!ProgramText.TryNumber(words[2], out ulong pages) || pages is 0 or > WorldProgram.PagesMax)
             Fail($"'{words[2]}' is no number of pages from 1 to {WorldProgram.PagesMax}.");
         if (_guests.Count == WorldProgram.GuestsMax - 1)
             Fail($"A program has {WorldProgram.GuestsMax - 1} VMs at most, beside the witness.");
-        _guests.Add(new(words[1], (int)pages));
+        ulong frames = 0;
+        if (isLazy && (!ProgramText.TryNumber(words[4], out frames) || frames < LazyMemory.FramesMin || frames > pages))
+            Fail($"'{words[4]}' is no number of frames from {LazyMemory.FramesMin} to the number of pages.");
+        _guests.Add(new(words[1], (int)pages, (int)frames));
     }
 
     private void TakeDevice(string[] words)

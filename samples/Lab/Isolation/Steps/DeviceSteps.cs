@@ -25,6 +25,8 @@ internal static class DeviceSteps
         new("dma-swap", 2, static (world, step) => world.Send(step.Device(0), probe => probe.Swap(step.Address(1, null, step.Device(0)), 0, 1)), _device, _target),
         new("dma-ask", 1, static (world, step) => world.Send(step.Device(0), probe => Ask(probe, step.Address(1, null, step.Device(0)))), _device, _target),
         new("dma-translated", 2, static (world, step) => Write(world, step, 0, 0, 1, 2, new(AddressType.Translated)), _device, _target, _length),
+        new("dma-pasid", 1, static (world, step) => Write(world, step, 0, 0, 1, 2, new() { Pasid = new(1) }), _device, _target, _length),
+        new("dma-page", 1, static (world, step) => world.Send(step.Device(0), probe => AskForPage(probe, step.Address(1, null, step.Device(0)))), _device, _target),
         new("forge-read", 2, static (world, step) => Read(world, step, 0, 1, 2, 3, default), _device, _name, _target, _length),
         new("forge-write", 3, static (world, step) => Write(world, step, 0, 1, 2, 3, default), _device, _name, _target, _length),
         new("interrupt", 4, static (world, step) => world.Send(step.Device(0), static probe =>
@@ -58,6 +60,12 @@ internal static class DeviceSteps
     private static DmaStatus Ask(ProbeDevice probe, ulong address)
     {
         _ = probe.Ask(address);
+        return DmaStatus.Success;
+    }
+
+    private static DmaStatus AskForPage(ProbeDevice probe, ulong address)
+    {
+        probe.AskForPage(address);
         return DmaStatus.Success;
     }
 

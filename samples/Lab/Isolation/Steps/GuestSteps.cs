@@ -151,7 +151,7 @@ internal static class GuestSteps
         ulong firstPage = start / PageBytes;
         ulong[] frames = new ulong[((start + length - 1) / PageBytes) - firstPage + 1];
         for (ulong page = 0; page < (ulong)frames.Length; page++)
-            frames[page] = guest.Frames[firstPage + page];
+            frames[page] = guest.FrameOf((int)(firstPage + page)) >> 12;
         device.Add(new(address, start, length, direction, frames));
         if (!world.Program.Without.Contains(Protection.Pin))
             return;

@@ -32,7 +32,8 @@ internal sealed class IsolationWorld : IDisposable
         Host.Boot();
         Devices = WorldBuilder.Finish(program, Host, functions);
         ProgramNames names = program.Names;
-        Guests = [.. names.Guests.Select((name, index) => new WorldGuest(index, name, index < program.Guests.Count ? program.Guests[index].Pages : WitnessPages))];
+        Guests = [.. names.Guests.Select((name, index) => new WorldGuest(index, name, index < program.Guests.Count ? program.Guests[index] : new(name, WitnessPages)))];
+        HasLazyGuests = Guests.Any(guest => guest.LazyFrames != 0);
         Host.Loop.RunFor(SettleNs);
         foreach (WorldDevice device in Devices)
             device.Pristine = Fingerprint(device);
@@ -54,6 +55,9 @@ internal sealed class IsolationWorld : IDisposable
 
     /// <summary>The VMs, the witness last.</summary>
     public IReadOnlyList<WorldGuest> Guests { get; }
+
+    /// <summary>Whether the frames of some VM come and go.</summary>
+    public bool HasLazyGuests { get; }
 
     /// <summary>The devices, the witness's last.</summary>
     public IReadOnlyList<WorldDevice> Devices { get; }
@@ -168,8 +172,13 @@ internal sealed class IsolationWorld : IDisposable
     /// <summary>Creates the machine of a VM, where it has none: its memory must be zeros in frames of nobody else, and is filled with its secret.</summary>
     public void Create(WorldGuest guest)
     {
-        if (guest.Machine is not null || Host.TryCreateMachine(guest.Name, (ulong)guest.Pages * PageBytes) is not { } machine)
+        ulong bytes = (ulong)guest.Pages * PageBytes;
+        if (guest.Machine is not null
+            || (guest.LazyFrames == 0 ? Host.TryCreateMachine(guest.Name, bytes) : Host.TryCreateLazyMachine(guest.Name, bytes, guest.LazyFrames)) is not { } machine)
+        {
             return;
+        }
+
         guest.Machine = machine;
         guest.Frames = [.. machine.Memory.Blocks.SelectMany(block => Enumerable.Range(0, (int)block.Size.Frames).Select(frame => block.Host.Page + (ulong)frame))];
         if (guest.Frames.Any(frame => Monitor.OwnerOf(frame) >= 0))

@@ -52,6 +52,9 @@ internal sealed class ProbeDevice : PciFunction, IDeviceTlb
     /// <summary>Asks for a translation.</summary>
     public TranslationCompletion Ask(ulong address) => Dma.RequestTranslation(new(address), wantsWrite: true);
 
+    /// <summary>Asks the host to bring a page in.</summary>
+    public void AskForPage(ulong address) => Dma.RequestPage(new(new(address & ~0xFFFul), 1, IsLast: true, Read: true, Write: true));
+
     /// <summary>Raises its own interrupt, as software has set it up.</summary>
     public void Interrupt() => Act(null, _ =>
     {
