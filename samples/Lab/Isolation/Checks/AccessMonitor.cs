@@ -94,8 +94,18 @@ internal sealed class AccessMonitor(IsolationWorld world) : IMemoryWatcher
             }
 
             if (!MayWrite(frame, owner))
-                world.Violate("U1", $"{Who} changed {length} bytes at {address}, which is memory of {NameOf(owner)}");
+                ViolateBy(address, length, owner);
         }
+    }
+
+    // In the memory of the VM that has the device it is a mapping that is missing, elsewhere everything.
+    private void ViolateBy(PhysicalAddress address, ulong length, int owner)
+    {
+        bool isItsOwn = _isDevice && owner >= 0 && world.Guests[owner].Machine is { } machine && _device?.Assignment.Machine == machine;
+        if (isItsOwn)
+            world.Violate("I3", $"{Who} changed {length} bytes at {address}, in a page of {NameOf(owner)} that is not mapped for that");
+        else
+            world.Violate("U1", $"{Who} changed {length} bytes at {address}, which is memory of {NameOf(owner)}");
     }
 
     private string Who => _isDevice ? NameOf(_device) : Actor is { } guest ? $"VM {guest.Name}" : "the VMM";
