@@ -15,7 +15,7 @@ internal static class IsolationView
             string without = report.Without.Count == 0 ? "" : $" without {string.Join(", ", report.Without)}";
             output.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,
-                $"{report.Worlds} worlds of seed {seed}{without} in {report.Seconds:F1} s: {report.WorldsPerSecond:F0} worlds/s on {report.Workers} {(report.Workers == 1 ? "worker" : "workers")}."));
+                $"{report.Worlds} worlds of seed {seed}{without} in {report.Seconds:F1} s: {Rate(report.WorldsPerSecond)} worlds/s on {report.Workers} {(report.Workers == 1 ? "worker" : "workers")}."));
         }
 
         if (report.Finding is not { } finding)
@@ -37,4 +37,6 @@ internal static class IsolationView
         output.WriteLine();
         output.WriteLine($"The program is in {finding.File}. Again: dma run --program {finding.File}");
     }
+
+    private static string Rate(double perSecond) => perSecond.ToString(perSecond < 10 ? "F1" : "F0", CultureInfo.InvariantCulture);
 }

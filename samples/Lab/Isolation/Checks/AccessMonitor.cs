@@ -103,12 +103,14 @@ internal sealed class AccessMonitor(IsolationWorld world) : IMemoryWatcher
     {
         bool isItsOwn = _isDevice && owner >= 0 && world.Guests[owner].Machine is { } machine && _device?.Assignment.Machine == machine;
         if (isItsOwn)
-            world.Violate("I3", $"{Who} changed {length} bytes at {address}, in a page of {NameOf(owner)} that is not mapped for that");
+            world.Violate("I3", $"{Who} changed {Bytes(length)} at {address}, in a page of {NameOf(owner)} that is not mapped for that");
         else
-            world.Violate("U1", $"{Who} changed {length} bytes at {address}, which is memory of {NameOf(owner)}");
+            world.Violate("U1", $"{Who} changed {Bytes(length)} at {address}, which is memory of {NameOf(owner)}");
     }
 
     private string Who => _isDevice ? NameOf(_device) : Actor is { } guest ? $"VM {guest.Name}" : "the VMM";
+
+    private static string Bytes(ulong count) => count == 1 ? "1 byte" : $"{count} bytes";
 
     private static string NameOf(WorldDevice? device) => device is null ? "a requester that is no device" : $"device {device.Name}";
 
@@ -209,13 +211,13 @@ internal sealed class AccessMonitor(IsolationWorld world) : IMemoryWatcher
         {
             CheckSender(_isWrite ? "wrote memory" : "read memory");
             if (missing >= 0 && _device is not { Busy: > 0, Assignment.State: AssignmentState.Assigned })
-                world.Violate(_device is null || _device.Assignment.State != AssignmentState.Assigned ? "K2" : "I3", $"{Who} {(_isWrite ? "wrote" : "read")} {data.Length} bytes at {address:X}h, where nothing is mapped for that");
+                world.Violate(_device is null || _device.Assignment.State != AssignmentState.Assigned ? "K2" : "I3", $"{Who} {(_isWrite ? "wrote" : "read")} {Bytes((ulong)data.Length)} at {address:X}h, where nothing is mapped for that");
             else if (missing < 0 && !_isWrite)
                 CheckData(address, data);
         }
         else if (missing < 0 && _device is { Busy: 0 })
         {
-            world.Violate("I1", $"{Who} was refused {(_isWrite ? "a write" : "a read")} of {data.Length} bytes at {address:X}h as {status}, although all of it is mapped for that");
+            world.Violate("I1", $"{Who} was refused {(_isWrite ? "a write" : "a read")} of {Bytes((ulong)data.Length)} at {address:X}h as {status}, although all of it is mapped for that");
         }
     }
 
