@@ -26,6 +26,7 @@ public sealed class WorldProgramTests
         { "delivery slowly", "Line 1: 'slowly' is none of: emulated, remapped, posted." },
         { "seed x", "Line 1: 'x' is no number." },
         { "without luck", "Line 1: 'luck' is no protection. There are: source-validation" },
+        { "profile minimal\nwithout invalidation\n" + World, "A host with the unit of profile minimal has no invalidation to do without." },
         { "scalable\n" + World, "The unit of profile friendly has no scalable mode." },
         { World + "assign d0", "Line 3: Expected: assign DEVICE VM." },
         { World + "assign d1 a", "Line 3: 'd1' is no DEVICE. Expected: assign DEVICE VM." },

@@ -1,34 +1,47 @@
+using Dma.Iommu;
+
 namespace Dma.Lab;
 
 /// <summary>One of the things that isolation rests on, and that can be taken away to see that its loss is found.</summary>
 /// <param name="Name">What it is called.</param>
 /// <param name="Meaning">What is missing without it.</param>
-/// <param name="IsTakenAwayBy">How it is taken away, from outside of what it protects.</param>
-internal sealed record Protection(string Name, string Meaning, string IsTakenAwayBy)
+internal sealed record Protection(string Name, string Meaning)
 {
+    /// <summary>Whether a host with a unit has it, so that it can be taken away.</summary>
+    public Func<HardwareProfile, bool> IsThere { get; private init; } = static _ => true;
+
     /// <summary>Ports check who a request says that it is from.</summary>
     public static Protection SourceValidation { get; } = new(
-        "source-validation", "ports let requests pass that name somebody else", "the ACS control registers of the ports are cleared");
+        "source-validation", "ports let requests pass that name somebody else");
 
     /// <summary>The unit checks who raises an interrupt, and which.</summary>
     public static Protection InterruptRemapping { get; } = new(
-        "interrupt-remapping", "devices raise whatever interrupt they like", "the host is built without it");
+        "interrupt-remapping", "devices raise whatever interrupt they like")
+    {
+        IsThere = static profile => profile.ExtendedCapabilities is { QueuedInvalidation: true, InterruptRemapping: true },
+    };
 
     /// <summary>What is unmapped is forgotten by the unit.</summary>
     public static Protection Invalidation { get; } = new(
-        "invalidation", "the unit answers from translations that are no more", "the unit does not hear of IOTLB invalidations");
+        "invalidation", "the unit answers from translations that are no more")
+    {
+        IsThere = static profile => profile is { ExtendedCapabilities.QueuedInvalidation: true, IotlbSets: not 0 },
+    };
 
     /// <summary>A device forgets everything between two owners.</summary>
     public static Protection Reset { get; } = new(
-        "reset", "a device brings what it knows from one owner to the next", "the devices do nothing when they are reset");
+        "reset", "a device brings what it knows from one owner to the next");
 
     /// <summary>A page that is mapped stays with its owner.</summary>
     public static Protection Pin { get; } = new(
-        "pin", "a page that a device reaches may go to somebody else", "each pin is undone as soon as it is made");
+        "pin", "a page that a device reaches may go to somebody else");
 
     /// <summary>Requests are translated.</summary>
     public static Protection Translation { get; } = new(
-        "translation", "device addresses are memory addresses", "the context entry of an assigned device is replaced by one that passes all through");
+        "translation", "device addresses are memory addresses")
+    {
+        IsThere = static profile => profile.ExtendedCapabilities.PassThrough,
+    };
 
     /// <summary>All of them.</summary>
     public static IReadOnlyList<Protection> All { get; } = [SourceValidation, InterruptRemapping, Invalidation, Reset, Pin, Translation];

@@ -63,7 +63,7 @@ internal sealed class WorldGenerator
         HardwareProfile profile;
         do
             profile = HardwareProfile.Named(_profiles[_random.Next(_profiles.Length)]);
-        while (!without.All(protection => IsThere(protection, profile)));
+        while (!without.All(protection => protection.IsThere(profile)));
         bool hasWitness = _random.Next(8) != 0;
         int guests = _random.Next(1, WorldProgram.GuestsMax);
         return new()
@@ -82,14 +82,6 @@ internal sealed class WorldGenerator
     private WorldGuestSpec DrawGuest(string name) => _random.Next(6) == 0
         ? new(name, WorldProgram.PagesMax / 2, LazyMemory.FramesMin)
         : new(name, _pages[_random.Next(_pages.Length)]);
-
-    private static bool IsThere(Protection protection, HardwareProfile profile) => profile.ExtendedCapabilities switch
-    {
-        var extended when protection == Protection.Invalidation => extended.QueuedInvalidation && profile.IotlbSets != 0,
-        var extended when protection == Protection.InterruptRemapping => extended is { QueuedInvalidation: true, InterruptRemapping: true },
-        var extended when protection == Protection.Translation => extended.PassThrough,
-        _ => true,
-    };
 
     private InterruptDelivery DrawDelivery(HardwareProfile profile, IReadOnlyList<Protection> without)
     {

@@ -41,7 +41,7 @@ internal sealed class CheckIsolation : Verb
 
     private readonly Option<string[]> _without = new("--without")
     {
-        Description = $"Take a protection away, to see that it is missed: {Protection.Names}.",
+        Description = $"Take a protection away, to see that it is missed: {string.Join("; ", Protection.All.Select(protection => $"{protection.Name} ({protection.Meaning})"))}.",
         HelpName = "PROTECTION",
     };
 

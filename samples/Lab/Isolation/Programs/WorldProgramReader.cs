@@ -66,6 +66,8 @@ internal sealed class WorldProgramReader
         HardwareProfile profile = HardwareProfile.Named(_program.Profile);
         if (_program.Scalable && !profile.ExtendedCapabilities.ScalableMode)
             Fail($"The unit of profile {_program.Profile} has no scalable mode.");
+        foreach (Protection protection in _without.Where(protection => !protection.IsThere(profile)))
+            Fail($"A host with the unit of profile {_program.Profile} has no {protection.Name} to do without.");
         return Described() with { Steps = _steps };
     }
 

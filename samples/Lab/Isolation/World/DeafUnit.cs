@@ -5,7 +5,7 @@ using Dma.Machine;
 namespace Dma.Lab;
 
 /// <summary>A remapping unit that does not hear of IOTLB invalidations, and says that they are done.</summary>
-/// <remarks>In the queue they become invalidations of a context entry that nobody has; those by register are swallowed.</remarks>
+/// <remarks>In its queue they become invalidations of a context entry that nobody has; it has a queue, and software uses it.</remarks>
 /// <param name="unit">The unit.</param>
 /// <param name="memory">Where its queue is.</param>
 internal sealed class DeafUnit(RemappingUnit unit, PhysicalMemory memory) : IMmioDevice
