@@ -27,6 +27,27 @@ public sealed record HostOptions
     /// </summary>
     public bool Scalable { get; init; }
 
+    /// <summary>
+    /// Whether all functions that cannot be kept apart go to one VM together, or not at all. To turn it off is to trust
+    /// that devices do not do what nothing keeps them from.
+    /// </summary>
+    public bool KeepsGroupsTogether { get; init; } = true;
+
+    /// <summary>Memory that firmware set aside for some devices to use at all times (RMRR).</summary>
+    public IReadOnlyList<ReservedRegion> ReservedMemory { get; init; } = [];
+
+    /// <summary>What becomes of a device that has such memory.</summary>
+    public ReservedMemoryPolicy ReservedMemoryPolicy { get; init; } = ReservedMemoryPolicy.Refuse;
+
+    /// <summary>When an assigned device that faults is put in quarantine; null for never.</summary>
+    public FaultStorm? FaultStorm { get; init; }
+
+    /// <summary>
+    /// What happens before each write of the VMM's own software, to configuration space, registers and tables: an exception
+    /// from there stops the software between two writes, as a crash does. Null for nothing.
+    /// </summary>
+    public Action? BeforeWrite { get; init; }
+
     /// <summary>What things cost.</summary>
     public CostModel Costs { get; init; } = CostModel.Default;
 

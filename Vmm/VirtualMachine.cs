@@ -72,6 +72,10 @@ public sealed class VirtualMachine
     /// <summary>The devices that are assigned to it, in the order in which they came.</summary>
     public IReadOnlyList<Assignment> Devices => _devices;
 
+    /// <summary>Addresses that are reserved in its memory map since devices use them on behalf of firmware: it has no memory there.</summary>
+    public IReadOnlyList<ReservedRegion> ReservedMemory =>
+        [.. Host.Assignments.Where(device => device.Machine == this).SelectMany(device => Host.Reserved.KeptFor(device.Source)).Distinct()];
+
     /// <summary>What it may let its devices do, besides what isolation asks for; everything, unless set.</summary>
     public IDmaPolicy Policy { get; set; } = AnyDma.Instance;
 

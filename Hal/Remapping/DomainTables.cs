@@ -95,7 +95,7 @@ internal sealed class DomainTables
                     return false;
                 FillFrom(smaller, level - 1, entry);
                 entry = PointerTo(smaller);
-                Write(place, entry);
+                _memory.WriteLink(place, entry.Raw.Value, smaller);
 
                 // A cached superpage must go as a whole, wherever in it the next change will be.
                 ulong start = address - (address % SpanOf(level));
@@ -198,7 +198,7 @@ internal sealed class DomainTables
                 if (!_memory.TryAllocate(out GuestPhysicalAddress created))
                     return false;
                 entry = PointerTo(created);
-                Write(place, entry);
+                _memory.WriteLink(place, entry.Raw.Value, created);
                 change.IncludeTable(at - (at % span), at - (at % span) + span);
             }
 
@@ -236,8 +236,16 @@ internal sealed class DomainTables
 
     private void FillFrom(GuestPhysicalAddress table, int level, SecondStageEntry larger)
     {
-        for (ulong index = 0; index < EntriesPerTable; index++)
-            Write(table + (index * EntryBytes), LeafAt(larger.Address.Value + (index * SpanOf(level)), level, larger));
+        try
+        {
+            for (ulong index = 0; index < EntriesPerTable; index++)
+                Write(table + (index * EntryBytes), LeafAt(larger.Address.Value + (index * SpanOf(level)), level, larger));
+        }
+        catch
+        {
+            _memory.Free(table);
+            throw;
+        }
     }
 
     private void Free(GuestPhysicalAddress table, int level)

@@ -54,7 +54,7 @@ internal sealed class PasidTables
             if (!_memory.TryAllocate(out GuestPhysicalAddress table))
                 return false;
             directory = new() { Present = true, PasidTable = TableMemory.ForUnit(table) };
-            _memory.Write64(DirectoryPlace(pasid), directory.Raw.Value);
+            _memory.WriteLink(DirectoryPlace(pasid), directory.Raw.Value, table);
         }
 
         _memory.WriteEntry(Place(directory, pasid), entry.Raw);

@@ -26,6 +26,7 @@ public sealed class DmaMappings
     private readonly RemappingDomain _domain;
     private readonly IovaAllocator _addresses = new(new(WindowStart), WindowLength);
     private readonly Dictionary<Iova, Entry> _entries = [];
+    private readonly List<(Iova First, ulong Pages, List<Run> Runs)> _unfinished = [];
     private readonly Gate _gate = new();
     private bool _isClosed;
 
@@ -56,13 +57,10 @@ public sealed class DmaMappings
             }
 
             // Pinned before the device can reach them, so that they cannot go to anyone else in between.
-            if (!TryPin(start, pages, out List<Run> runs))
-            {
-                Forget(first, pages, runs);
-                return new(DmaRefusal.Exhausted, 0);
-            }
-
-            DmaRefusal refusal = await MapRuns(first, runs, direction);
+            List<Run> runs = [];
+            _unfinished.Add((first, pages, runs));
+            DmaRefusal refusal = TryPin(start, pages, runs) ? await MapRuns(first, runs, direction) : DmaRefusal.Exhausted;
+            _ = _unfinished.Remove((first, pages, runs));
             if (refusal == DmaRefusal.None)
             {
                 Iova address = first + (ulong)start.PageOffset;
@@ -100,13 +98,18 @@ public sealed class DmaMappings
         }
     }
 
-    /// <summary>Takes everything back; later requests are refused.</summary>
+    /// <summary>Takes everything back, of maps that broke off in the middle too; later requests are refused.</summary>
+    /// <remarks>No device reaches the domain any more, whose tables are thrown away as a whole.</remarks>
     internal async ValueTask Close()
     {
         await _gate.Enter();
         _isClosed = true;
-        foreach ((Iova address, Entry entry) in _entries.ToArray())
-            await Remove(address, entry);
+        foreach ((Iova address, Entry entry) in _entries)
+            Forget(new(address.Value & ~(PageSize - 1)), PagesOf(address.PageOffset, entry.Length), entry.Runs);
+        _entries.Clear();
+        foreach ((Iova first, ulong pages, List<Run> runs) in _unfinished)
+            Forget(first, pages, runs);
+        _unfinished.Clear();
         _gate.Leave();
     }
 
@@ -159,9 +162,8 @@ public sealed class DmaMappings
 
     // The host frames behind whole pages of the guest, neighbours together. Each is pinned before the next one is looked
     // for: where memory comes when it is touched, that could take it away again.
-    private bool TryPin(GuestPhysicalAddress start, ulong pages, out List<Run> runs)
+    private bool TryPin(GuestPhysicalAddress start, ulong pages, List<Run> runs)
     {
-        runs = [];
         _machine.PinnedPages += pages;
         for (ulong page = start.Page; page < start.Page + pages; page++)
         {

@@ -85,6 +85,12 @@ public sealed class GuestMemory
     /// <summary>Whether a range is memory of this VM in every byte; an empty range, and one that wraps, is not.</summary>
     public bool Contains(GuestPhysicalAddress start, ulong length) => Contains(Bytes, start, length);
 
+    /// <summary>Whether some byte of a range is memory of this VM.</summary>
+    /// <param name="start">The first guest-physical byte.</param>
+    /// <param name="length">Bytes; the range does not wrap.</param>
+    public bool Overlaps(ulong start, ulong length) =>
+        MemoryLayout.Memory(Bytes).Any(range => range.Start < start + length && start < range.Start + range.Length);
+
     /// <summary>Gives the frames and the tables back.</summary>
     public void Release()
     {

@@ -58,7 +58,7 @@ public sealed class EptTables
 
                 TableFrames++;
                 entry = EptEntry.Table(next);
-                Write(place, entry);
+                Link(place, entry);
             }
             else if (level < TopLevel && entry.MapsPage)
             {
@@ -88,6 +88,21 @@ public sealed class EptTables
             table = Read(Place(table, guest, level)).Address;
         Write(Place(table, guest, found.Level), default);
         Trim(guest);
+    }
+
+    /// <summary>Takes one page away where it is mapped to a certain place, and tables on the way there that are empty, whoever left them.</summary>
+    /// <param name="guest">Its first byte.</param>
+    /// <param name="host">The place.</param>
+    /// <param name="size">The size with which it would have been mapped.</param>
+    public void Remove(GuestPhysicalAddress guest, PhysicalAddress host, FrameSize size)
+    {
+        if (_isReleased)
+            return;
+        EptWalkResult found = Walk(guest, EptRights.None);
+        if (found.Outcome == EptOutcome.Mapped && found.Size == size && found.Address == host)
+            Unmap(guest, size);
+        else
+            Trim(guest);
     }
 
     /// <summary>Gives all tables back; the mapped pages are their owner's business.</summary>
@@ -165,8 +180,23 @@ public sealed class EptTables
     private EptEntry Read(PhysicalAddress place) =>
         _memory.TryRead(place, out ulong raw) ? new(raw) : throw new InvalidOperationException($"The table entry at {place} is no memory.");
 
+    // A table that nothing leads to goes back where the write that would lead there does not happen.
+    private void Link(PhysicalAddress place, EptEntry entry)
+    {
+        try
+        {
+            Write(place, entry);
+        }
+        catch
+        {
+            FreeTable(entry.Address);
+            throw;
+        }
+    }
+
     private void Write(PhysicalAddress place, EptEntry entry)
     {
+        _frames.BeforeTableWrite?.Invoke();
         if (!_memory.TryWrite(place, entry.Raw.Value))
             throw new InvalidOperationException($"The table entry at {place} is no memory.");
     }
