@@ -43,8 +43,11 @@ internal sealed record Protection(string Name, string Meaning)
         IsThere = static profile => profile.ExtendedCapabilities.PassThrough,
     };
 
+    /// <summary>Devices that cannot be kept apart go to one VM together.</summary>
+    public static Protection Groups { get; } = new("groups", "devices that nothing keeps apart go to different VMs");
+
     /// <summary>All of them.</summary>
-    public static IReadOnlyList<Protection> All { get; } = [SourceValidation, InterruptRemapping, Invalidation, Reset, Pin, Translation];
+    public static IReadOnlyList<Protection> All { get; } = [SourceValidation, InterruptRemapping, Invalidation, Reset, Pin, Groups, Translation];
 
     /// <summary>Their names, for messages.</summary>
     public static string Names => string.Join(", ", All.Select(protection => protection.Name));

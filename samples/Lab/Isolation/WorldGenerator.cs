@@ -75,8 +75,23 @@ internal sealed class WorldGenerator
             Without = without,
             HasWitness = hasWitness,
             Guests = [.. Enumerable.Range(0, guests).Select(index => DrawGuest($"{(char)('a' + index)}"))],
-            Devices = [.. Enumerable.Range(0, _random.Next(1, DevicesMax + 1)).Select(index => new WorldDeviceSpec($"d{index}", _kinds[_random.Next(_kinds.Length)]))],
+            Devices = DrawDevices(_random.Next(1, DevicesMax + 1)),
         };
+    }
+
+    private List<WorldDeviceSpec> DrawDevices(int count)
+    {
+        List<WorldDeviceSpec> devices = [];
+        while (devices.Count < count)
+        {
+            string name = $"d{devices.Count}";
+            WorldDeviceSpec? beside = devices.Find(device => device is { Kind: WorldDeviceKind.Probe, Beside: null });
+            devices.Add(beside is not null && _random.Next(2) == 0
+                ? new(name, WorldDeviceKind.Probe, beside.Name)
+                : new(name, _kinds[_random.Next(_kinds.Length)]));
+        }
+
+        return devices;
     }
 
     private WorldGuestSpec DrawGuest(string name) => _random.Next(6) == 0
@@ -112,7 +127,9 @@ internal sealed class WorldGenerator
     {
         for (int device = 0; device < _owners.Length; device++)
         {
-            _owners[device] = _random.Next(_names.ActingGuests);
+            // One that goes with another goes where that is; where groups do not count, anywhere.
+            bool isBound = _program.Devices[device].Beside is not null && !_program.Without.Contains(Protection.Groups);
+            _owners[device] = isBound ? _owners[_names.DeviceOf(_program.Devices[device].Beside!)] : _random.Next(_names.ActingGuests);
             if (_random.Next(8) == 0)
                 continue;
             ulong owner = (ulong)_owners[device];
@@ -199,9 +216,24 @@ internal sealed class WorldGenerator
         // Mostly those that have something to do with each other.
         if (guest >= 0 && device > guest && _random.Next(8) != 0)
             arguments[guest] = (ulong)_owners[arguments[device].Number];
+        if (verb.Name.StartsWith("forge", StringComparison.Ordinal) && _random.Next(2) == 0)
+            arguments[device + 1] = Sibling((int)arguments[device].Number) ?? arguments[device + 1];
         _steps.Add(new(verb, arguments));
         if (verb.Name == "assign")
             _owners[arguments[device].Number] = (int)arguments[guest].Number;
+    }
+
+    // Another function of the same device: the one whose name is the easiest to bear.
+    private Argument? Sibling(int device)
+    {
+        string first = _program.Devices[device].Beside ?? _program.Devices[device].Name;
+        for (int other = 0; other < _owners.Length; other++)
+        {
+            if (other != device && (_program.Devices[other].Beside ?? _program.Devices[other].Name) == first)
+                return (ulong)other;
+        }
+
+        return null;
     }
 
     private StepVerb DrawVerb()

@@ -221,10 +221,11 @@ internal sealed class AccessMonitor(IsolationWorld world) : IMemoryWatcher
         }
     }
 
-    // Whoever names another one gets what that one may have: the books do not know of it, the sender does.
+    // Whoever names another one gets what that one may have: the books do not know of it, the sender does. Devices that
+    // cannot be kept apart are with one VM, which has both names.
     private void CheckSender(string what)
     {
-        if (world.Sender is { } sender && sender != _device)
+        if (world.Sender is { } sender && sender != _device && (_device is null || sender.Assignment.Machine != _device.Assignment.Machine))
             world.Violate("U1", $"device {sender.Name} {what} in the name of {(_device is null ? "nobody" : $"device {_device.Name}")}");
     }
 

@@ -13,7 +13,7 @@ internal static class ProgramRenaming
     /// <summary>The program without a device.</summary>
     public static WorldProgram WithoutDevice(WorldProgram program, int device) => Rename(
         program,
-        program with { Devices = [.. program.Devices.Where((_, index) => index != device)] },
+        program with { Devices = [.. program.Devices.Where((_, index) => index != device).Select(other => other.Beside == program.Devices[device].Name ? other with { Beside = null } : other)] },
         static number => number,
         number => Without(number, device));
 

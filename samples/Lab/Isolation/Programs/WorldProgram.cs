@@ -12,7 +12,8 @@ internal sealed record WorldGuestSpec(string Name, int Pages, int LazyFrames = 0
 /// <summary>A device of a world program.</summary>
 /// <param name="Name">What it is called.</param>
 /// <param name="Kind">What it is.</param>
-internal sealed record WorldDeviceSpec(string Name, WorldDeviceKind Kind);
+/// <param name="Beside">The probe of whose device it is one more function, so that nothing checks which of them sends; null for a device of its own.</param>
+internal sealed record WorldDeviceSpec(string Name, WorldDeviceKind Kind, string? Beside = null);
 
 /// <summary>A whole world: a computer, its VMs and devices, and what all of them do, one step after the other.</summary>
 internal sealed record WorldProgram
@@ -79,7 +80,7 @@ internal sealed record WorldProgram
         foreach (WorldGuestSpec guest in Guests)
             Line($"vm {guest.Name} {guest.Pages}" + (guest.LazyFrames == 0 ? "" : $" lazy {guest.LazyFrames}"));
         foreach (WorldDeviceSpec device in Devices)
-            Line($"device {device.Name} {WorldProgramReader.WordOf(device.Kind)}");
+            Line($"device {device.Name} {WorldProgramReader.WordOf(device.Kind)}" + (device.Beside is { } other ? $" beside {other}" : ""));
         text.Append('\n');
         foreach (WorldStep step in Steps)
             Line(step.Format(names));

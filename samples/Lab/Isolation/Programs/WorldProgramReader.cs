@@ -160,11 +160,15 @@ internal sealed class WorldProgramReader
 
     private void TakeDevice(string[] words)
     {
-        Expect(words, $"device NAME {string.Join('|', _kinds.Keys)}", 3);
+        bool isBeside = words.Length == 5 && words[3] == "beside";
+        Expect(isBeside ? words[..3] : words, $"device NAME {string.Join('|', _kinds.Keys)} [beside PROBE]", 3);
         CheckName(words[1], _devices.Select(device => device.Name));
         if (_devices.Count == WorldProgram.DevicesMax - 1)
             Fail($"A program has {WorldProgram.DevicesMax - 1} devices at most, beside the witness's.");
-        _devices.Add(new(words[1], Chosen(_kinds, words[2])));
+        WorldDeviceKind kind = Chosen(_kinds, words[2]);
+        if (isBeside && (kind != WorldDeviceKind.Probe || !_devices.Any(device => device is { Kind: WorldDeviceKind.Probe, Beside: null } && device.Name == words[4])))
+            Fail($"A probe is one more function beside a probe that is a device: '{words[4]}' is no such one.");
+        _devices.Add(new(words[1], kind, isBeside ? words[4] : null));
     }
 
     private void CheckName(string name, IEnumerable<string> taken)

@@ -18,7 +18,8 @@ internal static class AssignmentSteps
             new ChoiceParameter("detach", "reset", "isolate", "expose", "withdraw", "quiesce", "release", "return"), _guest),
         new("create", 1, static (world, step) => world.Create(step.Guest(0)), _guest),
         new("destroy", 1, static (world, step) => world.Destroy(step.Guest(0)), _guest),
-        new("unplug", 1, static (world, step) => Unplug(step.Device(0)), _device),
+        new("unplug", 1, static (world, step) => Unplug(world, step.Device(0)), _device),
+        new("pull", 1, static (_, step) => step.Device(0).Function.Bus?.Remove(step.Device(0).Function), _device),
         new("driver", 1, static (_, step) => step.Device(0).Assignment.Driver = step[1] == 0 ? null : new HostDriver(step[1] == 1),
             _device, new ChoiceParameter("none", "willing", "busy")),
     ];
@@ -28,18 +29,22 @@ internal static class AssignmentSteps
     {
         if (guest.Machine is not { } machine)
             return;
+        WorldDevice[] group = GroupOf(world, device);
         bool wasAssigned = device.Assignment.State == AssignmentState.Assigned;
-        Act(world, device, () => device.Assignment.Assign(machine, device.GuestPlace));
-        if (!wasAssigned)
-            AfterExpose(world, device);
+        Act(world, group, () => device.Assignment.Group.Assign(machine, [.. group.Select(member => member.GuestPlace)]));
+        foreach (WorldDevice member in wasAssigned ? [] : group)
+            AfterExpose(world, member);
     }
 
     /// <summary>Takes a device back from wherever it is.</summary>
     public static void TakeBack(IsolationWorld world, WorldDevice device)
     {
-        BeforeTakeBack(world, device);
-        Act(world, device, device.Assignment.TakeBack);
-        AfterTakeBack(device);
+        WorldDevice[] group = GroupOf(world, device);
+        foreach (WorldDevice member in group)
+            BeforeTakeBack(world, member);
+        Act(world, group, device.Assignment.TakeBack);
+        foreach (WorldDevice member in group)
+            AfterTakeBack(member);
     }
 
     /// <summary>A device is about to be taken back: its mappings may go at any time from now on.</summary>
@@ -75,7 +80,7 @@ internal static class AssignmentSteps
         AssignmentState before = assignment.State;
         if (before == AssignmentState.Quiet)
             BeforeTakeBack(world, device);
-        Act(world, device, move);
+        Act(world, [device], move);
         if (before == AssignmentState.Isolated)
             AfterExpose(world, device);
         AfterTakeBack(device);
@@ -97,14 +102,34 @@ internal static class AssignmentSteps
         return await world.Host.Remapping.AttachPassThrough(device.Source);
     });
 
-    private static void Act(IsolationWorld world, WorldDevice device, Func<ValueTask<AssignmentResult>> act)
+    // The devices that go together, in the order of the host.
+    private static WorldDevice[] GroupOf(IsolationWorld world, WorldDevice device) =>
+        [.. device.Assignment.Group.Functions.Select(function => world.DeviceAt(function.Source) ?? device)];
+
+    private static void Act(IsolationWorld world, WorldDevice[] group, Func<ValueTask<AssignmentResult>> act)
     {
-        device.Busy++;
+        foreach (WorldDevice device in group)
+            device.Busy++;
         _ = world.Run(() => act().AsTask());
-        device.Busy--;
+        foreach (WorldDevice device in group)
+            device.Busy--;
     }
 
-    private static void Unplug(WorldDevice device) => device.Function.Bus?.Remove(device.Function);
+    // The host is told, unlike where somebody pulls.
+    private static void Unplug(IsolationWorld world, WorldDevice device)
+    {
+        if (device.Function.Bus is null)
+            return;
+        BeforeTakeBack(world, device);
+        device.Busy++;
+        _ = world.Run(async () =>
+        {
+            await world.Host.HotUnplug(device.Function);
+            return true;
+        });
+        device.Busy--;
+        AfterTakeBack(device);
+    }
 
     private sealed class HostDriver(bool isWilling) : IHostDriver
     {

@@ -27,8 +27,8 @@ internal static class DeviceSteps
         new("dma-translated", 2, static (world, step) => Write(world, step, 0, 0, 1, 2, new(AddressType.Translated)), _device, _target, _length),
         new("dma-pasid", 1, static (world, step) => Write(world, step, 0, 0, 1, 2, new() { Pasid = new(1) }), _device, _target, _length),
         new("dma-page", 1, static (world, step) => world.Send(step.Device(0), probe => AskForPage(probe, step.Address(1, null, step.Device(0)))), _device, _target),
-        new("forge-read", 2, static (world, step) => Read(world, step, 0, 1, 2, 3, default), _device, _name, _target, _length),
-        new("forge-write", 3, static (world, step) => Write(world, step, 0, 1, 2, 3, default), _device, _name, _target, _length),
+        new("forge-read", 4, static (world, step) => Read(world, step, 0, 1, 2, 3, default), _device, _name, _target, _length),
+        new("forge-write", 6, static (world, step) => Write(world, step, 0, 1, 2, 3, default), _device, _name, _target, _length),
         new("interrupt", 4, static (world, step) => world.Send(step.Device(0), static probe =>
         {
             probe.Interrupt();

@@ -93,7 +93,7 @@ internal sealed class IsolationWorld : IDisposable
         CheckBooks();
         foreach (WorldDevice device in Devices)
         {
-            if (device.Assignment.State is not (AssignmentState.Host or AssignmentState.Broken))
+            if (device.Assignment.State is not (AssignmentState.Host or AssignmentState.Quarantined))
                 AssignmentSteps.TakeBack(this, device);
         }
 

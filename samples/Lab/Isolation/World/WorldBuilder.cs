@@ -27,6 +27,7 @@ internal static class WorldBuilder
             Seed = program.Seed,
             Scalable = program.Scalable,
             Delivery = program.Delivery,
+            KeepsGroupsTogether = !program.Without.Contains(Protection.Groups),
             RemapInterrupts = !program.Without.Contains(Protection.InterruptRemapping),
             Watch = monitor.Watch,
             WatchInterrupts = monitor.Watch,
@@ -49,7 +50,12 @@ internal static class WorldBuilder
         foreach ((int index, WorldDeviceSpec spec) in all.Index())
         {
             PciFunction function = Create(spec.Kind, host, forgets: !program.Without.Contains(Protection.Reset));
-            if (spec.Kind is WorldDeviceKind.Probe or WorldDeviceKind.Edu)
+            if (devices.FindIndex(other => other.Name == spec.Beside) is >= 0 and int beside)
+            {
+                PciBus bus = devices[beside].Function.Bus!;
+                bus.Add(function, device: 0, functionNumber: bus.Functions.Count());
+            }
+            else if (spec.Kind is WorldDeviceKind.Probe or WorldDeviceKind.Edu)
             {
                 PciBridge port = new(0x8086, 0x3420, accessControls: AccessControls.Usual);
                 port.Secondary.Add(function, device: 0);
