@@ -56,4 +56,10 @@ public sealed record HostOptions
 
     /// <summary>Who writes down what goes over the bus; null for nobody.</summary>
     public BusTrace? Trace { get; init; }
+
+    /// <summary>Puts something between devices and the remapping unit that looks at their requests; null for nothing.</summary>
+    public Func<IDmaFabric, IDmaFabric>? Watch { get; init; }
+
+    /// <summary>Puts something before the processors that looks at interrupt messages, of devices and of the unit; null for nothing.</summary>
+    public Func<IInterruptSink, IInterruptSink>? WatchInterrupts { get; init; }
 }
