@@ -171,8 +171,9 @@ public sealed class Host : IDisposable
         bus.Remove(function);
         foreach (SourceId source in gone)
         {
-            if (_assignments.TryGetValue(source, out Assignment? assignment))
+            if (FindAssignment(source) is { } assignment)
                 await assignment.Vanish();
+            await Reserved.Close(source);
         }
 
         if (_hotPlugged.Remove(function, out List<ulong>? places))

@@ -11,13 +11,7 @@ using Dma.Vmm;
 
 // 1. A controller with a disk on bus 0, and two more behind a bridge to a conventional bus. A fuse stops the VMM later on.
 int? fuse = null;
-void BeforeWrite()
-{
-    if (fuse is { } left)
-        fuse = left > 0 ? left - 1 : throw new InvalidOperationException("The VMM is gone.");
-}
-
-using Host host = new(new HostOptions { BeforeWrite = BeforeWrite });
+using Host host = new(new HostOptions { BeforeWrite = () => fuse = fuse is 0 ? throw new InvalidOperationException("The VMM is gone.") : fuse - 1 });
 EhciController controller = new(host.Loop);
 controller.Usb.Ports[0].Plug(new MassStorageDevice(new MemoryDiskImage(new byte[1 << 20])));
 PciBridge bridge = new(0x8086, 0x244E, type: null);

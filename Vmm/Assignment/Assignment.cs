@@ -9,10 +9,8 @@ namespace Dma.Vmm;
 /// <see cref="TakeBack"/> take all steps in order, for all functions of its <see cref="Group"/>. What a step takes it
 /// writes down before it changes anything: one that breaks off in the middle is undone by the next <see cref="TakeBack"/>.
 /// </remarks>
-public sealed class Assignment
+public sealed partial class Assignment
 {
-    private const int StepsMax = 16;
-
     private readonly Host _host;
     private readonly Gate _steps = new();
     private HeaderImage? _header;
@@ -226,7 +224,7 @@ public sealed class Assignment
 
         async Task<AssignmentResult> GiveBack()
         {
-            AssignmentResult viable = AssignmentRules.CheckReturn(_host, this);
+            AssignmentResult viable = AssignmentRules.CheckReturn(this);
             if (!viable.IsDone)
                 return viable;
             await _host.Reserved.Open(Source);
@@ -259,57 +257,6 @@ public sealed class Assignment
         }
     }
 
-    /// <summary>Takes it out of the guest's sight, if it is there; the first thing on the way back.</summary>
-    internal async ValueTask Hide()
-    {
-        await FaceInterruption();
-        if (State == AssignmentState.Assigned)
-            _ = await Withdraw();
-    }
-
-    /// <summary>Undoes steps, one by one, until it is with nobody; also those that broke off in the middle, or that someone else takes by hand meanwhile.</summary>
-    /// <returns>The step that was refused.</returns>
-    internal async ValueTask<AssignmentResult> StepBack()
-    {
-        AssignmentResult result = AssignmentResult.Done;
-        for (int step = 0; step < StepsMax && State is not (AssignmentState.Host or AssignmentState.Detached or AssignmentState.Clean); step++)
-        {
-            result = await (State switch
-            {
-                AssignmentState.Assigned => Withdraw(),
-                AssignmentState.Withdrawn or AssignmentState.Isolated => Quiesce(),
-                AssignmentState.Quarantined => Reset(),
-                _ => Release(),
-            });
-            if (result.Refusal is not (AssignmentRefusal.None or AssignmentRefusal.WrongState))
-                break;
-        }
-
-        return result;
-    }
-
-    /// <summary>The device was pulled out: all that was left of it here goes, and no driver gets it.</summary>
-    internal async ValueTask Vanish()
-    {
-        await FaceInterruption();
-        await _steps.Enter();
-        try
-        {
-            Driver = null;
-            await BlockAll();
-            await _host.Reserved.Close(Source);
-            (_real, _header) = (null, null);
-            _ = Move(AssignmentState.Host);
-        }
-        finally
-        {
-            _steps.Leave();
-        }
-    }
-
-    /// <summary>Somebody reset the bus that it is on: its configuration is put back.</summary>
-    internal void RestoreAfterReset() => _real?.Restore();
-
     private static AssignmentResult Refuse(AssignmentRefusal refusal, string reason) => new(refusal, reason);
 
     private AssignmentResult WrongState(AssignmentState needed) =>
@@ -336,25 +283,6 @@ public sealed class Assignment
         {
             IsInterrupted = true;
             throw;
-        }
-        finally
-        {
-            _steps.Leave();
-        }
-    }
-
-    // After a step that broke off, the state is the furthest one that the step could have reached.
-    private async ValueTask FaceInterruption()
-    {
-        await _steps.Enter();
-        try
-        {
-            if (!IsInterrupted)
-                return;
-            if (_real is null)
-                _header?.Restore();
-            State = _real is null ? AssignmentState.Detached : _plug is null ? AssignmentState.Withdrawn : AssignmentState.Assigned;
-            IsInterrupted = false;
         }
         finally
         {

@@ -90,7 +90,7 @@ internal static class AssignmentRules
     }
 
     /// <summary>Whether a device can go to the host: no VM has a function that it cannot be kept apart from.</summary>
-    public static AssignmentResult CheckReturn(Host host, Assignment device)
+    public static AssignmentResult CheckReturn(Assignment device)
     {
         foreach (Assignment other in device.Group.Functions)
         {
@@ -98,9 +98,7 @@ internal static class AssignmentRules
                 return Refuse(AssignmentRefusal.GroupInUse, $"{other.Source} is with {owner}, and cannot be kept apart: {Why(device, other)}");
         }
 
-        return ReachUnderSameName(host, device) is { } shared && device.Group.Functions.Count > 1
-            ? Refuse(AssignmentRefusal.GroupInUse, $"requests of {device.Source} arrive as those of {device.Requester}, which {shared.Machine} has")
-            : AssignmentResult.Done;
+        return AssignmentResult.Done;
     }
 
     /// <summary>What another device has under the name that the requests of a device arrive with; null where there is none.</summary>

@@ -7,7 +7,7 @@ namespace Dma.Vmm;
 /// <param name="host">The host.</param>
 internal sealed class ReservedMemory(Host host)
 {
-    private readonly Dictionary<SourceId, RemappingDomain> _domains = [];
+    private readonly Dictionary<SourceId, (RemappingDomain Domain, SourceId Requester)> _open = [];
 
     /// <summary>Whether a device has such memory.</summary>
     public bool HasRegions(SourceId device) => host.Options.ReservedMemory.Any(region => region.Devices.Contains(device));
@@ -20,7 +20,7 @@ internal sealed class ReservedMemory(Host host)
         host.Options.ReservedMemoryPolicy == ReservedMemoryPolicy.KeepMapped ? [.. RegionsOf(device)] : [];
 
     /// <summary>The domain in which the host lets a device reach its regions; null where it has none, or a VM has it.</summary>
-    public RemappingDomain? DomainOf(SourceId device) => _domains.GetValueOrDefault(device);
+    public RemappingDomain? DomainOf(SourceId device) => _open.GetValueOrDefault(device).Domain;
 
     /// <summary>Lets every device with such memory reach it, from the start.</summary>
     public async ValueTask OpenAll()
@@ -36,8 +36,11 @@ internal sealed class ReservedMemory(Host host)
         await Close(device);
         if (!HasRegions(device))
             return;
-        RemappingDomain domain = host.Remapping.CreateDomain();
-        _domains.Add(device, domain);
+        SourceId requester = host.Topology.RequesterOf(device);
+
+        // Devices whose requests arrive under one name have one domain together.
+        RemappingDomain domain = _open.Values.FirstOrDefault(other => other.Requester == requester).Domain ?? host.Remapping.CreateDomain();
+        _open.Add(device, (domain, requester));
         DmaRefusal refusal = DmaRefusal.None;
         foreach (ReservedRegion region in RegionsOf(device))
         {
@@ -45,8 +48,8 @@ internal sealed class ReservedMemory(Host host)
                 refusal = await domain.Map(new(region.Start.Value), new(region.Start.Value), region.Length, DmaDirection.Bidirectional);
         }
 
-        if (refusal == DmaRefusal.None)
-            refusal = await host.Remapping.Attach(host.Topology.RequesterOf(device), domain);
+        if (refusal == DmaRefusal.None && domain.Attached == 0)
+            refusal = await host.Remapping.Attach(requester, domain);
         if (refusal != DmaRefusal.None)
             throw new DeviceException($"{device} cannot reach the memory that firmware set aside for it: {refusal}.");
     }
@@ -54,12 +57,15 @@ internal sealed class ReservedMemory(Host host)
     /// <summary>Takes its regions from a device; where none were open, nothing happens.</summary>
     public async ValueTask Close(SourceId device)
     {
-        if (!_domains.TryGetValue(device, out RemappingDomain? domain))
+        if (!_open.TryGetValue(device, out (RemappingDomain Domain, SourceId Requester) open))
             return;
-        SourceId requester = host.Topology.RequesterOf(device);
-        if (domain.Attached != 0 && host.Remapping.IsAttached(requester))
-            await host.Remapping.Detach(requester);
-        await host.Remapping.Release(domain);
-        _domains.Remove(device);
+        if (_open.Values.Count(other => other.Domain == open.Domain) == 1)
+        {
+            if (open.Domain.Attached != 0)
+                await host.Remapping.Detach(open.Requester);
+            await host.Remapping.Release(open.Domain);
+        }
+
+        _ = _open.Remove(device);
     }
 }

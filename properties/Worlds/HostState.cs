@@ -38,7 +38,7 @@ internal sealed record HostState(
             host.Frames.CountOf(FrameOwner.Free),
             host.Remapping.Interrupts?.EntriesFree ?? 0,
             host.AssignmentOf(device.Source).DomainId,
-            string.Concat(Enumerable.Range(0, 64).Select(at => device.Configuration.Read(4 * at, 4).ToString("X8", null))),
+            string.Concat(Enumerable.Range(0, 1024).Select(at => device.Configuration.Read(4 * at, 4)).Where(value => value != 0).Select(value => $"{value:X}.")),
             $"{walk.Fault}",
             host.Machines.Sum(vm => vm.Devices.Count));
     }

@@ -98,6 +98,31 @@ public sealed class ReservedMemoryTests
     }
 
     [Fact]
+    public void Two_such_devices_under_the_name_of_a_bridge_reach_their_regions_until_the_bridge_is_pulled_out()
+    {
+        ReservedRegion[] regions = [new(new(48 * MiB), 4096, [new(1, 0, 0)]), new(new(49 * MiB), 4096, [new(1, 1, 0)])];
+        using Host host = new(new() { MemoryBytes = 64 * MiB, VmmBytes = 16 * MiB, ReservedMemory = regions });
+        PciBridge bridge = new(0x1234, 2, type: null);
+        DmaDevice[] devices = [new(), new()];
+        bridge.Secondary.Add(devices[0], 0);
+        bridge.Secondary.Add(devices[1], 1);
+        host.Pci.Add(bridge, 2);
+        host.Boot();
+        Assert.NotNull(host.ReservedDomainOf(devices[0].Source));
+        for (int device = 0; device < devices.Length; device++)
+        {
+            host.Pci.WriteConfiguration(devices[device].Source, PciOffset.Command, 2, On);
+            Assert.Equal(DmaStatus.Success, devices[device].Write(regions[device].Start.Value, [1]));
+        }
+
+        SourceId requester = devices[0].Requester;
+        host.Loop.Run(() => host.HotUnplug(bridge).AsTask());
+        Assert.Null(host.ReservedDomainOf(new(1, 0, 0)));
+        Assert.Null(host.ReservedDomainOf(new(1, 1, 0)));
+        Assert.False(host.Remapping.IsAttached(requester));
+    }
+
+    [Fact]
     public void Regions_that_are_no_memory_or_the_VMMs_own_are_refused()
     {
         foreach ((ulong start, ulong length) in new[] { (64 * MiB, 4096ul), (0ul, 4096ul), (48 * MiB, 100ul), (48 * MiB + 1, 4096ul), (48 * MiB, 0ul) })

@@ -1,3 +1,5 @@
+using Dma.Vmm;
+
 namespace Dma.Properties;
 
 /// <summary>Stops the VMM's software before a certain write of it, as a crash does; from then on it writes nothing until it is let go on.</summary>
@@ -6,17 +8,32 @@ internal sealed class StoppedWrite
     private int? _left;
     private bool _isStopped;
 
-    /// <summary>How many writes were made since it was armed.</summary>
-    public int Writes { get; private set; }
-
     /// <summary>Whether it stopped the software.</summary>
     public bool HasStopped { get; private set; }
 
     /// <summary>Lets so many writes happen, and stops the software before the next one.</summary>
-    public void Arm(int writes) => (_left, _isStopped, HasStopped, Writes) = (writes, false, false, 0);
+    public void Arm(int writes) => (_left, _isStopped, HasStopped) = (writes, false, false);
 
     /// <summary>From here on nothing is stopped.</summary>
     public void Disarm() => (_left, _isStopped) = (null, false);
+
+    /// <summary>Lets software run that is stopped so.</summary>
+    /// <returns>Whether it was.</returns>
+    public bool Stops(int writes, Host host, Func<Task> work)
+    {
+        Arm(writes);
+        try
+        {
+            host.Loop.Run(work);
+            host.Loop.RunFor(1_000);
+        }
+        catch (StoppedException)
+        {
+        }
+
+        Disarm();
+        return HasStopped;
+    }
 
     /// <summary>A write is about to happen.</summary>
     public void BeforeWrite()
@@ -29,6 +46,5 @@ internal sealed class StoppedWrite
 
         if (_isStopped)
             throw new StoppedException();
-        Writes++;
     }
 }
