@@ -48,6 +48,12 @@ public sealed record HostOptions
     /// </summary>
     public Action? BeforeWrite { get; init; }
 
+    /// <summary>
+    /// Whether a VM may have a device that nothing translates for (<see cref="Dma.Hal.MappingPolicy.Untranslated"/>): it reaches all memory
+    /// of the machine, as on a machine without a remapping unit.
+    /// </summary>
+    public bool AllowsUntranslated { get; init; }
+
     /// <summary>What things cost.</summary>
     public CostModel Costs { get; init; } = CostModel.Default;
 

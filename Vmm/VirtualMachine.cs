@@ -1,3 +1,4 @@
+using Dma.Hal;
 using Dma.Machine;
 
 namespace Dma.Vmm;
@@ -66,6 +67,19 @@ public sealed class VirtualMachine
             Cpu.ApicPage.IsVirtualized = value != InterruptDelivery.Emulated;
         }
     }
+
+    /// <summary>When its devices get its memory and lose it again; to be chosen while it has none. The strict policy, unless set.</summary>
+    /// <remarks>Its HAL chooses for itself whether it bounces or keeps mappings: for the VMM, both are strict.</remarks>
+    /// <exception cref="InvalidOperationException">It has devices, or one is on its way to it or back.</exception>
+    public MappingOptions Mapping
+    {
+        get;
+        set => field = !Host.Assignments.Any(device => device.Machine == this)
+            ? value
+            : throw new InvalidOperationException($"{Name} has devices, or one on its way: what they reach was decided before.");
+    }
+
+        = MappingOptions.Strict;
 
     /// <summary>How many notifications its processor took while it ran: each stands for one posted interrupt or more.</summary>
     public ulong Notifications => Schedule.Posting?.Notifications ?? 0;

@@ -9,6 +9,8 @@ namespace Dma.Vmm;
 ///   not trusted           what is mapped in the domain, untranslated requests alone
 ///   trusted (ATS)         the same, and it may keep translations: it must be told of each change
 ///   trusted, VM is lazy   also any page of the VM, once it has asked for it
+///   static                all memory of the VM, as long as it has the device
+///   untranslated          all memory of the machine
 /// </code>
 /// Devices whose requests arrive under one name, that of a bridge, have one reach together.
 /// </remarks>
@@ -72,6 +74,20 @@ internal sealed class DeviceReach
                 await Close();
                 return false;
             }
+        }
+
+        if (Machine.Mapping.Policy == MappingPolicy.Static && !await Mappings.TryMapAll())
+        {
+            await Close();
+            return false;
+        }
+
+        if (Machine.Mapping.Policy == MappingPolicy.Untranslated)
+        {
+            if (await _host.Remapping.AttachPassThrough(_source) == DmaRefusal.None)
+                return true;
+            await Close();
+            return false;
         }
 
         DeviceTlbControl? trusted = isTrusted ? real.DeviceTlb : null;
