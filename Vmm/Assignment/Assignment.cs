@@ -202,20 +202,27 @@ public sealed class Assignment
                 return Refuse(AssignmentRefusal.NoVector, "all interrupt vectors of the host are in use");
         }
 
+        if (_reach!.Shadow is { } shadow)
+            await shadow.Connect(guestAddress);
         AssignmentResult result = Plug(Machine!, guestAddress);
-        if (!result.IsDone)
-            await ReturnInterrupt();
+        if (result.IsDone)
+            return result;
+        if (_reach.Shadow is { } unused)
+            await unused.Disconnect();
+        await ReturnInterrupt();
         return result;
     });
 
     /// <summary>Assigned to Withdrawn: the guest does not see it any more, and its requests stop.</summary>
-    public ValueTask<AssignmentResult> Withdraw() => Step(AssignmentState.Assigned, () =>
+    public ValueTask<AssignmentResult> Withdraw() => Step(AssignmentState.Assigned, async () =>
     {
         Machine!.Remove(this);
         Machine.Pci.Root.Remove(_function!);
         ReturnBars(Machine);
         (_function, GuestAddress) = (null, default);
-        return Task.FromResult(Move(AssignmentState.Withdrawn));
+        if (_reach!.Shadow is { } shadow)
+            await shadow.Disconnect();
+        return Move(AssignmentState.Withdrawn);
     });
 
     /// <summary>Withdrawn, or Isolated when it goes no further, to Quiet: it sends nothing, and holds nothing of the guest.</summary>

@@ -28,6 +28,7 @@ internal sealed class DeviceReach
         (_host, _source, Machine) = (host, source, machine);
         Domain = host.Remapping.CreateDomain();
         Mappings = new(machine, Domain);
+        Shadow = machine.Iommu?.Open(source, Domain);
     }
 
     /// <summary>The VM.</summary>
@@ -38,6 +39,9 @@ internal sealed class DeviceReach
 
     /// <summary>What the VM has mapped for the device.</summary>
     public DmaMappings Mappings { get; }
+
+    /// <summary>What follows the tables of the guest's own remapping unit; null where it has none.</summary>
+    public ShadowDevice? Shadow { get; }
 
     /// <summary>How it reaches memory that comes when it is touched; null where it does not.</summary>
     public LazyDevice? Lazy { get; private set; }
@@ -59,6 +63,7 @@ internal sealed class DeviceReach
             if (isLazy)
                 real.Requests.DisablePasids();
             _host.AccessControl.Distrust(_source);
+            CloseShadow();
             await _host.Remapping.Release(Domain);
             return false;
         }
@@ -79,9 +84,18 @@ internal sealed class DeviceReach
         if (Lazy is { } lazy)
             await lazy.Close();
         Lazy = null;
+        if (Shadow is { } shadow)
+            await shadow.Disconnect();
+        CloseShadow();
         await Mappings.Close();
         await _host.Remapping.Detach(_source);
         _host.AccessControl.Distrust(_source);
         await _host.Remapping.Release(Domain);
+    }
+
+    private void CloseShadow()
+    {
+        if (Shadow is { } shadow)
+            Machine.Iommu!.Close(shadow);
     }
 }

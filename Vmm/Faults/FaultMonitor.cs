@@ -47,6 +47,7 @@ public sealed class FaultMonitor
             if (_log.Count == Capacity)
                 _ = _log.Dequeue();
             _log.Enqueue(new(_host.Loop.NowNs, fault, _host.MachineOf(fault.Source)?.Name));
+            _host.MachineOf(fault.Source)?.Iommu?.Report(fault);
             _counts[fault.Source] = CountOf(fault.Source) + 1;
             Total++;
         }
