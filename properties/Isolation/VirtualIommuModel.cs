@@ -149,9 +149,10 @@ internal sealed class VirtualIommuModel : IDisposable
         };
         Assert.True(Memory.TryWrite(new PhysicalAddress(Scratch + 0x1000), context.Raw));
         Lead(Scratch);
-        WalkTranscript read = _bare.Explain(any, new(address), write: false);
-        WalkTranscript write = _bare.Explain(any, new(address), write: true);
-        return new(read.Passes ? MemoryAt(read.Target.Value) : null, write.Passes ? MemoryAt(write.Target.Value) : null);
+        RemappedPort port = _bare.Open(any);
+        bool reads = port.TryTranslate(new(address), write: false, out PhysicalAddress read);
+        bool writes = port.TryTranslate(new(address), write: true, out PhysicalAddress written);
+        return new(reads ? MemoryAt(read.Value) : null, writes ? MemoryAt(written.Value) : null);
     }
 
     private ulong? MemoryAt(ulong address) => address < _memoryBytes ? address & ~0xFFFul : null;

@@ -10,12 +10,15 @@ namespace Dma.Properties;
 internal sealed class VirtualIommuWorld : IDisposable
 {
     private const ulong PageSize = 4096;
-    private const ulong GuestBytes = 4 << 20;
+    private const ulong GuestBytes = 2 << 20;
     private const ulong LastTable = 15;
     private const ulong QueuePage = 16;
+    private const int Domains = 2;
 
     // Below the entries that programs edit: 0, 1 and 511 of each table.
     private static readonly ulong[] s_indices = [0, 1, 511];
+    private static readonly byte[] s_guestBytes = Bytes(1);
+    private static readonly byte[] s_neighbourBytes = Bytes(0x80);
 
     private readonly Host _host;
     private readonly DmaDevice[] _devices = [new(), new(), new()];
@@ -24,10 +27,8 @@ internal sealed class VirtualIommuWorld : IDisposable
     private readonly VirtualMachine _neighbour;
     private readonly VirtualIommu _iommu;
     private readonly VirtualIommuModel _model;
-    private readonly byte[] _neighbourBytes;
     private readonly ulong[] _addresses;
     private readonly int _levels;
-    private readonly int _domains;
     private readonly bool[] _isAssigned = [true, true];
     private ulong _tail;
     private uint _waits;
@@ -45,20 +46,14 @@ internal sealed class VirtualIommuWorld : IDisposable
         _iommu = _guest.AddIommu();
         _ = _neighbour.AddIommu();
         _levels = _iommu.Profile.Supports(AddressWidth.Bits48) ? 4 : 3;
-        _domains = 4;
         _addresses = [.. Addresses(_levels)];
         _model = new(_iommu.Profile, GuestBytes, [_places[0], _places[1]], _addresses);
-        _neighbourBytes = Fill(_neighbour, 0x80);
-        byte[] bytes = Fill(_guest, 1);
-        Array.Clear(bytes, 0, (int)((QueuePage + 1) * PageSize));
-        Write(0, bytes);
+        Assert.True(_neighbour.Cpu.TryWrite(new(0), s_neighbourBytes));
+        Write(0, s_guestBytes);
+        Write(0, new byte[(QueuePage + 1) * PageSize]);
         for (int device = 0; device < 3; device++)
             Assign(device);
-        if (_iommu.Profile.ExtendedCapabilities.QueuedInvalidation)
-        {
-            Store(RegisterOffsets.InvalidationQueueAddress, 8, QueuePage * PageSize);
-            Command(new() { QueuedInvalidationEnable = true });
-        }
+        Begin();
     }
 
     /// <summary>Whether the guest keeps quiet about pages that it should invalidate: as if its VMM took no notice.</summary>
@@ -77,7 +72,7 @@ internal sealed class VirtualIommuWorld : IDisposable
         switch (step.What)
         {
             case What.Edit:
-                ulong table = 4 + ((ulong)step.Place % (LastTable - 3));
+                ulong table = 4 + (step.Place % 3 == 0 ? (ulong)step.Place % (LastTable - 3) : (ulong)step.Place % 4);
                 Edit((table * PageSize) + (s_indices[step.Place / 16 % 3] * 8), Entry(step));
                 break;
             case What.EditContext:
@@ -87,7 +82,7 @@ internal sealed class VirtualIommuWorld : IDisposable
                 InvalidateIotlb(step);
                 break;
             case What.InvalidateContext:
-                InvalidateContext((ContextGranularity)(1 + (step.Kind % 3)), new((ushort)(1 + (step.Value % _domains))), _places[step.Device]);
+                InvalidateContext((ContextGranularity)(1 + (step.Kind % 3)), new((ushort)(1 + (step.Value % Domains))), _places[step.Device]);
                 break;
             case What.InvalidateAll:
                 InvalidateContext(ContextGranularity.Global, default, default);
@@ -121,6 +116,39 @@ internal sealed class VirtualIommuWorld : IDisposable
         Assert.Equal(0ul, _host.Frames.Pins);
     }
 
+    // Something that works, for programs to break: two domains with the same tables, on.
+    private void Begin()
+    {
+        Write(0, new RootEntry { Present = true, ContextTable = new(2 * PageSize) }.Raw);
+        for (int device = 0; device < 2; device++)
+        {
+            ContextEntry context = new()
+            {
+                Present = true,
+                SecondStageTable = new((8 - (ulong)_levels) * PageSize),
+                AddressWidth = (AddressWidth)(_levels - 2),
+                DomainId = new((ushort)(1 + device)),
+            };
+            Write((2 * PageSize) + (16ul * _places[device].DeviceFunction), context.Raw);
+        }
+
+        for (ulong table = 4; table <= 7; table++)
+        {
+            foreach (ulong index in s_indices)
+                Write((table * PageSize) + (8 * index), new Bits128(((table == 7 ? 32 + index : table + 1) * PageSize) | 3, 0));
+        }
+
+        if (UsesQueue)
+        {
+            Store(RegisterOffsets.InvalidationQueueAddress, 8, QueuePage * PageSize);
+            Command(new() { QueuedInvalidationEnable = true });
+        }
+
+        Command(new() { SetRootTablePointer = true, QueuedInvalidationEnable = UsesQueue });
+        Command(new() { TranslationEnable = true, QueuedInvalidationEnable = UsesQueue });
+        _model.Command(0, translate: true);
+    }
+
     private static IEnumerable<ulong> Addresses(int levels)
     {
         for (int number = 0; number < 12; number++)
@@ -132,12 +160,11 @@ internal sealed class VirtualIommuWorld : IDisposable
         }
     }
 
-    private static byte[] Fill(VirtualMachine machine, int salt)
+    private static byte[] Bytes(int salt)
     {
         byte[] bytes = new byte[GuestBytes];
         for (int at = 0; at < bytes.Length; at += 8)
             BitConverter.TryWriteBytes(bytes.AsSpan(at), ((ulong)at * 0x9E3779B97F4A7C15) + (ulong)salt);
-        Assert.True(machine.Cpu.TryWrite(new(0), bytes));
         return bytes;
     }
 
@@ -145,7 +172,7 @@ internal sealed class VirtualIommuWorld : IDisposable
     private ulong Entry(VirtualIommuProgramTests.Step step)
     {
         ulong rights = (step.Bits & 0x30) == 0 ? step.Bits & 3 : 3;
-        ulong table = 4 + ((ulong)step.Value % (LastTable - 3));
+        ulong table = 4 + (step.Value % 3 == 0 ? (ulong)step.Value % (LastTable - 3) : (ulong)step.Value % 4);
         ulong page = (ulong)step.Value % (GuestBytes / PageSize);
         ulong large = (ulong)(step.Value & 1) << 21;
         return step.Kind switch
@@ -175,7 +202,7 @@ internal sealed class VirtualIommuWorld : IDisposable
             TranslationType = step.Kind == 16 ? TranslationType.PassThrough : TranslationType.UntranslatedOnly,
             SecondStageTable = new((4 + ((ulong)step.Value % (LastTable - 3))) * PageSize),
             AddressWidth = (AddressWidth)(step.Kind == 15 ? step.Bits & 7 : (ulong)_levels - 2),
-            DomainId = new((ushort)(1 + (step.Value % _domains))),
+            DomainId = new((ushort)(1 + (step.Value % Domains))),
         };
         ulong place = contexts + (16ul * _places[step.Device].DeviceFunction);
         Edit(place + 8, entry.Raw.Word1);
@@ -186,6 +213,12 @@ internal sealed class VirtualIommuWorld : IDisposable
     {
         Write(address, BitConverter.GetBytes(value));
         _model.Changed();
+    }
+
+    private void Write(ulong address, Bits128 entry)
+    {
+        Write(address, BitConverter.GetBytes(entry.Word0));
+        Write(address + 8, BitConverter.GetBytes(entry.Word1));
     }
 
     private void Write(ulong address, ReadOnlySpan<byte> bytes)
@@ -222,12 +255,12 @@ internal sealed class VirtualIommuWorld : IDisposable
 
     private void InvalidateIotlb(VirtualIommuProgramTests.Step step)
     {
-        IotlbGranularity granularity = (IotlbGranularity)(1 + (step.Kind % 3));
+        IotlbGranularity granularity = step.Kind < 13 ? IotlbGranularity.Page : step.Kind < 17 ? IotlbGranularity.Domain : IotlbGranularity.Global;
         if (!_iommu.Profile.Capabilities.PageSelectiveInvalidation && granularity == IotlbGranularity.Page)
             granularity = IotlbGranularity.Domain;
         int mask = (int)(step.Bits % 10);
         ulong address = _addresses[step.Place % _addresses.Length] >> (12 + mask) << (12 + mask);
-        InvalidateIotlb(granularity, new((ushort)(1 + (step.Value % _domains))), address, mask);
+        InvalidateIotlb(granularity, new((ushort)(1 + (step.Value % Domains))), address, mask);
     }
 
     private void InvalidateIotlb(IotlbGranularity granularity, DomainId domain, ulong address, int mask)
@@ -236,7 +269,7 @@ internal sealed class VirtualIommuWorld : IDisposable
         {
             if (UsesQueue)
             {
-                Submit(new IotlbDescriptor { Granularity = granularity, DomainId = domain, Address = new(address), AddressMask = mask }.Raw);
+                Submit(new IotlbDescriptor { Type = InvalidationDescriptorType.Iotlb, Granularity = granularity, DomainId = domain, Address = new(address), AddressMask = mask }.Raw);
             }
             else
             {
@@ -253,7 +286,7 @@ internal sealed class VirtualIommuWorld : IDisposable
     {
         if (UsesQueue)
         {
-            Submit(new ContextCacheDescriptor { Granularity = granularity, DomainId = domain, Source = source }.Raw);
+            Submit(new ContextCacheDescriptor { Type = InvalidationDescriptorType.ContextCache, Granularity = granularity, DomainId = domain, Source = source }.Raw);
         }
         else
         {
@@ -269,11 +302,11 @@ internal sealed class VirtualIommuWorld : IDisposable
     {
         const ulong status = (QueuePage * PageSize) + 0xFF0;
         _waits++;
-        WaitDescriptor wait = new() { StatusWrite = true, StatusData = _waits, StatusAddress = new(status + 8) };
+        WaitDescriptor wait = new() { Type = InvalidationDescriptorType.Wait, StatusWrite = true, StatusData = _waits, StatusAddress = new(status + 8) };
         foreach (Bits128 raw in (Bits128[])[descriptor, wait.Raw])
         {
-            Edit((QueuePage * PageSize) + _tail, raw.Word0);
-            Edit((QueuePage * PageSize) + _tail + 8, raw.Word1);
+            Write((QueuePage * PageSize) + _tail, BitConverter.GetBytes(raw.Word0));
+            Write((QueuePage * PageSize) + _tail + 8, BitConverter.GetBytes(raw.Word1));
             _tail = (_tail + 16) % 0x800;
         }
 
@@ -320,7 +353,6 @@ internal sealed class VirtualIommuWorld : IDisposable
         }
 
         Assert.True(landed > 0, $"{step} at {_addresses[at]:X}h went where no table led it.");
-        CheckMemory();
         if (write)
             _model.Changed();
     }
@@ -328,7 +360,7 @@ internal sealed class VirtualIommuWorld : IDisposable
     // What the guest's unit records is what the request was, for a reason that the tables give or gave.
     private void CheckFault(VirtualIommuProgramTests.Step step, int at, bool write, List<ulong> others)
     {
-        _host.Loop.RunFor(50_000);
+        _host.Loop.RunFor(1_000_000);
         FaultStatus status = new(new((uint)Load(RegisterOffsets.FaultStatus, 4)));
         if (!status.PrimaryPendingFault)
             return;
@@ -367,7 +399,7 @@ internal sealed class VirtualIommuWorld : IDisposable
 
     private void CheckMemory()
     {
-        CheckBytes(_neighbour, _neighbourBytes);
+        CheckBytes(_neighbour, s_neighbourBytes);
         byte[] expected = new byte[GuestBytes];
         Assert.True(_model.Memory.TryRead(new(0), expected));
         CheckBytes(_guest, expected);

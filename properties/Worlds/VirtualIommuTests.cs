@@ -135,6 +135,36 @@ public sealed class VirtualIommuTests
     }
 
     [Fact]
+    public void Registers_are_no_memory_that_a_guest_can_let_a_device_write()
+    {
+        using Host host = AssignmentWorld.Small();
+        DmaDevice device = new();
+        host.Pci.Add(device, 4);
+        host.Boot();
+        VirtualMachine guest = host.CreateMachine("guest", 16 * MiB);
+        guest.AddIommu(new() { BeforeTranslation = BeforeTranslation.Nothing });
+        Assignment assignment = host.AssignmentOf(device.Source);
+        host.Loop.Run(async () =>
+        {
+            Assert.Equal(AssignmentResult.Done, await assignment.Assign(guest, s_place));
+            RemappedGuest software = await RemappedGuest.Start(guest);
+            (PciDevice opened, _) = await software.Open(s_place);
+            GuestPhysicalAddress registers = ((RegisterWindow)opened.OpenBar(0)).Address;
+            Assert.Equal(EptOutcome.Mapped, guest.Memory.Tables.Walk(registers, EptRights.Read).Outcome);
+            RemappingDomain domain = software.Driver.CreateDomain();
+            await software.Driver.Detach(s_place);
+            Assert.Equal(DmaRefusal.None, await software.Driver.Attach(s_place, domain));
+            Assert.Equal(DmaRefusal.None, await domain.Map(new(0x1000), registers, 4096, DmaDirection.Bidirectional));
+            Assert.False(host.Unit.Explain(device.Source, new(0x1000), write: true).Passes);
+            Assert.Equal(DmaStatus.Blocked, device.Write(0x1000, [1]));
+
+            // On a bus where nothing takes it, that is no fault of translation.
+            Assert.False(await software.Driver.WaitForFault(1_000_000));
+            Assert.Equal(0ul, guest.PinnedPages);
+        });
+    }
+
+    [Fact]
     public void A_large_page_of_the_guest_is_a_large_page_of_the_shadow_and_splits_without_a_gap()
     {
         using DirectDmaComputer computer = new("friendly", content: null);
