@@ -70,3 +70,8 @@ async Task<DmaSpace> OwnUnit(VirtualMachine guest)
     await driver.Attach(place, domain);
     return new RemappedDmaSpace(guest.Cpu, new(new(4 * MiB), 8 * MiB), domain, new(new(256 * MiB), 16 * MiB));
 }
+
+// It prints:
+//                     exits  hypercalls  invalidations by guest  by host  pages pinned  time
+// hypercalls            128         128                       0       64             4   448 us
+// shadow                256           0                     128       64             4   704 us

@@ -64,7 +64,7 @@ public sealed class VirtualIommu : IMmioDevice, IInterruptSink, IRemappingObserv
     /// <summary>How many pages are pinned for assigned devices; one that two of them reach counts twice.</summary>
     public ulong PinnedPages => _devices.Aggregate(0ul, (pages, device) => pages + device.PinnedPages);
 
-    /// <summary>How many pages that the guest mapped were refused, since its quota or the host's memory for tables ran out.</summary>
+    /// <summary>How many pages that the guest mapped were refused, since its quota or the host's memory for tables ran out; those far beyond the quota are not even counted.</summary>
     public ulong PagesRefused => _devices.Aggregate(_pagesRefusedBefore, (pages, device) => pages + device.PagesRefused);
 
     /// <summary>What it has made of interrupt requests.</summary>

@@ -10,7 +10,7 @@ namespace Dma.Properties;
 internal sealed class VirtualIommuWorld : IDisposable
 {
     private const ulong PageSize = 4096;
-    private const ulong GuestBytes = 2 << 20;
+    private const ulong GuestBytes = 64 * PageSize;
     private const ulong LastTable = 15;
     private const ulong QueuePage = 16;
     private const int Domains = 2;
