@@ -169,7 +169,7 @@ internal sealed class VirtualIommuWorld : IDisposable
     }
 
     // Mostly what leads somewhere; some of it anything.
-    private ulong Entry(VirtualIommuProgramTests.Step step)
+    private static ulong Entry(VirtualIommuProgramTests.Step step)
     {
         ulong rights = (step.Bits & 0x30) == 0 ? step.Bits & 3 : 3;
         ulong table = 4 + (step.Value % 3 == 0 ? (ulong)step.Value % (LastTable - 3) : (ulong)step.Value % 4);

@@ -1,5 +1,4 @@
 using Dma.Hal;
-using Dma.Iommu.Spec;
 using Dma.Machine;
 using Dma.Vmm;
 
