@@ -60,6 +60,8 @@ public sealed class VirtualMachine
         {
             if (value is < InterruptDelivery.Emulated or > InterruptDelivery.Posted)
                 throw new ArgumentOutOfRangeException(nameof(value));
+            if (Iommu is not null && value == InterruptDelivery.Posted)
+                throw new InvalidOperationException($"{Name} has a remapping unit, which was built for interrupts that are not posted.");
             if (Host.Assignments.Any(device => device.Machine == this))
                 throw new InvalidOperationException($"{Name} has devices, or one on its way: how their interrupts get to it was decided before.");
             StopPosting();
@@ -80,6 +82,9 @@ public sealed class VirtualMachine
     }
 
         = MappingOptions.Strict;
+
+    /// <summary>Its remapping unit; null where it has none, and asks its VMM for DMA by hypercall.</summary>
+    public VirtualIommu? Iommu { get; private set; }
 
     /// <summary>How many notifications its processor took while it ran: each stands for one posted interrupt or more.</summary>
     public ulong Notifications => Schedule.Posting?.Notifications ?? 0;
@@ -120,6 +125,15 @@ public sealed class VirtualMachine
     internal BarAllocator BarPlaces { get; } = new(MemoryLayout.BarStart, MemoryLayout.BarEnd);
 
     internal HypercallDispatcher Hypercalls { get; }
+
+    /// <summary>Gives the VM a remapping unit of its own, at the place where the host has one; from then on it takes no hypercalls for DMA.</summary>
+    /// <exception cref="InvalidOperationException">It has one, or devices, or its memory comes when it is touched: what its tables map could not be pinned.</exception>
+    public VirtualIommu AddIommu(VirtualIommuOptions? options = null)
+    {
+        if (Iommu is not null || Memory.Lazy is not null || Host.Assignments.Any(device => device.Machine == this))
+            throw new InvalidOperationException($"{Name} has a remapping unit or devices, or memory that comes when it is touched.");
+        return Iommu = new(this, options ?? new());
+    }
 
     /// <summary>The name.</summary>
     public override string ToString() => Name;

@@ -116,6 +116,36 @@ internal sealed class DomainTables
         Clear(Root, _levels, first, end, change);
     }
 
+    /// <summary>Lets mapped addresses lead elsewhere, or with other rights, each by one write: none of them is ever not mapped.</summary>
+    /// <param name="first">The first device address; no superpage crosses it.</param>
+    /// <param name="end">The end of the range, all of which is mapped; no superpage crosses it.</param>
+    /// <param name="target">The memory behind it.</param>
+    /// <param name="rights">A leaf without address and size.</param>
+    /// <param name="change">Learns what changed.</param>
+    /// <returns><c>false</c> when frames ran out; part of the range may lead elsewhere then.</returns>
+    public bool TryReplace(ulong first, ulong end, ulong target, SecondStageEntry rights, TableChange change)
+    {
+        change.Include(first, end);
+        for (ulong at = first; at < end;)
+        {
+            GuestPhysicalAddress place = PlaceOfLeaf(at, out int level);
+            ulong behind = target + (at - first);
+
+            // A superpage stays one where the new memory allows; else it is divided once more.
+            if (behind % SpanOf(level) != 0)
+            {
+                if (!TrySplit(at + SpanOf(level - 1), change))
+                    return false;
+                continue;
+            }
+
+            Write(place, LeafAt(behind, level, rights));
+            at += SpanOf(level);
+        }
+
+        return true;
+    }
+
     /// <summary>Gives back the tables that were cut off; the unit must have forgotten them.</summary>
     public void ReleaseRetired()
     {
@@ -148,6 +178,19 @@ internal sealed class DomainTables
 
     private static SecondStageEntry LeafAt(ulong target, int level, SecondStageEntry rights) =>
         rights with { Address = new(target), PageSize = level > 1 };
+
+    private GuestPhysicalAddress PlaceOfLeaf(ulong address, out int level)
+    {
+        GuestPhysicalAddress table = Root;
+        for (level = _levels; ; level--)
+        {
+            GuestPhysicalAddress place = Place(table, level, address);
+            SecondStageEntry entry = Read(place);
+            if (IsLeaf(entry, level))
+                return place;
+            table = TableMemory.FromUnit(entry.Address);
+        }
+    }
 
     private bool AllMapped(GuestPhysicalAddress table, int level, ulong first, ulong end)
     {

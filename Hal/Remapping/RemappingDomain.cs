@@ -107,7 +107,40 @@ public sealed class RemappingDomain
     /// <inheritdoc cref="Unmap(Iova, ulong)"/>
     public ValueTask<DmaRefusal> UnmapDeferred(Iova address, ulong length) => Unmap(address, length, isDeferred: true);
 
-    /// <summary>Completes all deferred unmaps.</summary>
+    /// <summary>Lets a mapped range lead to other memory, or with other rights, without a moment in which it is not mapped.</summary>
+    /// <remarks>Until <see cref="Flush"/> completes, devices may still reach what was there before.</remarks>
+    /// <param name="address">The first device address; the range may be part of what was mapped, or several mappings.</param>
+    /// <param name="target">The first byte of memory.</param>
+    /// <param name="length">Bytes.</param>
+    /// <param name="direction">What devices may do.</param>
+    /// <returns>
+    /// <see cref="DmaRefusal.None"/>, or why not all of it leads there: as <see cref="Map"/>, and <see cref="DmaRefusal.NotMapped"/>, with nothing changed;
+    /// <see cref="DmaRefusal.Exhausted"/> when a superpage had to be split and no frame is left for that, with part of it changed.
+    /// </returns>
+    public async ValueTask<DmaRefusal> ReplaceDeferred(Iova address, GuestPhysicalAddress target, ulong length, DmaDirection direction)
+    {
+        if (direction == DmaDirection.None || (direction & ~DmaDirection.Bidirectional) != 0)
+            return DmaRefusal.BadDirection;
+        if (!IsRange(address.Value, length, AddressBits) || !IsRange(target.Value, length, _driver.Options.HostAddressWidth))
+            return DmaRefusal.BadRange;
+        ulong end = address.Value + length;
+        await Enter();
+        try
+        {
+            if (!_tables.AllMapped(address.Value, end))
+                return DmaRefusal.NotMapped;
+            return _tables.TrySplit(address.Value, _change) && _tables.TrySplit(end, _change)
+                && _tables.TryReplace(address.Value, end, target.Value, RightsOf(direction), _change)
+                ? DmaRefusal.None
+                : DmaRefusal.Exhausted;
+        }
+        finally
+        {
+            _gate.Leave();
+        }
+    }
+
+    /// <summary>Completes all deferred unmaps and replacements.</summary>
     public async ValueTask Flush()
     {
         await Enter();

@@ -33,6 +33,7 @@ internal sealed class DeviceReach
         (_host, _source, Machine) = (host, source, machine);
         Domain = host.Remapping.CreateDomain();
         Mappings = new(machine, Domain);
+        Shadow = machine.Iommu?.Open(source, Domain);
     }
 
     /// <summary>The requester.</summary>
@@ -46,6 +47,9 @@ internal sealed class DeviceReach
 
     /// <summary>What the VM has mapped for the device.</summary>
     public DmaMappings Mappings { get; }
+
+    /// <summary>What follows the tables of the guest's own remapping unit; null where it has none.</summary>
+    public ShadowDevice? Shadow { get; }
 
     /// <summary>How it reaches memory that comes when it is touched; null where it does not.</summary>
     public LazyDevice? Lazy { get; private set; }
@@ -138,6 +142,12 @@ internal sealed class DeviceReach
             await _host.Remapping.Detach(_source);
         if (_isTrusted)
             _host.AccessControl.Distrust(_source);
+        if (Shadow is { } shadow)
+        {
+            await shadow.Disconnect();
+            Machine.Iommu!.Close(shadow);
+        }
+
         await Mappings.Close();
         await _host.Remapping.Release(Domain);
         _isClosed = true;

@@ -28,6 +28,10 @@ internal sealed class HypercallDispatcher(VirtualMachine machine)
             return Refuse(DmaRefusal.BadDirection);
         if (!machine.Memory.Contains(start, length))
             return Refuse(DmaRefusal.BadRange);
+
+        // With a remapping unit of its own, a guest says by its tables what devices reach.
+        if (machine.Iommu is not null)
+            return Refuse(DmaRefusal.Denied);
         return machine.Policy.Permits(new(machine, device.GuestAddress, start, length, (DmaDirection)direction))
             ? await device.Mappings!.Map(start, length, (DmaDirection)direction)
             : Refuse(DmaRefusal.Denied);
