@@ -1,5 +1,3 @@
-using Dma.UsbDevice.Spec;
-
 namespace Dma.UsbDevice;
 
 /// <summary>The endpoints of a SuperSpeed device that told the host NRDY: the host does not ask again until the device says ERDY (USB 3.x, flow control).</summary>

@@ -17,7 +17,7 @@ public sealed class UasDriverTests
         from seed in FsCheck.Fluent.Gen.Choose(0, int.MaxValue - 1)
         from count in FsCheck.Fluent.Gen.Choose(1, 40)
         select (seed, count),
-        given => Play(async (memory, disk, content) =>
+        given => Play(async (memory, disk, content, _) =>
         {
             Random random = new(given.seed);
             List<Task> commands = [];
@@ -49,14 +49,16 @@ public sealed class UasDriverTests
         4);
 
     [Fact]
-    public void An_urgent_command_overtakes_those_that_wait_at_the_device() => Play(async (memory, disk, _) =>
+    public void An_urgent_command_overtakes_those_that_wait_at_the_device() => Play(async (memory, disk, _, processor) =>
     {
         List<int> order = [];
+
+        // What software still has to pay for would hold up the first command alone.
+        await processor.Delay(0);
         Task[] commands = [.. Enumerable.Range(0, 6).Select(number => Read(number, isUrgent: number == 5))];
         foreach (Task command in commands)
             await command;
-        Assert.Equal([0, 1, 2, 3, 4, 5], order.Order());
-        Assert.True(order.IndexOf(5) < order.IndexOf(4), string.Join(", ", order));
+        Assert.Equal([0, 5, 1, 2, 3, 4], order);
         return;
 
         async Task Read(int number, bool isUrgent)
@@ -68,7 +70,7 @@ public sealed class UasDriverTests
 
     [Fact]
     public void A_block_that_cannot_be_read_fails_its_command_and_no_other() => Play(
-        async (memory, disk, whole) =>
+        async (memory, disk, whole, _) =>
         {
             Task good = disk.Read(0, memory.Allocate(4096)).AsTask();
             Task bad = disk.Read(64, memory.Allocate(4096)).AsTask();
@@ -82,7 +84,7 @@ public sealed class UasDriverTests
         },
         content => new BadBlockImage(new MemoryDiskImage(content), badBlock: 66));
 
-    private static void Play(Func<IDmaSpace, UasDriver, byte[], Task> play, Func<byte[], IDiskImage>? image = null)
+    private static void Play(Func<IDmaSpace, UasDriver, byte[], Processor, Task> play, Func<byte[], IDiskImage>? image = null)
     {
         byte[] content = new byte[DiskBytes];
         new Random(7).NextBytes(content);
@@ -101,7 +103,7 @@ public sealed class UasDriverTests
             UsbDeviceHandle handle = await UsbDeviceHandle.Enumerate(usb, port: 5);
             UasDriver disk = await UasDriver.Start(handle);
             Assert.Equal((DiskBytes / 512ul, 512, 31), (disk.BlockCount, disk.BlockBytes, disk.CommandsMax));
-            await play(dma, disk, content);
+            await play(dma, disk, content, vm.Cpu.Processor);
             await disk.Stop();
             await handle.Release();
             await usb.Stop();
