@@ -2,7 +2,6 @@ using Dma.Hal;
 using Dma.Iommu;
 using Dma.Machine;
 using Dma.Vmm;
-using FsCheck;
 using FsCheck.Fluent;
 using static Dma.Properties.AssignmentWorld;
 

@@ -1,7 +1,5 @@
-using Dma.Hal;
 using Dma.Machine;
 using Dma.Vmm;
-using FsCheck;
 using FsCheck.Fluent;
 
 namespace Dma.Properties;

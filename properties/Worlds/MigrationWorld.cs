@@ -21,8 +21,11 @@ internal sealed class MigrationWorld : IDisposable
     {
         HostOptions options = new()
         {
-            MemoryBytes = 32 * MiB, VmmBytes = 16 * MiB, Loop = _loop,
-            Profile = HardwareProfile.Named(profile), Scalable = profile.EndsWith("-scalable", StringComparison.Ordinal),
+            MemoryBytes = 32 * MiB,
+            VmmBytes = 16 * MiB,
+            Loop = _loop,
+            Profile = HardwareProfile.Named(profile),
+            Scalable = profile.EndsWith("-scalable", StringComparison.Ordinal),
         };
         (Source, Destination, Link) = (new(options), new(options), new(_loop, bytesPerSecond));
         Source.Pci.Add(Here, 3);

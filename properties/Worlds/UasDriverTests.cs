@@ -14,10 +14,10 @@ public sealed class UasDriverTests
 
     [Fact]
     public void Commands_that_run_side_by_side_move_their_own_bytes() => Property.Check(
-        from seed in FsCheck.Fluent.Gen.Choose(0, int.MaxValue - 1)
-        from count in FsCheck.Fluent.Gen.Choose(1, 40)
+        from seed in Gen.Choose(0, int.MaxValue - 1)
+        from count in Gen.Choose(1, 40)
         select (seed, count),
-        given => Play(async (memory, disk, content, _) =>
+        given => Play(async (memory, disk, content, processor) =>
         {
             Random random = new(given.seed);
             List<Task> commands = [];
@@ -70,7 +70,7 @@ public sealed class UasDriverTests
 
     [Fact]
     public void A_block_that_cannot_be_read_fails_its_command_and_no_other() => Play(
-        async (memory, disk, whole, _) =>
+        async (memory, disk, whole, processor) =>
         {
             Task good = disk.Read(0, memory.Allocate(4096)).AsTask();
             Task bad = disk.Read(64, memory.Allocate(4096)).AsTask();
