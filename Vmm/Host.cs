@@ -33,6 +33,7 @@ public sealed class Host : IDisposable
     public Host(HostOptions options)
     {
         Options = options;
+        Loop = options.Loop ?? new();
         Memory = CreateMemory(options);
         Frames = new(Memory) { BeforeTableWrite = options.BeforeWrite };
         _ = Frames.TryReserve(FrameOwner.Vmm, new(0), options.VmmBytes);
@@ -63,7 +64,7 @@ public sealed class Host : IDisposable
     public HostOptions Options { get; }
 
     /// <summary>Virtual time.</summary>
-    public EventLoop Loop { get; } = new();
+    public EventLoop Loop { get; }
 
     /// <summary>Its memory.</summary>
     public PhysicalMemory Memory { get; }

@@ -60,6 +60,9 @@ public sealed record HostOptions
     /// <summary>What all chance in this host comes from.</summary>
     public ulong Seed { get; init; }
 
+    /// <summary>The virtual time that it lives in; null for one of its own. Computers that have to do with each other share one.</summary>
+    public EventLoop? Loop { get; init; }
+
     /// <summary>Who writes down what goes over the bus; null for nobody.</summary>
     public BusTrace? Trace { get; init; }
 

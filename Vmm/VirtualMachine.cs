@@ -23,6 +23,7 @@ public sealed class VirtualMachine
         Schedule = new(Cpu.Processor, Cpu.Gates);
         Delivery = host.Options.Delivery;
         Pci = new(Bus, new GuestFabric(this));
+        Mover = new(this);
         Hypercalls = new(this);
         Ended = new(host.Loop);
     }
@@ -38,6 +39,9 @@ public sealed class VirtualMachine
 
     /// <summary>Its memory.</summary>
     public GuestMemory Memory { get; }
+
+    /// <summary>Takes pages of it out of their frames while it runs.</summary>
+    public PageMover Mover { get; }
 
     /// <summary>Its processor, and its way to the VMM.</summary>
     public GuestCpu Cpu { get; }

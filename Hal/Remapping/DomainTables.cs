@@ -39,6 +39,9 @@ internal sealed class DomainTables
     /// <summary>The top table.</summary>
     public GuestPhysicalAddress Root { get; }
 
+    /// <summary>Who keeps books of what devices wrote; null for nobody.</summary>
+    public WriteLog? Log { get; set; }
+
     /// <summary>Empty tables; null when no frame is left.</summary>
     public static DomainTables? TryCreate(TableMemory memory, UnitCapabilities unit, int levels) =>
         memory.TryAllocate(out GuestPhysicalAddress root) ? new(memory, unit, levels, root) : null;
@@ -139,12 +142,18 @@ internal sealed class DomainTables
                 continue;
             }
 
+            SecondStageEntry before = Read(place);
             Write(place, LeafAt(behind, level, rights));
+            Log?.See(before, SpanOf(level));
             at += SpanOf(level);
         }
 
         return true;
     }
+
+    /// <summary>Tells the log of all pages that were written, and begins anew.</summary>
+    /// <param name="change">Learns which entries changed.</param>
+    public void CollectWrites(TableChange change) => CollectWrites(Log!, Root, _levels, 0, change);
 
     /// <summary>Gives back the tables that were cut off; the unit must have forgotten them.</summary>
     public void ReleaseRetired()
@@ -262,7 +271,9 @@ internal sealed class DomainTables
                 continue;
             if (IsLeaf(entry, level))
             {
+                // In one step with the look at its dirty bit: a unit that has to set it finds no entry any more.
                 Write(place, default);
+                Log?.See(entry, SpanOf(level));
                 continue;
             }
 
@@ -274,6 +285,27 @@ internal sealed class DomainTables
             _retired.Add(below);
             ulong start = at - (at % SpanOf(level));
             change.IncludeTable(start, start + SpanOf(level));
+        }
+    }
+
+    private void CollectWrites(WriteLog log, GuestPhysicalAddress table, int level, ulong first, TableChange change)
+    {
+        for (ulong index = 0; index < EntriesPerTable; index++)
+        {
+            GuestPhysicalAddress place = table + (index * EntryBytes);
+            SecondStageEntry entry = Read(place);
+            ulong at = first + (index * SpanOf(level));
+            if (!IsPresent(entry))
+                continue;
+            if (!IsLeaf(entry, level))
+            {
+                CollectWrites(log, TableMemory.FromUnit(entry.Address), level - 1, at, change);
+            }
+            else if (log.See(entry, SpanOf(level)) && entry.Dirty)
+            {
+                Write(place, entry with { Dirty = false });
+                change.Include(at, at + SpanOf(level));
+            }
         }
     }
 

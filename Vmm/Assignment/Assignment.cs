@@ -68,6 +68,9 @@ public sealed partial class Assignment
     /// <summary>How it reaches memory that comes when it is touched; null where its VM has none such, or the device cannot ask for pages or is not trusted to translate.</summary>
     public LazyDevice? Lazy => _reach?.Lazy;
 
+    /// <summary>What it reaches, as the remapping unit has it; null while it has none.</summary>
+    public RemappingDomain? Domain => _reach?.Domain;
+
     /// <summary>The number of its domain in the remapping unit; null while it has none.</summary>
     public int? DomainId => _reach?.Domain.Id.Value;
 

@@ -112,6 +112,8 @@ internal sealed class DeviceReach
             return false;
         }
 
+        if (Machine.Memory.DirtyLog is { } log)
+            await log.Follow(Domain);
         if (isLazy)
         {
             Lazy = new(Machine, _source, Domain);

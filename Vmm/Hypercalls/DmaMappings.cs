@@ -221,7 +221,7 @@ public sealed class DmaMappings
         for (ulong page = start.Page; page < start.Page + pages; page++)
         {
             GuestPhysicalAddress guest = new(page * PageSize);
-            if (_machine.Memory.Lazy is { } lazy && !lazy.TryPageIn(guest, out _))
+            if (!_machine.Memory.TryReach(guest))
                 return false;
             EptWalkResult found = _machine.Memory.Tables.Walk(guest, EptRights.ReadWrite);
             if (found.Outcome != EptOutcome.Mapped)
