@@ -47,7 +47,7 @@ internal sealed class DeviceHandover(VirtualMachine source, Host destination, IR
         {
             _places.Add(new(device, device.GuestAddress, [.. ReadBars(device.GuestAddress)]));
             AssignmentResult result = await device.TakeBack();
-            if (device.Machine == source || device.State == AssignmentState.Broken)
+            if (device.Machine == source || device.State == AssignmentState.Quarantined)
                 return result.Reason;
         }
 

@@ -65,11 +65,12 @@ public sealed class SharedUsbController
     {
         if (host.Configuration.Open(management).Read16(PciOffset.VendorId) == ushort.MaxValue)
             return null;
-        RealFunction function = new(host, management);
+        RealFunction function = new(host, management, new(host.Configuration.Open(management)));
         function.Restore();
         if (function.ReadBar(0, EhciManagementOffsets.Id, 4) != EhciManagementOffsets.IdValue
-            || await DeviceInterrupt.TryTake(host, management) is not { } interrupt)
+            || DeviceInterrupt.TryTake(host, management) is not { } interrupt)
             return null;
+        await interrupt.Route();
         function.SendTo(interrupt.Message);
         function.SetBusMaster(true);
         SharedUsbController controller = new(host, function, interrupt);

@@ -48,6 +48,10 @@ internal sealed class ShadowDomain(VirtualMachine machine, RemappingDomain domai
         {
             // Addresses of interrupts are no memory, and no page that is larger has a part there.
             EptWalkResult found = machine.Memory.Tables.Walk(guest + done, EptRights.ReadWrite);
+
+            // Memory that has no frame at the moment, or is being copied, is brought to where a device can use it.
+            if (found.Outcome == EptOutcome.Violation && machine.Memory.TryReach(guest + done))
+                found = machine.Memory.Tables.Walk(guest + done, EptRights.ReadWrite);
             ulong step = Math.Min(length - done, StepOf(found, guest + done));
             bool isOurs = found.Outcome == EptOutcome.Mapped && machine.Host.Frames.OwnerOf(found.Address) == machine.Owner;
             if (isOurs)
