@@ -31,6 +31,13 @@ public sealed class FrameClock
     /// <summary>Runs from here; a microframe begins now.</summary>
     public void Start(ulong nowNs) => (_epochNs, IsRunning) = (nowNs, true);
 
+    /// <summary>Runs in step with another clock that runs: its microframes begin with those, and have the same place in the frame.</summary>
+    public void Follow(FrameClock other, ulong nowNs)
+    {
+        ulong count = other.Count(nowNs);
+        (_base, _epochNs, IsRunning) = ((_base & ~7ul) | (count & 7), other.StartOf(count), true);
+    }
+
     /// <summary>Stops where it is.</summary>
     public void Stop(ulong nowNs) => (_base, IsRunning) = (Count(nowNs), false);
 
