@@ -106,7 +106,7 @@ internal sealed class ShadowDevice
     {
         while (true)
         {
-            int pagesMax = (int)Math.Min(_machine.PinnedPagesMax + 1, int.MaxValue);
+            int pagesMax = (int)Math.Min(_machine.PinnedPagesMax, int.MaxValue - 1) + 1;
             IReadOnlyList<SecondStagePage> pages = _iommu.Pages.Read(_route, first, end, _iommu.Options.TablesMax, pagesMax);
             ulong widerFirst = pages.Count == 0 ? first : Math.Min(first, pages[0].Address.Value);
             ulong widerEnd = pages.Count == 0 ? end : Math.Max(end, Math.Min(_domain.AddressEnd, pages[^1].Address.Value + pages[^1].Bytes));
@@ -136,7 +136,7 @@ internal sealed class ShadowDevice
     private void AddAllMemory(List<ShadowPiece> wanted)
     {
         foreach ((ulong start, ulong length) in MemoryLayout.Memory(_machine.Memory.Bytes))
-            _ = _domain.Resolve(wanted, start, new(start), length, DmaDirection.Bidirectional, 4096);
+            _ = _domain.Resolve(wanted, start, new(start), Math.Min(length / 4096, _machine.PinnedPagesMax) * 4096, DmaDirection.Bidirectional, 4096);
     }
 
     private static DmaDirection DirectionOf(SecondStagePage page) =>

@@ -33,7 +33,7 @@ internal sealed class ShadowDomain(VirtualMachine machine, RemappingDomain domai
     /// <inheritdoc cref="ShadowPieces.Widen"/>
     public (ulong First, ulong End) Widen(ulong first, ulong end) => _pieces.Widen(first, end);
 
-    /// <summary>Adds what a page of the guest's tables leads to, as far as it is memory of the guest.</summary>
+    /// <summary>Adds what a page of the guest's tables leads to, as far as it is memory of the guest; it is pinned until <see cref="Set"/> has taken it.</summary>
     /// <param name="pieces">The pieces so far, lowest address first; neighbours are put together.</param>
     /// <param name="address">The first device address.</param>
     /// <param name="guest">The guest-physical address that it leads to.</param>
@@ -82,6 +82,8 @@ internal sealed class ShadowDomain(VirtualMachine machine, RemappingDomain domai
         List<ShadowPiece> come = [.. change.Come.Select(Admit).Where(piece => piece.Length != 0)];
         List<ShadowPiece> pinned = [.. come, .. change.Replaced.Select(pair => pair.New)];
         pinned.ForEach(Pin);
+        foreach (ShadowPiece piece in wanted)
+            Unpin(piece);
 
         // 2. What goes and what leads elsewhere, in the tables and then in the caches.
         if (!await TryChange(change))
@@ -173,7 +175,7 @@ internal sealed class ShadowDomain(VirtualMachine machine, RemappingDomain domai
             throw new InvalidOperationException($"No superpage crosses {first:X}h or {end:X}h, and still one has to be split.");
     }
 
-    private static void Append(List<ShadowPiece> pieces, ShadowPiece piece)
+    private void Append(List<ShadowPiece> pieces, ShadowPiece piece)
     {
         // Around the interrupt range: requests there never come to tables.
         if (piece.First <= InterruptRange.Last && piece.End > InterruptRange.First)
@@ -185,6 +187,8 @@ internal sealed class ShadowDomain(VirtualMachine machine, RemappingDomain domai
             return;
         }
 
+        // The next one may be brought in, for the frame of one that nobody has pinned.
+        Pin(piece);
         if (pieces.Count != 0 && pieces[^1].IsFollowedBy(piece))
             pieces[^1] = pieces[^1] with { Length = pieces[^1].Length + piece.Length };
         else

@@ -165,6 +165,43 @@ public sealed class VirtualIommuTests
     }
 
     [Fact]
+    public void A_page_that_was_taken_out_comes_in_when_it_is_mapped_and_not_in_the_place_of_one_mapped_with_it()
+    {
+        using DirectDmaComputer computer = new("friendly", content: null);
+        VirtualMachine guest = computer.Guest;
+        guest.AddIommu(new() { BeforeTranslation = BeforeTranslation.Nothing });
+        computer.Host.Loop.Run(async () =>
+        {
+            Assert.Equal(AssignmentResult.Done, await computer.Assignment.Assign(guest, s_place));
+            RemappedGuest software = await RemappedGuest.Start(guest);
+            RemappingDomain domain = software.Driver.CreateDomain();
+            Assert.Equal(DmaRefusal.None, await domain.Map(new(0x40_0000), new(0), 8 * 4096, DmaDirection.ToDevice));
+            Assert.Equal(DmaRefusal.None, await domain.Map(new(0x40_8000), new(8 * MiB), 8 * 4096, DmaDirection.ToDevice));
+
+            // Pages 0 to 7 are in and the first that would go; eight others are out, and no frame is left.
+            ulong[] pages = [.. Enumerable.Range(0, 8).Select(page => page * 4096ul), .. Enumerable.Range(0, 8).Select(page => (8 * MiB) + (page * 4096ul))];
+            for (int page = 0; page < pages.Length; page++)
+                Assert.True(guest.Cpu.TryWrite(new(pages[page]), [(byte)(page + 1)]));
+            foreach (ulong page in pages[8..])
+                Assert.Equal(PageRefusal.None, await guest.Mover.SwapOut(new(page)));
+            while (computer.Host.Frames.TryAllocate(FrameOwner.Vmm, FrameSize.Page4K, out _))
+            {
+            }
+
+            // All sixteen come at once.
+            Assert.Equal(DmaRefusal.None, await software.Driver.Attach(s_place, domain));
+            Assert.Equal(16ul, guest.PinnedPages);
+            RemappedPort port = computer.Host.Unit.Open(computer.Assignment.Source);
+            for (int page = 0; page < pages.Length; page++)
+            {
+                byte[] found = new byte[1];
+                Assert.Equal(DmaStatus.Success, port.Read(new(0x40_0000 + ((ulong)page * 4096)), found));
+                Assert.Equal(page + 1, found[0]);
+            }
+        });
+    }
+
+    [Fact]
     public void A_large_page_of_the_guest_is_a_large_page_of_the_shadow_and_splits_without_a_gap()
     {
         using DirectDmaComputer computer = new("friendly", content: null);
