@@ -107,7 +107,18 @@ public sealed class VirtualMachine
     public ulong PinnedPagesMax { get; set; } = 65_536;
 
     /// <summary>How many pages it has pinned for devices; a page that is mapped twice counts twice.</summary>
-    public ulong PinnedPages { get; internal set; }
+    public ulong PinnedPages
+    {
+        get;
+        internal set
+        {
+            field = value;
+            PinnedPagesMost = Math.Max(PinnedPagesMost, value);
+        }
+    }
+
+    /// <summary>The most pages that it ever had pinned.</summary>
+    public ulong PinnedPagesMost { get; private set; }
 
     /// <summary>Whether it still exists.</summary>
     public bool IsRunning { get; private set; } = true;

@@ -1,5 +1,4 @@
 using Dma.Hal;
-using Dma.Iommu;
 using Dma.Machine;
 using Dma.Vmm;
 using FsCheck;
@@ -62,7 +61,7 @@ public sealed class MappingPolicyTests
         {
             (_, IDmaSpace dma) = await computer.Open(MappingOptions.Strict);
             MemoryBuffer buffer = dma.Allocate(4096);
-            IDmaPort port = computer.Host.Unit.Open(computer.Assignment.Source);
+            RemappedPort port = computer.Host.Unit.Open(computer.Assignment.Source);
 
             // The address of its memory, the address of the frame behind it, and an address like those that the VMM gives.
             ulong frame = computer.Guest.Memory.Tables.Walk(buffer.Address, EptRights.Read).Address.Value;
@@ -79,7 +78,7 @@ public sealed class MappingPolicyTests
         computer.Host.Loop.Run(async () =>
         {
             _ = await computer.Open(MappingOptions.Strict);
-            IDmaPort port = computer.Host.Unit.Open(computer.Assignment.Source);
+            RemappedPort port = computer.Host.Unit.Open(computer.Assignment.Source);
             for (ulong page = 0; page < computer.Guest.Memory.Bytes / 4096; page++)
                 Assert.Equal(DmaStatus.Blocked, port.Read(new(page * 4096), new byte[4]));
             Assert.Equal((0, 0ul), (computer.Assignment.Mappings!.Count, computer.Host.Frames.Pins));
@@ -270,7 +269,7 @@ public sealed class MappingPolicyTests
 
         private static DmaStatus Reaches(DirectDmaComputer computer, Known known, bool write)
         {
-            IDmaPort port = computer.Host.Unit.Open(computer.Assignment.Source);
+            RemappedPort port = computer.Host.Unit.Open(computer.Assignment.Source);
             byte[] bytes = new byte[1];
             if (!write)
                 return port.Read(known.Mapping.DeviceAddress, bytes);

@@ -1,4 +1,3 @@
-using Dma.Machine;
 
 namespace Dma.Hal;
 
