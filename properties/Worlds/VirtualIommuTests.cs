@@ -179,7 +179,7 @@ public sealed class VirtualIommuTests
             Assert.Equal(DmaRefusal.None, await domain.Map(new(0x40_8000), new(8 * MiB), 8 * 4096, DmaDirection.ToDevice));
 
             // Pages 0 to 7 are in and the first that would go; eight others are out, and no frame is left.
-            ulong[] pages = [.. Enumerable.Range(0, 8).Select(page => page * 4096ul), .. Enumerable.Range(0, 8).Select(page => (8 * MiB) + (page * 4096ul))];
+            ulong[] pages = [.. Enumerable.Range(0, 8).Select(page => (ulong)page * 4096), .. Enumerable.Range(0, 8).Select(page => (8 * MiB) + ((ulong)page * 4096))];
             for (int page = 0; page < pages.Length; page++)
                 Assert.True(guest.Cpu.TryWrite(new(pages[page]), [(byte)(page + 1)]));
             foreach (ulong page in pages[8..])
