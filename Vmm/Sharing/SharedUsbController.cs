@@ -63,13 +63,15 @@ public sealed class SharedUsbController
     /// <exception cref="DeviceException">Its configuration space is malformed.</exception>
     public static async ValueTask<SharedUsbController?> Start(Host host, SourceId management)
     {
-        if (host.Configuration.Open(management).Read16(PciOffset.VendorId) == ushort.MaxValue)
+        IConfigurationAccess space = host.Configuration.Open(management);
+        if (space.Read16(PciOffset.VendorId) == ushort.MaxValue)
             return null;
-        RealFunction function = new(host, management);
+        RealFunction function = new(host, management, new(space));
         function.Restore();
         if (function.ReadBar(0, EhciManagementOffsets.Id, 4) != EhciManagementOffsets.IdValue
-            || await DeviceInterrupt.TryTake(host, management) is not { } interrupt)
+            || DeviceInterrupt.TryTake(host, management) is not { } interrupt)
             return null;
+        await interrupt.Route();
         function.SendTo(interrupt.Message);
         function.SetBusMaster(true);
         SharedUsbController controller = new(host, function, interrupt);
