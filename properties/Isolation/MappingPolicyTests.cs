@@ -1,4 +1,5 @@
 using Dma.Hal;
+using Dma.Iommu;
 using Dma.Machine;
 using Dma.Vmm;
 using FsCheck;
