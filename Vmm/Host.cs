@@ -33,6 +33,7 @@ public sealed class Host : IDisposable
     public Host(HostOptions options)
     {
         Options = options;
+        Loop = options.Loop ?? new();
         Memory = CreateMemory(options);
         Frames = new(Memory) { BeforeTableWrite = options.BeforeWrite };
         _ = Frames.TryReserve(FrameOwner.Vmm, new(0), options.VmmBytes);
@@ -44,10 +45,12 @@ public sealed class Host : IDisposable
 
         Interrupts = new(Loop);
         IInterruptSink interrupts = options.Trace?.Watch(Interrupts, Loop) ?? Interrupts;
+        interrupts = options.WatchInterrupts?.Invoke(interrupts) ?? interrupts;
         Unit = new(Memory, interrupts, options.Profile, Loop) { Observer = options.Trace?.WatchFaults(Loop) };
         Bus = new(Memory);
         Bus.AddWindow(new(MemoryLayout.RemappingUnit), (ulong)Unit.WindowLength, Unit);
-        Pci = new(Bus, options.Trace?.Watch(Unit, Loop) ?? Unit);
+        IDmaFabric fabric = options.Trace?.Watch(Unit, Loop) ?? Unit;
+        Pci = new(Bus, options.Watch?.Invoke(fabric) ?? fabric);
         Pci.MapEcam(new(MemoryLayout.EcamStart), 0, byte.MaxValue);
         Cpu = new(new("host", Loop, options.Costs), Bus, Interrupts, ApicId, options.BeforeWrite);
         Configuration = new PciMappedConfiguration(Cpu, new(MemoryLayout.EcamStart), 0, byte.MaxValue);
@@ -61,7 +64,7 @@ public sealed class Host : IDisposable
     public HostOptions Options { get; }
 
     /// <summary>Virtual time.</summary>
-    public EventLoop Loop { get; } = new();
+    public EventLoop Loop { get; }
 
     /// <summary>Its memory.</summary>
     public PhysicalMemory Memory { get; }

@@ -48,12 +48,27 @@ public sealed record HostOptions
     /// </summary>
     public Action? BeforeWrite { get; init; }
 
+    /// <summary>
+    /// Whether a VM may have a device that nothing translates for (<see cref="Dma.Hal.MappingPolicy.Untranslated"/>): it reaches all memory
+    /// of the machine, as on a machine without a remapping unit.
+    /// </summary>
+    public bool AllowsUntranslated { get; init; }
+
     /// <summary>What things cost.</summary>
     public CostModel Costs { get; init; } = CostModel.Default;
 
     /// <summary>What all chance in this host comes from.</summary>
     public ulong Seed { get; init; }
 
+    /// <summary>The virtual time that it lives in; null for one of its own. Computers that have to do with each other share one.</summary>
+    public EventLoop? Loop { get; init; }
+
     /// <summary>Who writes down what goes over the bus; null for nobody.</summary>
     public BusTrace? Trace { get; init; }
+
+    /// <summary>Puts something between devices and the remapping unit that looks at their requests; null for nothing.</summary>
+    public Func<IDmaFabric, IDmaFabric>? Watch { get; init; }
+
+    /// <summary>Puts something before the processors that looks at interrupt messages, of devices and of the unit; null for nothing.</summary>
+    public Func<IInterruptSink, IInterruptSink>? WatchInterrupts { get; init; }
 }

@@ -68,6 +68,9 @@ internal sealed class PasidTables
         return directory.Present ? new(_memory.Read512(Place(directory, pasid))) : default;
     }
 
+    /// <summary>Changes the first word of an entry, in one store; all others stay.</summary>
+    public void ChangeFlags(Pasid pasid, PasidTableEntry entry) => _memory.Write64(Place(DirectoryEntryOf(pasid), pasid), entry.Raw.Word0);
+
     /// <summary>Makes an entry not present.</summary>
     public void Clear(Pasid pasid)
     {

@@ -40,6 +40,7 @@ public sealed class RemappingDriver
         if (parts.Contexts is ScalableContexts scalable)
         {
             Processes = new(this, scalable);
+            DirtyBits = DirtyBits.CanBeHad(unit) ? new(this, scalable) : null;
             PageRequests = parts.PageRequestQueue is { } ring ? new(this, registers, memory, scalable, ring) : null;
         }
 
@@ -92,6 +93,9 @@ public sealed class RemappingDriver
 
     /// <summary>The pages that devices ask for; null where none can.</summary>
     public PageRequestHandler? PageRequests { get; }
+
+    /// <summary>What lets the second stage keep dirty bits; null where the unit cannot.</summary>
+    internal DirtyBits? DirtyBits { get; }
 
     /// <summary>How many frames hold tables and the queues.</summary>
     public int FramesInUse => _memory.FramesInUse;
@@ -361,6 +365,8 @@ public sealed class RemappingDriver
                 await Invalidator.Invalidate(InvalidationRequest.OfBus(entry.DomainId));
             else
                 await Invalidator.Invalidate(InvalidationRequest.OfDevice(source, new(0), entry.DomainId));
+            if (domain is not null)
+                await domain.AddRequester(source);
             return DmaRefusal.None;
         }
         finally

@@ -69,6 +69,16 @@ internal sealed class ScalableContexts : IContextTables
         _memory.Write64(place, (context with { PageRequestsEnabled = enabled }).Raw.Word0);
     }
 
+    /// <summary>Lets the second stage of a requester keep accessed and dirty bits, or no longer (SSADE).</summary>
+    /// <returns><c>false</c> where it is not attached.</returns>
+    public bool TrySetDirtyBits(SourceId source, bool enabled)
+    {
+        if (!_pasids.TryGetValue(source, out PasidTables? pasids))
+            return false;
+        pasids.ChangeFlags(default, pasids.Find(default) with { SecondStageAccessedDirty = enabled });
+        return true;
+    }
+
     public void Clear(SourceId source)
     {
         if (TryFindTable(HalfOf(source), out GuestPhysicalAddress table))

@@ -127,8 +127,7 @@ internal sealed class IsochronousExecutor(ScheduleMemory memory, EhciWire wire, 
                 break;
             }
 
-            // The packet identifier says how many packets still follow: DATA2 two, DATA1 one, DATA0 none.
-            int following = Following(reply.Pid);
+            int following = HighBandwidth.Following(reply.Pid);
             if (following < 0 || following > left)
             {
                 run.Slot = run.Slot with { TransactionError = true };
@@ -159,14 +158,6 @@ internal sealed class IsochronousExecutor(ScheduleMemory memory, EhciWire wire, 
         (1, 2) => UsbPid.Data1,
         (2, 3) => UsbPid.Data2,
         _ => UsbPid.DataM,
-    };
-
-    private static int Following(UsbPid pid) => pid switch
-    {
-        UsbPid.Data0 => 0,
-        UsbPid.Data1 => 1,
-        UsbPid.Data2 => 2,
-        _ => -1,
     };
 
     /// <summary>A slot under way.</summary>

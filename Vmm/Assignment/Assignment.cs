@@ -68,6 +68,9 @@ public sealed partial class Assignment
     /// <summary>How it reaches memory that comes when it is touched; null where its VM has none such, or the device cannot ask for pages or is not trusted to translate.</summary>
     public LazyDevice? Lazy => _reach?.Lazy;
 
+    /// <summary>What it reaches, as the remapping unit has it; null while it has none.</summary>
+    public RemappingDomain? Domain => _reach?.Domain;
+
     /// <summary>The number of its domain in the remapping unit; null while it has none.</summary>
     public int? DomainId => _reach?.Domain.Id.Value;
 
@@ -177,6 +180,9 @@ public sealed partial class Assignment
     /// <param name="guestAddress">Where: bus 0, function 0, a free device number.</param>
     public ValueTask<AssignmentResult> Expose(SourceId guestAddress) => Step(AssignmentState.Isolated, async () =>
     {
+        // What the guest's own remapping unit says of the device holds from the moment when the guest sees it.
+        if (_reach!.Shadow is { } shadow)
+            await shadow.Connect(guestAddress);
         _plug = new(this, _real!, Machine!);
         AssignmentResult result = await _plug.Plug(_host, guestAddress);
         if (result.IsDone)
@@ -184,15 +190,19 @@ public sealed partial class Assignment
         _plug.Unplug();
         await _plug.ReturnInterrupt();
         _plug = null;
+        if (_reach.Shadow is { } unused)
+            await unused.Disconnect();
         return result;
     });
 
     /// <summary>Assigned to Withdrawn: the guest does not see it any more, and its requests stop.</summary>
-    public ValueTask<AssignmentResult> Withdraw() => Step(AssignmentState.Assigned, () =>
+    public ValueTask<AssignmentResult> Withdraw() => Step(AssignmentState.Assigned, async () =>
     {
         _plug!.Unplug();
         _real!.SetBusMaster(false);
-        return Task.FromResult(Move(AssignmentState.Withdrawn));
+        if (_reach!.Shadow is { } shadow)
+            await shadow.Disconnect();
+        return Move(AssignmentState.Withdrawn);
     });
 
     /// <summary>Withdrawn, or Isolated when it goes no further, to Quiet: it sends nothing, and holds nothing of the guest.</summary>

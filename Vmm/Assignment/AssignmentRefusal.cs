@@ -53,4 +53,10 @@ public enum AssignmentRefusal
 
     /// <summary>The VM has ended.</summary>
     NoMachine,
+
+    /// <summary>The VM wants its device untranslated: the host does not allow it, or its remapping unit cannot let requests through.</summary>
+    Untranslated,
+
+    /// <summary>The VM wants all its memory mapped: not all of it is there, its quota of pinned pages is too small, or no frame is left for tables.</summary>
+    NotAllMapped,
 }

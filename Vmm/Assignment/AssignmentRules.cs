@@ -75,6 +75,9 @@ internal static class AssignmentRules
                 return Refuse(AssignmentRefusal.GroupInUse, $"{other.Source} is with {user}, and cannot be kept apart: {Why(device, other)}");
         }
 
+        AssignmentResult mapping = CheckMapping(host, device, machine);
+        if (!mapping.IsDone)
+            return mapping;
         if (ReachUnderSameName(host, device) is { } shared && shared.Machine != machine)
             return Refuse(AssignmentRefusal.GroupInUse, $"requests of {device.Source} arrive as those of {device.Requester}, which {shared.Machine} has");
         foreach (ReservedRegion region in host.Reserved.KeptFor(device.Source))
@@ -126,6 +129,24 @@ internal static class AssignmentRules
             ReservedMemoryPolicy.RefuseUnlessDone when code >> 16 == DisplayClass || code >> 8 == UsbClass => AssignmentResult.Done,
             _ => Refuse(AssignmentRefusal.ReservedMemory, $"firmware uses {source} with memory of its own, {host.Reserved.RegionsOf(source).First()}"),
         };
+    }
+
+    // Without translation a device reaches every VM and the VMM: that is never what somebody gets without having asked for it.
+    private static AssignmentResult CheckMapping(Host host, Assignment device, VirtualMachine machine)
+    {
+        switch (machine.Mapping.Policy)
+        {
+            case MappingPolicy.Untranslated when !host.Options.AllowsUntranslated:
+                return Refuse(AssignmentRefusal.Untranslated, $"{device.Source} would reach all memory of the host: nothing would translate for it");
+            case MappingPolicy.Untranslated when !host.Remapping.CanPassThrough:
+                return Refuse(AssignmentRefusal.Untranslated, $"the remapping unit lets no requests of {device.Source} through without translating them");
+            case MappingPolicy.Static when machine.Memory.Lazy is not null:
+                return Refuse(AssignmentRefusal.NotAllMapped, $"memory of {machine.Name} comes when it is touched, so that not all of it can be mapped");
+            case MappingPolicy.Static when machine.Memory.Bytes / 4096 > machine.PinnedPagesMax - Math.Min(machine.PinnedPages, machine.PinnedPagesMax):
+                return Refuse(AssignmentRefusal.NotAllMapped, $"{machine.Name} may pin {machine.PinnedPagesMax} pages, and has {machine.Memory.Bytes / 4096}");
+            default:
+                return AssignmentResult.Done;
+        }
     }
 
     private static string Why(Assignment device, Assignment other) =>

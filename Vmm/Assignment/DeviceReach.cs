@@ -9,6 +9,8 @@ namespace Dma.Vmm;
 ///   not trusted           what is mapped in the domain, untranslated requests alone
 ///   trusted (ATS)         the same, and it may keep translations: it must be told of each change
 ///   trusted, VM is lazy   also any page of the VM, once it has asked for it
+///   static                all memory of the VM, as long as it has the device
+///   untranslated          all memory of the machine
 /// </code>
 /// Devices whose requests arrive under one name, that of a bridge, have one reach together.
 /// </remarks>
@@ -31,6 +33,7 @@ internal sealed class DeviceReach
         (_host, _source, Machine) = (host, source, machine);
         Domain = host.Remapping.CreateDomain();
         Mappings = new(machine, Domain);
+        Shadow = machine.Iommu?.Open(source, Domain);
     }
 
     /// <summary>The requester.</summary>
@@ -44,6 +47,9 @@ internal sealed class DeviceReach
 
     /// <summary>What the VM has mapped for the device.</summary>
     public DmaMappings Mappings { get; }
+
+    /// <summary>What follows the tables of the guest's own remapping unit; null where it has none.</summary>
+    public ShadowDevice? Shadow { get; }
 
     /// <summary>How it reaches memory that comes when it is touched; null where it does not.</summary>
     public LazyDevice? Lazy { get; private set; }
@@ -74,6 +80,20 @@ internal sealed class DeviceReach
             }
         }
 
+        if (Machine.Mapping.Policy == MappingPolicy.Static && !await Mappings.TryMapAll())
+        {
+            await Close();
+            return false;
+        }
+
+        if (Machine.Mapping.Policy == MappingPolicy.Untranslated)
+        {
+            if (await _host.Remapping.AttachPassThrough(_source) == DmaRefusal.None)
+                return true;
+            await Close();
+            return false;
+        }
+
         DeviceTlbControl? trusted = isTrusted ? real.DeviceTlb : null;
         bool isLazy = trusted is not null && Machine.Memory.Lazy is not null && _host.Remapping.PageRequests is not null && real.Requests.CanAsk;
         if (trusted is not null)
@@ -92,6 +112,8 @@ internal sealed class DeviceReach
             return false;
         }
 
+        if (Machine.Memory.DirtyLog is { } log)
+            await log.Follow(Domain);
         if (isLazy)
         {
             Lazy = new(Machine, _source, Domain);
@@ -122,6 +144,12 @@ internal sealed class DeviceReach
             await _host.Remapping.Detach(_source);
         if (_isTrusted)
             _host.AccessControl.Distrust(_source);
+        if (Shadow is { } shadow)
+        {
+            await shadow.Disconnect();
+            Machine.Iommu!.Close(shadow);
+        }
+
         await Mappings.Close();
         await _host.Remapping.Release(Domain);
         _isClosed = true;

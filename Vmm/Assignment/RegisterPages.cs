@@ -70,12 +70,12 @@ internal sealed class RegisterPages(GuestMemory memory, PciBarInfo bar, IReadOnl
         return true;
     }
 
-    // Something is mapped in the page, or the guest's memory reaches into it.
+    // Something is mapped in the page, or it is memory of the guest, which may have no frame at the moment.
     private bool IsTaken(ulong at, FrameSize page)
     {
         for (ulong offset = 0; offset < page.Bytes; offset += FrameSize.Page4K.Bytes)
         {
-            if (memory.Tables.Walk(new(at + offset), EptRights.None).Outcome != EptOutcome.Violation)
+            if (memory.Contains(new(at + offset), 1) || memory.Tables.Walk(new(at + offset), EptRights.None).Outcome != EptOutcome.Violation)
                 return true;
         }
 

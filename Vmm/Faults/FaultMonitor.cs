@@ -51,7 +51,9 @@ public sealed class FaultMonitor
             if (_log.Count == Capacity)
                 _ = _log.Dequeue();
             Assignment[] devices = [.. _host.AssignedUnder(fault.Source)];
-            _log.Enqueue(new(_host.Loop.NowNs, fault, devices.FirstOrDefault()?.Machine?.Name));
+            VirtualMachine? machine = devices.FirstOrDefault()?.Machine;
+            _log.Enqueue(new(_host.Loop.NowNs, fault, machine?.Name));
+            machine?.Iommu?.Report(fault);
             _counts[fault.Source] = CountOf(fault.Source) + 1;
             Total++;
             if (devices.Length != 0 && IsStorm(fault.Source))

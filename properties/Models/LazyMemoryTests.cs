@@ -21,6 +21,9 @@ public sealed class LazyMemoryTests
         DeviceWrite,
         Both,
         Pin,
+        Move,
+        SwapOut,
+        MoveWhileWritten,
     }
 
     public static TheoryData<string> Units => ["friendly-scalable", "hostile-scalable"];
@@ -246,6 +249,25 @@ public sealed class LazyMemoryTests
                 break;
             case What.Both:
                 await TakeBoth(world, model, address, length, seed);
+                break;
+            case What.Move:
+                Assert.Contains(await world.Machine.Mover.Move(new(address)), (PageRefusal[])[PageRefusal.None, PageRefusal.NotResident]);
+                break;
+            case What.SwapOut:
+                Assert.Contains(await world.Machine.Mover.SwapOut(new(address)), (PageRefusal[])[PageRefusal.None, PageRefusal.NotResident]);
+                break;
+            case What.MoveWhileWritten:
+                // The device writes the pages, and while it does they move: it loses them, and asks again.
+                new Random(seed).NextBytes(there.Span);
+                world.PutBuffer(there.Span);
+                world.Begin(WriteCommand, address, (uint)length);
+                for (int again = 0; again < 8; again++)
+                {
+                    _ = await world.Machine.Mover.Move(new(address + ((ulong)again % 3 * 4096)));
+                    await world.Host.Cpu.Processor.Delay(700);
+                }
+
+                Assert.Equal(PagingOutcome.Done, await world.End());
                 break;
             default:
                 // Mapped for the device the other way, which pins; where that is too much it is refused.

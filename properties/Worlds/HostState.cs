@@ -38,7 +38,7 @@ internal sealed record HostState(
             host.Frames.CountOf(FrameOwner.Free),
             host.Remapping.Interrupts?.EntriesFree ?? 0,
             host.AssignmentOf(device.Source).DomainId,
-            string.Concat(Enumerable.Range(0, 1024).Select(at => device.Configuration.Read(4 * at, 4)).Where(value => value != 0).Select(value => $"{value:X}.")),
+            string.Join(' ', Enumerable.Range(0, 1024).Select(at => (At: at, Value: device.Configuration.Read(4 * at, 4))).Where(word => word.Value != 0)),
             $"{walk.Fault}",
             host.Machines.Sum(vm => vm.Devices.Count));
     }

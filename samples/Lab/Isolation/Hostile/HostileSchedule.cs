@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
 using Dma.UsbDevice.Spec;
 
-namespace Dma.Properties;
+namespace Dma.Lab;
 
 /// <summary>Memory full of things that look like the structures of an EHCI controller and point anywhere.</summary>
 /// <remarks>

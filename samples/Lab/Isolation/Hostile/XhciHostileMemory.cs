@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
 using Dma.UsbDevice.Spec;
 
-namespace Dma.Properties;
+namespace Dma.Lab;
 
 /// <summary>A region full of things that look like what an xHCI controller reads: most make sense, some do not.</summary>
 /// <remarks>
@@ -38,10 +38,12 @@ internal sealed class XhciHostileMemory(Random random, uint region, int length, 
     }
 
     /// <summary>Changes some of it under the controller's hands.</summary>
-    public void Mutate(XhciBench bench)
+    /// <param name="read">Reads a page at an address.</param>
+    /// <param name="write">Writes it again.</param>
+    public void Mutate(Func<ulong, byte[]> read, Action<ulong, byte[]> write)
     {
         int page = random.Next(length / Page);
-        byte[] now = bench.ReadBytes(region + (uint)(page * Page), Page);
+        byte[] now = read(region + (uint)(page * Page));
         switch (random.Next(3))
         {
             case 0:
@@ -58,7 +60,7 @@ internal sealed class XhciHostileMemory(Random random, uint region, int length, 
                 break;
         }
 
-        bench.WriteBytes(region + (uint)(page * Page), now);
+        write(region + (uint)(page * Page), now);
     }
 
     private void FillCommands()

@@ -1,6 +1,6 @@
 using Dma.UsbDevice.Spec;
 
-namespace Dma.Properties;
+namespace Dma.Lab;
 
 /// <summary>TRBs as tests need them.</summary>
 internal static class XhciTrbs
