@@ -66,11 +66,7 @@ public sealed class SharedUsbController
         IConfigurationAccess space = host.Configuration.Open(management);
         if (space.Read16(PciOffset.VendorId) == ushort.MaxValue)
             return null;
-<<<<<<< HEAD
-        RealFunction function = new(host, management, new(host.Configuration.Open(management)));
-=======
         RealFunction function = new(host, management, new(space));
->>>>>>> share
         function.Restore();
         if (function.ReadBar(0, EhciManagementOffsets.Id, 4) != EhciManagementOffsets.IdValue
             || DeviceInterrupt.TryTake(host, management) is not { } interrupt)
