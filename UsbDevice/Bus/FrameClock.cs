@@ -19,7 +19,10 @@ public sealed class FrameClock
 
     /// <summary>FRINDEX: bits 2:0 are the microframe, bits 13:3 the frame.</summary>
     /// <param name="nowNs">The time.</param>
-    public uint Index(ulong nowNs) => (uint)Count(nowNs) & IndexMask;
+    public uint Index(ulong nowNs) => IndexOf(Count(nowNs));
+
+    /// <summary>What an index register holds after so many microframes.</summary>
+    public static uint IndexOf(ulong count) => (uint)count & IndexMask;
 
     /// <summary>The eleven bits that a start-of-frame packet carries.</summary>
     /// <param name="nowNs">The time.</param>

@@ -1,3 +1,4 @@
+using System.Numerics;
 using Dma.Machine;
 
 namespace Dma.UsbDevice;
@@ -16,7 +17,7 @@ internal sealed class EhciEngine : IPortOwner
     private readonly EventLoop _loop;
     private readonly uint _fetchNs;
     private readonly bool _cachesWholeFrame;
-    private readonly List<EhciRegisterSet> _sets = [];
+    private readonly EhciRegisterSet[] _sets;
     private readonly EhciRegisterSet?[] _owners;
     private readonly ScheduledEvent _wake;
 
@@ -26,9 +27,13 @@ internal sealed class EhciEngine : IPortOwner
     private ulong _microframe = Never;
     private EhciRegisterSet? _onWire;
     private Phase _phase;
-    private int _running;
+    private int _setCount;
     private int _scheduled;
     private int _first;
+
+    // Sets as bits: those that run, and those whose periodic list is still to be walked in this microframe.
+    private ulong _running;
+    private ulong _toWalk;
     private int _walked;
     private bool _isFresh;
     private bool _needsSettling;
@@ -44,6 +49,8 @@ internal sealed class EhciEngine : IPortOwner
         (_loop, _fetchNs, _cachesWholeFrame) = (loop, options.FetchNs, options.CachesWholeFrame);
         _wake = new(Wake);
         _owners = new EhciRegisterSet?[portCount];
+        _sets = new EhciRegisterSet[setCount];
+        Turns = new(_sets);
         Usb = new(this, UsbSpeed.High, portCount);
         Addresses = addresses is null ? null : new(loop, this, addresses, setCount);
     }
@@ -64,7 +71,7 @@ internal sealed class EhciEngine : IPortOwner
     public UsbBus Usb { get; }
 
     /// <summary>Who comes next in the asynchronous time of a microframe.</summary>
-    public AsyncTurns Turns { get; } = new();
+    public AsyncTurns Turns { get; }
 
     /// <summary>The register sets, by number.</summary>
     public IReadOnlyList<EhciRegisterSet> Sets => _sets;
@@ -93,9 +100,8 @@ internal sealed class EhciEngine : IPortOwner
     /// <param name="options">How it is built.</param>
     public EhciRegisterSet AddSet(IDmaPort dma, IEhciInterrupt interrupt, EhciOptions options)
     {
-        EhciRegisterSet set = new(this, _sets.Count, _loop, dma, interrupt, options);
-        _sets.Add(set);
-        return set;
+        EhciRegisterSet set = new(this, _setCount, _loop, dma, interrupt, options);
+        return _sets[_setCount++] = set;
     }
 
     /// <summary>The set that a root port belongs to; null where it belongs to none.</summary>
@@ -163,24 +169,27 @@ internal sealed class EhciEngine : IPortOwner
     public bool IsOnWire(EhciRegisterSet set) => _onWire == set && _wireFreeNs > _loop.NowNs;
 
     /// <summary>A set starts: the bus runs from here on, if it did not before.</summary>
-    /// <param name="clock">The set's clock, which is started in step with the bus.</param>
-    public void Join(FrameClock clock)
+    /// <param name="set">The set.</param>
+    /// <param name="clock">Its clock, which is started in step with the bus.</param>
+    public void Join(EhciRegisterSet set, FrameClock clock)
     {
         ulong now = _loop.NowNs;
-        if (_running++ == 0)
+        if (_running == 0)
         {
             Usb.Frames.Set(clock.Index(now));
             Usb.Frames.Start(now);
             (_phase, _microframe, _wireFreeNs) = (Phase.Idle, Never, now);
         }
 
+        _running |= 1ul << set.Number;
         clock.Follow(Usb.Frames, now);
     }
 
     /// <summary>A set stops: with the last one the bus does.</summary>
-    public void Leave()
+    public void Leave(EhciRegisterSet set)
     {
-        if (--_running != 0)
+        _running &= ~(1ul << set.Number);
+        if (_running != 0)
             return;
         _phase = Phase.Idle;
         Usb.Frames.Stop(_loop.NowNs);
@@ -279,25 +288,30 @@ internal sealed class EhciEngine : IPortOwner
     private void BeginMicroframe(ulong count)
     {
         _microframe = count;
-        foreach (EhciRegisterSet set in _sets)
+        _toWalk = 0;
+        for (ulong left = _running; left != 0; left &= left - 1)
         {
-            if (set.IsRunning)
-                set.BeginMicroframe();
+            EhciRegisterSet set = _sets[BitOperations.TrailingZeroCount(left)];
+            if (set.BeginMicroframe())
+                _toWalk |= 1ul << set.Number;
         }
 
         // Whose periodic list comes first changes from microframe to microframe.
-        _first = _first + 1 < _sets.Count ? _first + 1 : 0;
-        (_phase, _walked) = (Phase.Periodic, 0);
+        _first = _first + 1 < _sets.Length ? _first + 1 : 0;
+        _phase = Phase.Periodic;
         _ = StartPeriodic();
     }
 
     // The next set with a periodic list; behind the last of them, asynchronous time begins.
     private bool StartPeriodic()
     {
-        for (; _walked < _sets.Count; _walked++)
+        while (_toWalk != 0)
         {
-            EhciRegisterSet set = Walked();
-            if (!set.IsPeriodicActive)
+            ulong behind = _toWalk & (ulong.MaxValue << _first);
+            _walked = BitOperations.TrailingZeroCount(behind != 0 ? behind : _toWalk);
+            _toWalk &= ~(1ul << _walked);
+            EhciRegisterSet set = _sets[_walked];
+            if (!set.IsInMicroframe)
                 continue;
             if (set.StartPeriodic())
                 return true;
@@ -308,15 +322,9 @@ internal sealed class EhciEngine : IPortOwner
         return false;
     }
 
-    private EhciRegisterSet Walked()
-    {
-        int index = _first + _walked;
-        return _sets[index < _sets.Count ? index : index - _sets.Count];
-    }
-
     private QueueVisit StepPeriodic(uint leftNs)
     {
-        EhciRegisterSet set = Walked();
+        EhciRegisterSet set = _sets[_walked];
         QueueVisit visit = set.StepPeriodic(leftNs);
         if (visit.Outcome is VisitOutcome.Transacted or VisitOutcome.Skipped)
         {
@@ -327,7 +335,6 @@ internal sealed class EhciEngine : IPortOwner
 
         if (visit.Outcome == VisitOutcome.Fault)
             Fail(set);
-        _walked++;
 
         // The element of the first list was read ahead; that of each list behind it takes its time.
         return new(StartPeriodic() ? VisitOutcome.Skipped : VisitOutcome.End);
@@ -335,21 +342,22 @@ internal sealed class EhciEngine : IPortOwner
 
     private void BeginAsync()
     {
-        Turns.Clear();
-        foreach (EhciRegisterSet set in _sets)
+        ulong members = 0;
+        for (ulong left = _running; left != 0; left &= left - 1)
         {
+            EhciRegisterSet set = _sets[BitOperations.TrailingZeroCount(left)];
             if (set.StartAsync())
-                Turns.Add(set);
+                members |= 1ul << set.Number;
         }
 
-        Turns.Begin();
+        Turns.Begin(members);
         _isFresh = true;
-        _phase = Turns.Current is null ? Phase.Idle : Phase.Async;
+        _phase = members == 0 ? Phase.Idle : Phase.Async;
     }
 
     private QueueVisit StepAsync(uint leftNs)
     {
-        EhciRegisterSet set = Turns.Current!;
+        EhciRegisterSet set = _sets[Turns.Current];
         QueueVisit visit = set.StepAsync(leftNs);
         switch (visit.Outcome)
         {
@@ -375,14 +383,15 @@ internal sealed class EhciEngine : IPortOwner
                 break;
         }
 
-        if (Turns.Current is null)
+        if (!Turns.HasTurn)
             _phase = Phase.Idle;
         return visit;
     }
 
     private void Occupied(EhciRegisterSet set, QueueVisit visit)
     {
-        _onWire = set;
+        if (_onWire != set)
+            _onWire = set;
         set.Statistics.Visits++;
         set.Statistics.WireNs += visit.WireNs;
     }
@@ -401,7 +410,7 @@ internal sealed class EhciEngine : IPortOwner
     private ulong NextMicroframe(ulong count)
     {
         bool isRestOfFrameIdle = _cachesWholeFrame && count == _microframe
-            && _sets.TrueForAll(set => !set.IsScheduled || set.IsRestOfFrameIdle);
+            && Array.TrueForAll(_sets, static set => !set.IsScheduled || set.IsRestOfFrameIdle);
         return isRestOfFrameIdle ? (count | 7) + 1 : count + 1;
     }
 

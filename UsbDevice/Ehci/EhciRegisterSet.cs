@@ -26,6 +26,7 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
     private readonly EhciWire _wire;
 
     private ulong _seen;
+    private uint _index;
 
     /// <summary>A set at its reset values, without sockets behind its ports.</summary>
     /// <param name="engine">What it shares with others.</param>
@@ -85,9 +86,6 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
     /// <summary>Where the asynchronous list goes on.</summary>
     public uint AsyncPosition => (uint)_registers.File[EhciRegisters.AsyncListAddress];
 
-    /// <summary>Whether the periodic list of the current frame is walked.</summary>
-    public bool IsPeriodicActive => IsInMicroframe && _registers.UsbStatus.PeriodicActive;
-
     /// <summary>Whether nothing will be found until the frame is over, as far as one can tell who reads a whole frame ahead.</summary>
     public bool IsRestOfFrameIdle => _periodic.IsEmpty && !_registers.UsbCommand.AsyncEnable
         && _registers.UsbStatus is { PeriodicActive: true, AsyncActive: false };
@@ -107,14 +105,14 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
     /// <summary>A read by software.</summary>
     public ulong Read(int offset, int width)
     {
-        Sync();
+        _ = Sync();
         return _registers.File.Read(offset, width);
     }
 
     /// <summary>A write by software.</summary>
     public void Write(int offset, int width, ulong value)
     {
-        Sync();
+        _ = Sync();
         _registers.File.Write(offset, width, value, this);
         SettleAndPlan();
     }
@@ -223,7 +221,7 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
     /// <summary>Does what time alone brings: the rollover of the frame list, and the ends of resets.</summary>
     public void Tick()
     {
-        Sync();
+        _ = Sync();
         foreach (EhciRootPort port in _ports)
         {
             if (port.DueNs <= _loop.NowNs)
@@ -242,9 +240,10 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
     }
 
     /// <summary>A microframe begins.</summary>
-    public void BeginMicroframe()
+    /// <returns>Whether its periodic list is to be walked.</returns>
+    public bool BeginMicroframe()
     {
-        Sync();
+        _index = Sync();
         IsInMicroframe = true;
         Statistics.Microframes++;
         Share.PeriodicLeftNs = Share.PeriodicBudgetNs;
@@ -252,14 +251,15 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
         UsbStatus status = _registers.UsbStatus;
 
         // The asynchronous schedule starts and stops with any microframe, the periodic one with a frame.
-        bool isPeriodic = (_clock.Index(_loop.NowNs) & 7) == 0 ? command.PeriodicEnable : status.PeriodicActive;
+        bool isPeriodic = (_index & 7) == 0 ? command.PeriodicEnable : status.PeriodicActive;
         _registers.UsbStatus = status with { AsyncActive = command.AsyncEnable, PeriodicActive = isPeriodic };
         CountSchedule();
+        return isPeriodic;
     }
 
     /// <summary>Begins to walk the periodic list of the current frame.</summary>
     /// <returns><c>false</c> where the bus failed.</returns>
-    public bool StartPeriodic() => _periodic.Start(_clock.Index(_loop.NowNs));
+    public bool StartPeriodic() => _periodic.Start(_index);
 
     /// <summary>Visits the next structure of the periodic list.</summary>
     /// <param name="leftNs">Nanoseconds that are left of the microframe.</param>
@@ -350,7 +350,7 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
 
     private void Start()
     {
-        _engine.Join(_clock);
+        _engine.Join(this, _clock);
         (IsRunning, IsInMicroframe) = (true, false);
         _registers.UsbStatus = _registers.UsbStatus with { Halted = false };
     }
@@ -370,7 +370,7 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
     private void Leave()
     {
         if (IsRunning)
-            _engine.Leave();
+            _engine.Leave(this);
         (IsRunning, IsInMicroframe) = (false, false);
         CountSchedule();
     }
@@ -385,14 +385,16 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
     }
 
     // Brings what follows from time alone into the registers: the frame index, and the rollover of the frame list.
-    private void Sync()
+    private uint Sync()
     {
         ulong count = _clock.Count(_loop.NowNs);
         int bit = _registers.RolloverBit;
         if (count >> bit != _seen >> bit)
             Raise(StatusBits.FrameListRollover);
         _seen = count;
-        _registers.File[EhciRegisters.FrameIndexAt] = _clock.Index(_loop.NowNs);
+        uint index = FrameClock.IndexOf(count);
+        _registers.File[EhciRegisters.FrameIndexAt] = index;
+        return index;
     }
 
     // A rollover needs an event only where somebody waits for it.

@@ -1,87 +1,68 @@
+using System.Numerics;
+
 namespace Dma.UsbDevice;
 
-/// <summary>The register sets with asynchronous work in a microframe, in a ring, and whose turn it is.</summary>
-internal sealed class AsyncTurns
+/// <summary>The register sets with asynchronous work in a microframe, and whose turn it is; after the last one comes the first.</summary>
+/// <param name="sets">All register sets, by number; 64 at most, a bit for each.</param>
+internal sealed class AsyncTurns(EhciRegisterSet[] sets)
 {
-    private EhciRegisterSet? _lowest;
-    private int _turnOf = -1;
+    private const int Nobody = 64;
+
+    private ulong _members;
+    private int _turnOf = Nobody;
 
     /// <summary>How turns are shared out.</summary>
     public TurnPolicy Policy { get; set; } = new SequentialTurns();
 
-    /// <summary>Whose turn it is; null where nobody has work.</summary>
-    public EhciRegisterSet? Current { get; private set; }
+    /// <summary>Whether anybody has work.</summary>
+    public bool HasTurn => _members != 0;
 
-    /// <summary>Nobody has work.</summary>
-    public void Clear() => Current = _lowest = null;
-
-    /// <summary>Adds a set behind those with lower numbers.</summary>
-    public void Add(EhciRegisterSet set)
-    {
-        _lowest ??= set;
-        EhciRegisterSet last = _lowest.Share.Previous ?? set;
-        if (_lowest == set)
-            last = set;
-        (set.Share.Previous, set.Share.Next) = (last, _lowest);
-        (last.Share.Next, _lowest.Share.Previous) = (set, set);
-    }
+    /// <summary>Whose turn it is, while anybody has work.</summary>
+    public int Current { get; private set; }
 
     /// <summary>The time begins: the set whose turn it was goes on, where it has work; else the next one.</summary>
-    public void Begin()
+    /// <param name="members">The sets that have work, a bit for each.</param>
+    public void Begin(ulong members)
     {
-        if (_lowest is not { } lowest)
+        _members = members;
+        if (members == 0)
             return;
-        EhciRegisterSet first = lowest;
-        if (!Policy.BeginsWithFirst)
-        {
-            for (EhciRegisterSet set = lowest; ; set = set.Share.Next!)
-            {
-                if (set.Number >= _turnOf)
-                {
-                    first = set;
-                    break;
-                }
-
-                if (set.Share.Next == lowest)
-                    break;
-            }
-        }
-
-        Current = first;
-        if (first.Number != _turnOf)
-            Enter(first);
+        Current = From(Policy.BeginsWithFirst ? 0 : _turnOf);
+        if (Current != _turnOf)
+            Enter(Current);
     }
 
     /// <summary>The set whose turn it is has used time.</summary>
     public void Visited(uint spentNs)
     {
-        EhciRegisterSet set = Current!;
-        if (Policy.IsOver(set, spentNs))
-            Enter(set.Share.Next!);
+        if (Policy.IsOver(sets[Current], spentNs))
+            Enter(From(Current + 1));
     }
 
     /// <summary>The set whose turn it is has no more work in this microframe.</summary>
     public void Leave()
     {
-        EhciRegisterSet set = Current!;
-        Policy.Left(set);
-        (EhciRegisterSet next, EhciRegisterSet previous) = (set.Share.Next!, set.Share.Previous!);
-        if (next == set)
-        {
-            // The turn of the next microframe is that of whoever comes after it.
-            (Current, _turnOf) = (null, set.Number + 1);
-            return;
-        }
+        Policy.Left(sets[Current]);
+        _members &= ~(1ul << Current);
 
-        (previous.Share.Next, next.Share.Previous) = (next, previous);
-        Enter(next);
+        // Where nobody is left, the turn of the next microframe is that of whoever comes after it.
+        if (_members == 0)
+            _turnOf = Current + 1;
+        else
+            Enter(From(Current + 1));
     }
 
     // A set that used more than its share before lets others go first until that is made up for.
-    private void Enter(EhciRegisterSet set)
+    private void Enter(int set)
     {
-        while (!Policy.Begin(set))
-            set = set.Share.Next!;
-        (Current, _turnOf) = (set, set.Number);
+        while (!Policy.Begin(sets[set]))
+            set = From(set + 1);
+        (Current, _turnOf) = (set, set);
+    }
+
+    private int From(int set)
+    {
+        ulong above = set < Nobody ? _members & (ulong.MaxValue << set) : 0;
+        return BitOperations.TrailingZeroCount(above != 0 ? above : _members);
     }
 }

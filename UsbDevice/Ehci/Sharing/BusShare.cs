@@ -17,10 +17,4 @@ internal sealed class BusShare
 
     /// <summary>Where in its list its turn began, and how many visits ago.</summary>
     public (uint Position, int Visits) Pass { get; set; }
-
-    /// <summary>The set whose turn follows.</summary>
-    public EhciRegisterSet? Next { get; set; }
-
-    /// <summary>The set whose turn was before.</summary>
-    public EhciRegisterSet? Previous { get; set; }
 }
