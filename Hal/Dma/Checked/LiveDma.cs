@@ -1,7 +1,3 @@
-<<<<<<< HEAD
-
-=======
->>>>>>> life
 namespace Dma.Hal;
 
 /// <summary>A mapping as checked mode sees it: its bytes, who mapped it, and which of its bytes the processor has at the moment.</summary>
