@@ -1,5 +1,4 @@
 using Dma.Iommu;
-using Dma.Machine;
 using FsCheck;
 using FsCheck.Fluent;
 

@@ -1,5 +1,4 @@
 using Dma.Hal;
-using Dma.UsbDevice;
 
 namespace Dma.Properties;
 
