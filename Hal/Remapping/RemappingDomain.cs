@@ -277,6 +277,10 @@ public sealed class RemappingDomain
     {
         await Enter();
         IsReleased = true;
+
+        // What devices wrote is known from the tables alone, which go now.
+        if (LogsWrites)
+            _tables.CollectWrites(_change);
         _tables.Free();
         _gate.Leave();
     }
