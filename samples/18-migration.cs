@@ -92,7 +92,7 @@ internal sealed class DiskReader(EventLoop loop) : IGuestSoftware
 // move a page: None, swap one out: None, move a pinned page: Pinned
 // Running          8192 pages,  7350 of zeros,   3579904 bytes,    7047.5 us
 // Running            96 pages,     0 of zeros,    394752 bytes,     366.7 us
-// WithoutDevices     23 pages,     0 of zeros,     94576 bytes,      92.4 us
+// WithoutDevices     23 pages,     0 of zeros,     94576 bytes,      94.4 us
 // Stopped             2 pages,     0 of zeros,      8224 bytes,       9.6 us
 // done: 208.2 ms, stopped for 9.6 us, without its controller for 200.8 ms
 // blocks read here 6912, there 9472; the same as the disk: True, faults: 0

@@ -80,7 +80,7 @@ void Report(string when) =>
 // It prints:
 // VM 1 has 00:02.0, registers mapped: True
 // VM 2 has 00:03.0, registers mapped: True
-// 20 ms together: VM 1 read 512 KiB, VM 2 read 132 KiB, so far 10228 and 2584 us of bus time
+// 20 ms together: VM 1 read 512 KiB, VM 2 read 132 KiB, so far 10237 and 2584 us of bus time
 // VM 1: DmaRefused
-// 20 ms after VM 1 crashed: VM 1 read 0 KiB, VM 2 read 640 KiB, so far 10228 and 15105 us of bus time
+// 20 ms after VM 1 crashed: VM 1 read 0 KiB, VM 2 read 640 KiB, so far 10237 and 15105 us of bus time
 // faults: 0
