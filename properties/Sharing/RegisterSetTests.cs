@@ -248,8 +248,11 @@ public sealed class RegisterSetTests
         bench.Controller.Observer = null;
         bench.Loop.RunFor(10_000_000);
         long before = GC.GetAllocatedBytesForCurrentThread();
-        bench.Loop.RunFor(25_000_000);
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        bench.Loop.RunFor(50_000_000);
+
+        // A collection that another thread asks for counts what is left of this thread's allocation context, less than 8 KiB;
+        // the smallest object in each microframe would be more.
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 8191);
     }
 
     private static SharedBench Backlogged(int[] sizes, SharedEhciOptions options, int sets = 0, int[]? weights = null)

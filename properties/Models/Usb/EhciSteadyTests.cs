@@ -53,7 +53,10 @@ public sealed class EhciSteadyTests
         (int[] high, int[] behind) = ([.. _high], [.. _slow]);
         long before = GC.GetAllocatedBytesForCurrentThread();
         split.RunTo(8 * (Warm + Measured));
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+
+        // A collection that another thread asks for counts what is left of this thread's allocation context, less than 8 KiB;
+        // the smallest object in each microframe would be more.
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 8191);
 
         // All of it went on: streams in each microframe or frame, interrupts where their masks say, and bulk in what was left.
         Assert.Equal(8 * Measured, _high[StreamIn] - high[StreamIn]);
