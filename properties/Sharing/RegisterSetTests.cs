@@ -129,8 +129,14 @@ public sealed class RegisterSetTests
         {
             ulong[] before = Share(world.sizes, new(), 20_000_000);
             ulong[] after = Share([.. world.order.Select(set => world.sizes[set])], new(), 20_000_000);
+
+            // How much all of them get together depends on how their transactions fill the microframes; how it is shared out does not.
+            long more = (after.Sum(time => (long)time) - before.Sum(time => (long)time)) / 4;
             for (int set = 0; set < 4; set++)
-                Assert.True(Math.Abs((long)after[set] - (long)before[world.order[set]]) <= QuantumNs + (2 * s_visitNsMax));
+            {
+                long difference = (long)after[set] - (long)before[world.order[set]] - more;
+                Assert.True(Math.Abs(difference) <= QuantumNs + (2 * s_visitNsMax), $"{string.Join(' ', before)} became {string.Join(' ', after)}");
+            }
         },
         count: 40);
 
