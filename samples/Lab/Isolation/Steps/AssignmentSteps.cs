@@ -29,9 +29,9 @@ internal static class AssignmentSteps
         if (guest.Machine is not { } machine)
             return;
         WorldDevice[] group = GroupOf(world, device);
-        bool wasAssigned = device.Assignment.State == AssignmentState.Assigned;
+        WorldDevice[] coming = [.. group.Where(member => member.Assignment.State != AssignmentState.Assigned)];
         Act(world, group, () => device.Assignment.Group.Assign(machine, [.. group.Select(member => member.GuestPlace)]));
-        foreach (WorldDevice member in wasAssigned ? [] : group)
+        foreach (WorldDevice member in coming)
             AfterExpose(world, member);
     }
 
