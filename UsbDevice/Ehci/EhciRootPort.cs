@@ -21,6 +21,9 @@ internal sealed class EhciRootPort(EhciRegisters registers, int index, EhciRegis
     private ulong _resetBeganNs;
     private bool _isEnding;
 
+    // As its set was told: software's own write has already changed the register when the port hears of it.
+    private bool _wasEnabled;
+
     /// <summary>When the port wants <see cref="Tick"/> to be called.</summary>
     public ulong DueNs { get; private set; } = Never;
 
@@ -45,10 +48,9 @@ internal sealed class EhciRootPort(EhciRegisters registers, int index, EhciRegis
         get => registers[index];
         set
         {
-            bool isChange = registers[index].Enabled != value.Enabled;
             registers[index] = value;
-            if (isChange)
-                owner.EnabledChanged(this, value.Enabled);
+            if (_wasEnabled != value.Enabled)
+                Tell(value.Enabled);
             Pass();
         }
     }
@@ -63,7 +65,7 @@ internal sealed class EhciRootPort(EhciRegisters registers, int index, EhciRegis
         if (Socket is { } old)
         {
             old.Passes = false;
-            owner.EnabledChanged(this, isEnabled: false);
+            Tell(isEnabled: false);
             Socket = null;
             _ = Connect(isConfigured);
         }
@@ -77,7 +79,7 @@ internal sealed class EhciRootPort(EhciRegisters registers, int index, EhciRegis
     {
         (DueNs, _isEnding) = (Never, false);
         IsHeld = false;
-        owner.EnabledChanged(this, isEnabled: false);
+        Tell(isEnabled: false);
         _ = Connect(isConfigured: false);
     }
 
@@ -209,6 +211,12 @@ internal sealed class EhciRootPort(EhciRegisters registers, int index, EhciRegis
             Value = Value with { ForceResume = false, Suspend = false };
             Device?.Resume();
         }
+    }
+
+    private void Tell(bool isEnabled)
+    {
+        _wasEnabled = isEnabled;
+        owner.EnabledChanged(this, isEnabled);
     }
 
     // In a test mode the port sends patterns of its own.

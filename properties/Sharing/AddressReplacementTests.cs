@@ -93,6 +93,15 @@ public sealed class AddressReplacementTests
             Assert.Equal("halted", await guest.AskTag(7));
             Assert.Equal("enabled", await guest.ResetPort());
             Assert.Equal("done", await guest.SetAddress(7));
+
+            // A port that its driver resets or shuts frees what was behind it.
+            Assert.Equal("enabled", await guest.ResetPort());
+            Assert.Equal(AddressState.Free, bench.Controller.AddressEntryOf(1).State);
+            Assert.Equal("done", await guest.SetAddress(7));
+            guest.DisablePort();
+            Assert.Equal(AddressState.Free, bench.Controller.AddressEntryOf(1).State);
+            Assert.Equal("enabled", await guest.ResetPort());
+            Assert.Equal("done", await guest.SetAddress(7));
             Assert.Equal("done", await guest.SetAddress(9, from: 7));
             Assert.Equal("halted", await guest.AskTag(7));
             Assert.Equal("done 01", await guest.AskTag(9));
