@@ -108,6 +108,11 @@ internal sealed class AccessMonitor(IsolationWorld world) : IMemoryWatcher
             world.Violate("U1", $"{Who} changed {Bytes(length)} at {address}, which is memory of {NameOf(owner)}");
     }
 
+    // A device that is on its way back sends nothing itself, but another one that cannot be kept apart from it, and is still with the
+    // same VM, can use its name: what is mapped for it stays in reach until its domain is gone.
+    private bool IsNamedBySibling => world.Sender is { Assignment.State: AssignmentState.Assigned } sender && sender != _device
+        && _device?.Assignment is { DomainId: not null, Machine: { } machine } && sender.Assignment.Machine == machine;
+
     private string Who => _isDevice ? NameOf(_device) : Actor is { } guest ? $"VM {guest.Name}" : "the VMM";
 
     private static string Bytes(ulong count) => count == 1 ? "1 byte" : $"{count} bytes";
@@ -163,7 +168,7 @@ internal sealed class AccessMonitor(IsolationWorld world) : IMemoryWatcher
         if (_isInterrupt || length == 0)
             return;
         DmaDirection wanted = isWrite ? DmaDirection.FromDevice : DmaDirection.ToDevice;
-        bool isAssigned = isPlain && _device?.Assignment.State == AssignmentState.Assigned;
+        bool isAssigned = isPlain && (_device?.Assignment.State == AssignmentState.Assigned || IsNamedBySibling);
         for (ulong page = address >> 12; ; page++)
         {
             _expected.Add(isAssigned && _device!.TryFind(page, wanted, out ulong frame) ? frame : NoFrame);
@@ -199,6 +204,10 @@ internal sealed class AccessMonitor(IsolationWorld world) : IMemoryWatcher
             CheckMessage(message, device);
         if (_device?.Assignment.State == AssignmentState.Assigned)
             _device.MessagesAccepted++;
+
+        // Where interrupts are not remapped, the name in which one comes decides nothing: the sender could have used its own.
+        else if (!world.AreInterruptsIsolated && world.Sender?.Assignment.State == AssignmentState.Assigned)
+            return;
         else
             world.Violate("K2", $"{Who} raised an interrupt, and no VM has it");
         CheckSender("raised an interrupt");
