@@ -26,11 +26,11 @@ foreach ((int unmaps, ulong us) in (ReadOnlySpan<(int, ulong)>)[(1, 10_000), (4,
 {
     PolicyComparisonOptions bounds = options with { Policies = [MappingPolicy.Deferred], WaitingMax = unmaps, WaitingNsMax = us * 1000 };
     PolicyFigures figures = new PolicyComparison(bounds).Run().Policies[0].Figures!;
-    Console.WriteLine($"{unmaps,3} or {us,6} us    {figures.Invalidations,13:0.00}  {figures.PinnedPagesMost,6}  {Window(figures)}");
+    Console.WriteLine($"{unmaps,3} or {us,6} us    {figures.Invalidations,13:0.000}  {figures.PinnedPagesMost,6}  {Window(figures)}");
 }
 
 static string Costs(PolicyFigures figures) =>
-    $"{figures.Hypercalls,10:0.00}  {figures.Invalidations,13:0.00}  {figures.PinnedPagesMost,6}  {figures.CopiesPerByte,11:0.00}  {figures.TimeNs / 1000,7:0.0}";
+    $"{figures.Hypercalls,10:0.00}  {figures.Invalidations,13:0.000}  {figures.PinnedPagesMost,6}  {figures.CopiesPerByte,11:0.00}  {figures.TimeNs / 1000,7:0.0}";
 
 static string Window(PolicyFigures figures)
 {
@@ -41,16 +41,16 @@ static string Window(PolicyFigures figures)
 
 // It prints:
 // policy        hypercalls  invalidations  pinned  copied/byte  us/read  window after the unmap
-// strict              2.00           1.00      31         0.00     46.8  0 us
-// deferred            2.00           0.06     546         0.00     46.8  5081 us, and the buffer is hit
-// optimistic          0.01           0.00      33         0.00     45.5  10004 us, and the buffer is hit
-// bounce              0.00           0.00     283         2.00     45.5  never closes
-// static              0.00           0.00    4096         0.00     45.5  never closes, and the buffer is hit, as all of its VM
-// untranslated        2.00           0.00      31         0.00     46.8  never closes, and the buffer is hit, as all of the host
+// strict              2.00          1.000      31         0.00     46.8  0 us
+// deferred            2.00          0.000     546         0.00     46.8  9959 us, and the buffer is hit
+// optimistic          0.01          0.000      33         0.00     45.5  10004 us, and the buffer is hit
+// bounce              0.00          0.000     283         2.00     45.5  never closes
+// static              0.00          0.000    4096         0.00     45.5  never closes, and the buffer is hit, as all of its VM
+// untranslated        2.00          0.000      31         0.00     46.8  never closes, and the buffer is hit, as all of the host
 // untranslated: 00:1d.0 would reach all memory of the host: nothing would translate for it
 // deferred, at most  invalidations  pinned  window after the unmap
-//   1 or  10000 us             1.00      31  0 us
-//   4 or  10000 us             0.25      43  124 us, and the buffer is hit
-//  16 or  10000 us             0.06      91  653 us, and the buffer is hit
-// 250 or    500 us             0.18      75  438 us, and the buffer is hit
-// 250 or  10000 us             0.06     546  5081 us, and the buffer is hit
+//   1 or  10000 us            1.000      31  0 us
+//   4 or  10000 us            0.250      43  124 us, and the buffer is hit
+//  16 or  10000 us            0.063      91  653 us, and the buffer is hit
+// 250 or    500 us            0.094      75  500 us, and the buffer is hit
+// 250 or  10000 us            0.000     546  9959 us, and the buffer is hit

@@ -38,7 +38,7 @@ internal static class PolicyView
                     line.Policy,
                     Text($"{figures.Hypercalls:F2}"),
                     Text($"{figures.Exits:F2}"),
-                    Text($"{figures.Invalidations:F2}"),
+                    Text($"{figures.Invalidations:F3}"),
                     Text($"{figures.IotlbHits:P1}"),
                     Text($"{figures.PinnedPagesMost:N0}"),
                     Text($"{figures.CopiesPerByte:F2}"),
