@@ -22,6 +22,7 @@ public sealed class VirtualMachine
         Schedule = new(Cpu.Processor, Cpu.Gates);
         Delivery = host.Options.Delivery;
         Pci = new(Bus, new GuestFabric(this));
+        Grants = new(this);
         Hypercalls = new(this);
     }
 
@@ -81,6 +82,12 @@ public sealed class VirtualMachine
     /// <summary>How many pages it has pinned for devices; a page that is mapped twice counts twice.</summary>
     public ulong PinnedPages { get; internal set; }
 
+    /// <summary>Which of its pages it lets the host use.</summary>
+    public GrantTable Grants { get; }
+
+    /// <summary>Who passes on USB devices of the host to it; null where nobody does.</summary>
+    public UsbBackEnd? UsbBackEnd { get; internal set; }
+
     /// <summary>Whether it still exists.</summary>
     public bool IsRunning { get; private set; } = true;
 
@@ -88,6 +95,9 @@ public sealed class VirtualMachine
     public FrameOwner Owner => Memory.Owner;
 
     internal SystemBus Bus { get; }
+
+    /// <summary>What the host does for it with its memory or devices; the last one ends first.</summary>
+    internal List<IGuestService> Services { get; } = [];
 
     /// <summary>The devices that reach its memory although not all of it is there.</summary>
     internal List<LazyDevice> LazyDevices { get; } = [];
@@ -107,6 +117,14 @@ public sealed class VirtualMachine
     {
         Cpu.Processor.Charge(Cost.InterruptInjection);
         Interrupts.Deliver(message);
+    }
+
+    /// <summary>Puts an interrupt into the guest that no device of its own sent: where it runs, it leaves for that.</summary>
+    internal void Interrupt(MessageInterrupt message)
+    {
+        if (Schedule.State == GuestState.Running)
+            Cpu.Processor.Charge(Cost.Exit);
+        Inject(message);
     }
 
     /// <summary>Gives back what posted interrupts need; no device is left that has any.</summary>

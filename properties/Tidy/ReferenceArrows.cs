@@ -10,9 +10,9 @@ public sealed class ReferenceArrows
         ["Dma.Iommu"] = ["Dma.Machine"],
         ["Dma.UsbDevice"] = ["Dma.Machine"],
         ["Dma.Hal"] = ["Dma.Machine", "Dma.Iommu.Spec"],
-        ["Dma.Vmm"] = ["Dma.Machine", "Dma.Iommu", "Dma.Iommu.Spec", "Dma.Hal", "Dma.UsbDevice", "Dma.UsbDevice.Spec"],
+        ["Dma.Vmm"] = ["Dma.Machine", "Dma.Iommu", "Dma.Iommu.Spec", "Dma.Hal", "Dma.Hal.Spec", "Dma.UsbDevice", "Dma.UsbDevice.Spec"],
         ["Dma.Devices"] = ["Dma.Machine"],
-        ["Dma.Drivers"] = ["Dma.Machine", "Dma.Hal", "Dma.UsbDevice.Spec"],
+        ["Dma.Drivers"] = ["Dma.Machine", "Dma.Hal", "Dma.Hal.Spec", "Dma.UsbDevice.Spec"],
     };
 
     [Fact]
