@@ -21,7 +21,8 @@ public sealed class VirtualMachine
         Cpu = new(this, host.Bus, new(name, host.Loop, host.Options.Costs), Interrupts.ProcessorOf(BootApicId));
         Schedule = new(Cpu.Processor, Cpu.Gates);
         Delivery = host.Options.Delivery;
-        Pci = new(Bus, new GuestFabric(this));
+        DeviceModels = new(this, new GuestFabric(this));
+        Pci = new(Bus, DeviceModels);
         Grants = new(this);
         Hypercalls = new(this);
     }
@@ -95,6 +96,9 @@ public sealed class VirtualMachine
     public FrameOwner Owner => Memory.Owner;
 
     internal SystemBus Bus { get; }
+
+    /// <summary>The way of its virtual functions into its memory.</summary>
+    internal DeviceModelFabric DeviceModels { get; }
 
     /// <summary>What the host does for it with its memory or devices; the last one ends first.</summary>
     internal List<IGuestService> Services { get; } = [];

@@ -32,9 +32,17 @@ public sealed class Processor(string name, EventLoop loop, CostModel costs)
     /// <param name="times">How often, or how many bytes where the cost is by the byte.</param>
     public void Charge(Cost cost, ulong times = 1)
     {
+        Count(cost, times);
+        _debtNs += costs.Nanoseconds(cost, times);
+    }
+
+    /// <summary>Charges something whose time passes elsewhere, such as while hardware that it imitates would have been busy.</summary>
+    /// <param name="cost">What happened.</param>
+    /// <param name="times">How often, or how many bytes where the cost is by the byte.</param>
+    public void Count(Cost cost, ulong times = 1)
+    {
         Charging?.Invoke(cost, times);
         Meter.Add(cost, times);
-        _debtNs += costs.Nanoseconds(cost, times);
     }
 
     /// <summary>Lets time pass, the debt included.</summary>

@@ -32,6 +32,7 @@ internal sealed class HighSpeedQueue(QueueTransfer transfer, UsbBus bus, ISchedu
         }
 
         UsbToken packet = new(PidOf(token.PacketId, isPing), (byte)endpoint.DeviceAddress, (byte)endpoint.Endpoint);
+        bus.TransferBytesLeft = token.TotalBytes;
         if (isPing)
             return Answered(ref run, bus.Ping(packet), sent: 0, isPing: true);
         if (token.PacketId == PacketId.In)

@@ -35,6 +35,10 @@ public interface IHostUsbDevice
     /// <param name="endpoint">bEndpointAddress.</param>
     TransferType? TypeOf(byte endpoint);
 
+    /// <summary>Bytes in a full packet of an endpoint; 0 where there is none.</summary>
+    /// <param name="endpoint">bEndpointAddress; 0 for endpoint 0.</param>
+    int PacketBytesOf(byte endpoint);
+
     /// <summary>From one packet of an isochronous endpoint to the next, in nanoseconds, and the number that packets of a transfer are a multiple of.</summary>
     /// <param name="endpoint">bEndpointAddress, of an isochronous endpoint.</param>
     (ulong IntervalNs, int PacketMultiple, int PacketBytesMax) RhythmOf(byte endpoint);

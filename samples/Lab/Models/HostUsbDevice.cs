@@ -17,6 +17,7 @@ internal sealed class HostUsbDevice(HostUsbStack stack, int port, IHostClassDriv
     private readonly HostUsbEndpoints _endpoints = new();
     private UsbDeviceHandle? _handle;
     private IUsbConnection? _connection;
+    private int _controlPacketBytes;
 
     /// <inheritdoc/>
     public string Name => $"the device at port {port}";
@@ -58,7 +59,8 @@ internal sealed class HostUsbDevice(HostUsbStack stack, int port, IHostClassDriv
                 if (!await Ask(DescriptorType.Device, 0, head))
                     throw new DriverException(DriverFailure.NoAnswer, "The device does not say what it is.");
                 int packet = Packed.Read<DeviceDescriptor>(head).MaxPacketSize0;
-                await _connection.SetControlPacketSize(location.Speed == DeviceSpeed.Super ? 1 << packet : packet);
+                _controlPacketBytes = location.Speed == DeviceSpeed.Super ? 1 << packet : packet;
+                await _connection.SetControlPacketSize(_controlPacketBytes);
                 await _connection.GiveAddress();
             }
             finally
@@ -96,6 +98,9 @@ internal sealed class HostUsbDevice(HostUsbStack stack, int port, IHostClassDriv
     public TransferType? TypeOf(byte endpoint) => _endpoints.Find(endpoint)?.Endpoint.Descriptor.TransferType;
 
     /// <inheritdoc/>
+    public int PacketBytesOf(byte endpoint) => (endpoint & 0xF) == 0 ? _controlPacketBytes : _endpoints.Find(endpoint)?.Endpoint.Descriptor.MaxPacketSize ?? 0;
+
+    /// <inheritdoc/>
     public (ulong IntervalNs, int PacketMultiple, int PacketBytesMax) RhythmOf(byte endpoint) =>
         _endpoints.Find(endpoint)?.Isochronous is { } pipe ? (pipe.IntervalNs, pipe.PacketMultiple, pipe.PacketBytesMax) : (0, 1, 0);
 
@@ -115,10 +120,7 @@ internal sealed class HostUsbDevice(HostUsbStack stack, int port, IHostClassDriv
             case (StandardRequest.SetInterface, RequestRecipient.Interface):
                 return await SetInterface(connection, setup);
             case (StandardRequest.ClearFeature, RequestRecipient.Endpoint) when setup.Value == (ushort)FeatureSelector.EndpointHalt:
-                HostUsbResult cleared = await Forward(setup, data);
-                if (cleared.Status == HostUsbStatus.Completed && _endpoints.Find((byte)setup.Index)?.Pipe is { } pipe)
-                    await pipe.Restart();
-                return cleared;
+                return await ClearHalt(setup);
             default:
                 return await Forward(setup, data);
         }
@@ -164,6 +166,17 @@ internal sealed class HostUsbDevice(HostUsbStack stack, int port, IHostClassDriv
         DmaMapping mapping = data is null ? default : MappingOf(data, setup.In) with { Length = setup.Length };
         TransferResult result = await connection.Control.Request(setup, mapping, RequestTimeoutNs);
         return new(StatusOf(result.Status), result.Bytes);
+    }
+
+    // What still runs there would be waited for without end: its toggle starts anew, and with it all there is.
+    private async ValueTask<HostUsbResult> ClearHalt(SetupPacket setup)
+    {
+        IUsbPipe? pipe = _endpoints.Find((byte)setup.Index)?.Pipe;
+        pipe?.Cancel();
+        HostUsbResult cleared = await Forward(setup, data: null);
+        if (cleared.Status == HostUsbStatus.Completed && pipe is not null)
+            await pipe.Restart();
+        return cleared;
     }
 
     // The host reads for itself what the device has: a guest may say anything.

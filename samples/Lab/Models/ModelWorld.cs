@@ -17,6 +17,7 @@ internal sealed class ModelWorld : IDisposable
     private const byte Vector = 0x41;
     private static readonly SourceId _place = new(0, 4, 0);
 
+    private readonly string _kind;
     private readonly UsbController _controller;
     private readonly List<IUsbDevice> _devices = [];
 
@@ -28,7 +29,7 @@ internal sealed class ModelWorld : IDisposable
     /// <param name="trace">Who writes down what goes over the bus of the host; null for nobody.</param>
     public ModelWorld(IoModel model, string controller, HardwareProfile profile, ulong seed, BusTrace? trace = null)
     {
-        Model = model;
+        (Model, _kind) = (model, controller);
         Host = new(new() { MemoryBytes = HostBytes, Profile = profile, Seed = seed, Trace = trace });
         _controller = UsbControllers.Create(controller, Host.Loop);
         Host.Pci.Add(_controller.Function, ControllerPlace);
@@ -97,7 +98,9 @@ internal sealed class ModelWorld : IDisposable
     {
         Stack = new(Host, _controller.Function.Source);
         await Stack.Start();
-        IUsbMediator mediator = new UsbBackEnd(Machine, Stack);
+        IUsbMediator mediator = Model == IoModel.Split
+            ? new UsbBackEnd(Machine, Stack)
+            : new EmulatedUsbController(Machine, UsbControllers.Create(_kind, Host.Loop).Function, _place);
         Mediator = mediator.Name;
         List<UsbDeviceAssignment> assignments = [];
         foreach (IUsbDevice device in _devices)
@@ -110,7 +113,12 @@ internal sealed class ModelWorld : IDisposable
         }
 
         Assignments = assignments;
-        return await ParavirtualUsbDriver.Start(Machine.Cpu, Machine.Cpu, frames, Vector);
+        GuestCpu cpu = Machine.Cpu;
+        if (Model == IoModel.Split)
+            return await ParavirtualUsbDriver.Start(cpu, cpu, frames, Vector);
+
+        // A guest that knows nothing of a VMM: its memory is where it believes it to be, for its devices too.
+        return await UsbHostControllers.Start(PciDevice.Open(cpu, new PciConfigurationPorts(cpu), _place, new IdentityDmaSpace(cpu, frames), Vector));
     }
 
     // As the driver of the controller counts: over all buses.

@@ -7,20 +7,24 @@ using Dma.Vmm;
 
 namespace Dma.Properties;
 
-/// <summary>A guest's front end and the host's back end: drivers of devices run on it unchanged.</summary>
-public sealed class SplitDriverTests
+/// <summary>Devices of the host reach a guest by an emulated controller, by a split driver, or with the controller itself; the guest's drivers are the same.</summary>
+public sealed class IoModelTests
 {
     [Theory]
-    [InlineData("ehci", "friendly")]
-    [InlineData("xhci", "friendly")]
-    [InlineData("ehci", "hostile")]
-    [InlineData("xhci", "minimal")]
-    public void A_guest_reads_and_writes_a_disk_of_the_host(string controller, string profile)
+    [InlineData(nameof(IoModel.Emulated), "ehci", "friendly")]
+    [InlineData(nameof(IoModel.Emulated), "xhci", "hostile")]
+    [InlineData(nameof(IoModel.Split), "ehci", "friendly")]
+    [InlineData(nameof(IoModel.Split), "xhci", "friendly")]
+    [InlineData(nameof(IoModel.Split), "ehci", "hostile")]
+    [InlineData(nameof(IoModel.Split), "xhci", "minimal")]
+    [InlineData(nameof(IoModel.Direct), "ehci", "friendly")]
+    [InlineData(nameof(IoModel.Direct), "xhci", "minimal")]
+    public void A_guest_reads_and_writes_a_disk(string model, string controller, string profile)
     {
         byte[] content = new byte[256 * 1024];
         new Random(1).NextBytes(content);
         byte[] disk = [.. content];
-        using ModelWorld world = new(IoModel.Split, controller, HardwareProfile.Named(profile), seed: 1);
+        using ModelWorld world = new(Enum.Parse<IoModel>(model), controller, HardwareProfile.Named(profile), seed: 1);
         world.Plug(new MassStorageDevice(new MemoryDiskImage(disk, isWritable: true)));
         world.Host.Loop.Run(async () =>
         {
@@ -34,12 +38,13 @@ public sealed class SplitDriverTests
             Assert.Equal(Hal.DmaRefusal.None, usb.Memory.Free(buffer));
             await driver.Stop();
             await device.Release();
-            Assert.Equal(2, world.Machine.Grants.InUse);
+            Assert.Equal(world.Model == IoModel.Split ? 2 : 0, world.Machine.Grants.InUse);
             await usb.Stop();
-            Assert.Equal(0, world.Machine.Grants.InUse);
+            await world.Host.Destroy(world.Machine);
+            Assert.Equal(0ul, world.Host.Frames.Pins);
+            Assert.All(world.Assignments, assignment => Assert.Equal(UsbDeviceState.Host, assignment.State));
         });
         Assert.Equal(0ul, world.Host.Faults.Total);
-        Assert.Equal(0ul, world.Machine.PinnedPages);
     }
 
     private static void MemoryBufferOf(IUsbHostController usb, ReadOnlyMemory<byte> bytes, out Hal.MemoryBuffer buffer)
