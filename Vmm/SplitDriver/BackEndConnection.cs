@@ -7,6 +7,9 @@ namespace Dma.Vmm;
 /// <summary>A front end that is connected: its two rings, and the requests that have no response yet.</summary>
 internal sealed class BackEndConnection
 {
+    /// <summary>How many responses are held back at most: half of the ring.</summary>
+    private static readonly uint HeldMax = SharedRing.CountOf(UrbRequest.Size) / 2;
+
     private readonly VirtualMachine _machine;
     private readonly IHostUsbController _controller;
     private readonly UrbExecutor _executor;
@@ -111,7 +114,8 @@ internal sealed class BackEndConnection
             _hasNews[index] = false;
             PlugEvent news = new PlugEvent(new(BitConverter.ToUInt32(bytes))) with { Port = (byte)(index + 1), Speed = _ports[index]?.PlugSpeed ?? PlugSpeed.None };
             BitConverter.TryWriteBytes(bytes, news.Raw.Value);
-            if (_plugs.Respond(bytes))
+            _plugs.Add(bytes);
+            if (_plugs.Publish())
                 _machine.Interrupt(_interrupt);
         }
     }
@@ -161,14 +165,33 @@ internal sealed class BackEndConnection
         _works.Add(work.Request.Id, work);
         UrbResponse response = await _executor.Execute(work);
         _ = _works.Remove(work.Request.Id);
-        Respond(work.Port.IsGone ? response with { Status = UrbStatus.NoDevice } : response);
+        if (work.Port.IsGone)
+            response = response with { Status = UrbStatus.NoDevice };
+
+        // One of several that belong together: the guest is not woken for each, only for what ends it.
+        if (work.Request.ShortNotOk && response.Status != UrbStatus.Ok)
+            UnlinkBehind(work);
+        Respond(response, isMore: response.Status == UrbStatus.Ok && work.Request.ShortNotOk && _works.Values.Any(other => other.Port == work.Port && other.Endpoint == work.Endpoint));
         _idle.Raise();
     }
 
-    private void Respond(UrbResponse response)
+    // What waits for the same endpoint was made before the guest could know.
+    private void UnlinkBehind(UrbWork failed)
     {
-        // The page stays granted until the last response.
-        if (_requests.Respond(MemoryMarshal.AsBytes(new ReadOnlySpan<UrbResponse>(in response))))
+        foreach (UrbWork work in _works.Values)
+        {
+            if (work.Port == failed.Port && work.Endpoint == failed.Endpoint && !work.IsRunning)
+                work.Unlink();
+        }
+    }
+
+    private void Respond(UrbResponse response, bool isMore = false)
+    {
+        _requests.Add(MemoryMarshal.AsBytes(new ReadOnlySpan<UrbResponse>(in response)));
+
+        // Held back for long, answers would leave no room for requests.
+        bool isHeld = isMore && _requests.Unpublished < HeldMax;
+        if (!isHeld && _requests.Publish())
             _machine.Interrupt(_interrupt);
     }
 }

@@ -16,6 +16,7 @@ internal sealed class BackRing(PhysicalMemory memory, GrantedPage page, int entr
 {
     private uint _requests;
     private uint _responses;
+    private uint _published;
 
     /// <summary>The page.</summary>
     public GrantedPage Page => page;
@@ -29,12 +30,15 @@ internal sealed class BackRing(PhysicalMemory memory, GrantedPage page, int entr
     /// <summary>How many responses were given.</summary>
     public uint Responses => _responses;
 
+    /// <summary>How many responses the front end has not been shown.</summary>
+    public uint Unpublished => _responses - _published;
+
     /// <summary>Takes a request.</summary>
     /// <returns><c>false</c> where none is there, or the ring is broken.</returns>
     public bool TryTake(Span<byte> request)
     {
         uint made = Read(SharedRing.RequestProducer);
-        if (IsBroken || made - _responses > SharedRing.CountOf(entryBytes) || made - _responses < _requests - _responses)
+        if (IsBroken || made - _published > SharedRing.CountOf(entryBytes) || made - _published < _requests - _published)
             IsBroken = true;
         if (IsBroken || made == _requests)
             return false;
@@ -50,17 +54,23 @@ internal sealed class BackRing(PhysicalMemory memory, GrantedPage page, int entr
         return Read(SharedRing.RequestProducer) == _requests;
     }
 
-    /// <summary>Gives a response, to one of the requests that were taken.</summary>
-    /// <returns>Whether the front end sleeps and has to be woken.</returns>
+    /// <summary>Gives a response, to one of the requests that were taken; the front end sees it after <see cref="Publish"/>.</summary>
     /// <exception cref="InvalidOperationException">None is owed: a bug of the caller.</exception>
-    public bool Respond(ReadOnlySpan<byte> response)
+    public void Add(ReadOnlySpan<byte> response)
     {
         if (_responses == _requests)
             throw new InvalidOperationException("No request is without a response.");
-        _ = memory.TryWrite(page.Frame + (ulong)SharedRing.OffsetOf(_responses, entryBytes), response);
-        uint before = _responses++;
-        Write(SharedRing.ResponseProducer, _responses);
-        return SharedRing.Wakes(Read(SharedRing.ResponseEvent), before, _responses);
+        _ = memory.TryWrite(page.Frame + (ulong)SharedRing.OffsetOf(_responses++, entryBytes), response);
+    }
+
+    /// <summary>Shows the front end all responses that were given.</summary>
+    /// <returns>Whether it sleeps and has to be woken.</returns>
+    public bool Publish()
+    {
+        uint before = _published;
+        _published = _responses;
+        Write(SharedRing.ResponseProducer, _published);
+        return SharedRing.Wakes(Read(SharedRing.ResponseEvent), before, _published);
     }
 
     private uint Read(int offset)

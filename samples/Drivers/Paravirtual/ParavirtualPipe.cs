@@ -5,7 +5,8 @@ using Dma.UsbDevice.Spec;
 
 namespace Dma.Drivers;
 
-/// <summary>The way to a bulk or interrupt endpoint: a transfer is as many requests as it needs, one after the other.</summary>
+/// <summary>The way to a bulk or interrupt endpoint: a transfer is as many requests as it needs, made at once.</summary>
+/// <remarks>All but the last may not be short: a back end does not begin with one when the one before it ended early.</remarks>
 /// <param name="ring">The ring.</param>
 /// <param name="device">The device.</param>
 /// <param name="endpoint">What the device says of the endpoint.</param>
@@ -23,16 +24,10 @@ internal sealed class ParavirtualPipe(ParavirtualRing ring, ParavirtualConnectio
         try
         {
             _isCanceled = false;
-            for (int done = 0; ;)
-            {
-                if (_isClosed)
-                    return new(TransferStatus.Canceled, done);
-                int length = ParavirtualSegments.Fitting(data, done, endpoint.Descriptor.MaxPacketSize);
-                TransferResult part = await Move(data, done, length, timeoutNs);
-                done += part.Bytes;
-                if (!part.IsCompleted || part.Bytes < length || done == data.Length)
-                    return new(part.Status, done);
-            }
+            if (_isClosed)
+                return new(TransferStatus.Canceled, 0);
+            UrbResponse[] responses = await ring.Submit(RequestsFor(data), timeoutNs, () => _isClosed || _isCanceled);
+            return Sum(responses);
         }
         finally
         {
@@ -62,21 +57,45 @@ internal sealed class ParavirtualPipe(ParavirtualRing ring, ParavirtualConnectio
         _turn.Leave();
     }
 
-    private async ValueTask<TransferResult> Move(DmaMapping data, int offset, int length, ulong timeoutNs)
+    private (UrbRequest Request, UrbSegment[] Segments)[] RequestsFor(DmaMapping data)
     {
-        UrbSegment[] segments = ParavirtualSegments.Of(data, offset, length);
-        UrbRequest request = new()
+        List<(UrbRequest, UrbSegment[])> requests = [];
+        for (int done = 0; done < data.Length;)
         {
-            Pipe = device.PipeTo(endpoint.Address, endpoint.Descriptor.TransferType == TransferType.Interrupt ? UrbType.Interrupt : UrbType.Bulk),
-            SegmentCount = (ushort)segments.Length,
-            Length = (ushort)length,
-        };
-        UrbResponse response = await ring.Submit(request, segments, timeoutNs, () => _isClosed || _isCanceled);
-        TransferStatus status = ParavirtualSegments.StatusOf(response.Status);
+            int length = ParavirtualSegments.Fitting(data, done, endpoint.Descriptor.MaxPacketSize);
+            UrbSegment[] segments = ParavirtualSegments.Of(data, done, length);
+            done += length;
+            requests.Add((
+                new()
+                {
+                    Pipe = device.PipeTo(endpoint.Address, endpoint.Descriptor.TransferType == TransferType.Interrupt ? UrbType.Interrupt : UrbType.Bulk),
+                    SegmentCount = (ushort)segments.Length,
+                    Length = (ushort)length,
+                    ShortNotOk = done < data.Length,
+                },
+                segments));
+        }
 
-        // Taken back since its time was up, and not because somebody wanted it.
-        if (status == TransferStatus.Canceled && !_isClosed && !_isCanceled)
-            status = TransferStatus.TimedOut;
-        return new(status, Math.Clamp(response.ActualLength, 0, length));
+        return [.. requests];
+    }
+
+    // Up to the first that ended otherwise than it should.
+    private TransferResult Sum(UrbResponse[] responses)
+    {
+        int bytes = 0;
+        foreach (UrbResponse response in responses)
+        {
+            bytes += Math.Clamp(response.ActualLength, 0, ushort.MaxValue);
+            if (response.Status == UrbStatus.Short)
+                return new(TransferStatus.Completed, bytes);
+            if (response.Status == UrbStatus.Ok)
+                continue;
+
+            // Taken back since its time was up, and not because somebody wanted it.
+            TransferStatus status = ParavirtualSegments.StatusOf(response.Status);
+            return new(status == TransferStatus.Canceled && !_isClosed && !_isCanceled ? TransferStatus.TimedOut : status, bytes);
+        }
+
+        return new(TransferStatus.Completed, bytes);
     }
 }

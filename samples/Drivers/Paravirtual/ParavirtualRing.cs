@@ -18,36 +18,45 @@ internal sealed class ParavirtualRing(Processor processor, IHypercallGate gate, 
     /// <summary>Whether the back end is gone, or never answers again.</summary>
     public bool HasStopped { get; private set; }
 
-    /// <summary>Makes a request and waits for its answer.</summary>
-    /// <param name="request">The request; its id is chosen here.</param>
-    /// <param name="segments">Its segments.</param>
-    /// <param name="timeoutNs">How long to wait before it is taken back, in nanoseconds; then its answer is waited for all the same.</param>
-    /// <param name="stop">Raised by who wants to take it back earlier; null for nobody.</param>
-    public async ValueTask<UrbResponse> Submit(UrbRequest request, UrbSegment[] segments, ulong timeoutNs, Func<bool>? stop = null)
+    /// <summary>Makes requests that belong together, and waits for the answers of all of them.</summary>
+    /// <param name="requests">The requests with their segments; ids are chosen here.</param>
+    /// <param name="timeoutNs">How long to wait before they are taken back, in nanoseconds; then their answers are waited for all the same.</param>
+    /// <param name="stop">Asked when somebody woke all who wait: whether to take them back earlier; null for never.</param>
+    /// <returns>An answer for each.</returns>
+    public async ValueTask<UrbResponse[]> Submit((UrbRequest Request, UrbSegment[] Segments)[] requests, ulong timeoutNs, Func<bool>? stop = null)
     {
-        Waiter waiter = await Make(request, segments);
         ulong nowNs = processor.Loop.NowNs;
         ulong endNs = timeoutNs > ulong.MaxValue - nowNs ? ulong.MaxValue : nowNs + timeoutNs;
+        Waiter[] waiters = await Make(requests);
+        UrbResponse[] responses = new UrbResponse[waiters.Length];
         bool isAsked = false;
-        while (waiter.Response is null && !HasStopped)
+        for (int index = 0; index < waiters.Length; index++)
         {
-            nowNs = processor.Loop.NowNs;
-            bool isLate = nowNs >= endNs || stop?.Invoke() == true;
-            if (isLate && !isAsked)
+            while (waiters[index].Response is null && !HasStopped)
             {
-                // Both are answered: the wish, and the request itself.
-                isAsked = true;
-                endNs = ulong.MaxValue;
-                UrbPipe pipe = request.Pipe with { Unlink = true };
-                _ = await Make(new UrbRequest { Pipe = pipe, UnlinkId = waiter.Id }, []);
-                continue;
+                nowNs = processor.Loop.NowNs;
+                if (!isAsked && (nowNs >= endNs || stop?.Invoke() == true))
+                {
+                    // From the last to the first, so that none begins since the one before it ended.
+                    isAsked = true;
+                    endNs = ulong.MaxValue;
+                    _ = await Make([.. requests.Zip(waiters).Skip(index).Reverse().Select(pair => (Unlink(pair.First.Request, pair.Second.Id), Array.Empty<UrbSegment>()))]);
+                    continue;
+                }
+
+                _ = await processor.Wait(waiters[index].Done, endNs == ulong.MaxValue ? ulong.MaxValue : endNs - nowNs);
             }
 
-            _ = await processor.Wait(waiter.Done, endNs == ulong.MaxValue ? ulong.MaxValue : endNs - nowNs);
+            responses[index] = waiters[index].Response ?? new UrbResponse { Status = UrbStatus.Shutdown };
         }
 
-        return waiter.Response ?? new UrbResponse { Status = UrbStatus.Shutdown };
+        return responses;
     }
+
+    /// <summary>Makes a request and waits for its answer.</summary>
+    /// <inheritdoc cref="Submit(ValueTuple{UrbRequest, UrbSegment[]}[], ulong, Func{bool})"/>
+    public async ValueTask<UrbResponse> Submit(UrbRequest request, UrbSegment[] segments, ulong timeoutNs, Func<bool>? stop = null) =>
+        (await Submit([(request, segments)], timeoutNs, stop))[0];
 
     /// <summary>Hands out the answers that are there.</summary>
     public void TakeAll()
@@ -82,10 +91,27 @@ internal sealed class ParavirtualRing(Processor processor, IHypercallGate gate, 
         _room.Raise();
     }
 
-    private async ValueTask<Waiter> Make(UrbRequest request, UrbSegment[] segments)
+    private static UrbRequest Unlink(UrbRequest request, ushort id) => new() { Pipe = request.Pipe with { Unlink = true }, UnlinkId = id };
+
+    // As many as there is room for at a time, and the host is woken once for them.
+    private async ValueTask<Waiter[]> Make((UrbRequest Request, UrbSegment[] Segments)[] requests)
     {
-        while (ring.Free == 0 && !HasStopped)
-            _ = await processor.Wait(_room);
+        Waiter[] waiters = new Waiter[requests.Length];
+        for (int made = 0; made < requests.Length;)
+        {
+            while (ring.Free == 0 && !HasStopped)
+                _ = await processor.Wait(_room);
+            for (; made < requests.Length && (ring.Free != 0 || HasStopped); made++)
+                waiters[made] = Add(requests[made].Request, requests[made].Segments);
+            if (!HasStopped && ring.Push())
+                _ = await gate.Call(Hypercall.NotifyUsb);
+        }
+
+        return waiters;
+    }
+
+    private Waiter Add(UrbRequest request, UrbSegment[] segments)
+    {
         Waiter waiter = new(NextId(), new(processor.Loop));
         if (HasStopped)
             return waiter;
@@ -94,8 +120,6 @@ internal sealed class ParavirtualRing(Processor processor, IHypercallGate gate, 
         (request with { Id = waiter.Id }).Write(entry);
         segments.CopyTo(MemoryMarshal.Cast<byte, UrbSegment>(entry.AsSpan(UrbRequest.HeadSize)));
         ring.Add(entry);
-        if (ring.Push())
-            _ = await gate.Call(Hypercall.NotifyUsb);
         return waiter;
     }
 

@@ -17,7 +17,6 @@ internal sealed class ModelWorld : IDisposable
     private const byte Vector = 0x41;
     private static readonly SourceId _place = new(0, 4, 0);
 
-    private readonly string _kind;
     private readonly UsbController _controller;
     private readonly List<IUsbDevice> _devices = [];
 
@@ -29,7 +28,7 @@ internal sealed class ModelWorld : IDisposable
     /// <param name="trace">Who writes down what goes over the bus of the host; null for nobody.</param>
     public ModelWorld(IoModel model, string controller, HardwareProfile profile, ulong seed, BusTrace? trace = null)
     {
-        (Model, _kind) = (model, controller);
+        (Model, Kind) = (model, controller);
         Host = new(new() { MemoryBytes = HostBytes, Profile = profile, Seed = seed, Trace = trace });
         _controller = UsbControllers.Create(controller, Host.Loop);
         Host.Pci.Add(_controller.Function, ControllerPlace);
@@ -37,6 +36,9 @@ internal sealed class ModelWorld : IDisposable
 
     /// <summary>How its VM gets at the devices.</summary>
     public IoModel Model { get; }
+
+    /// <summary>The name of the controller.</summary>
+    public string Kind { get; }
 
     /// <summary>The host.</summary>
     public Host Host { get; }
@@ -87,7 +89,7 @@ internal sealed class ModelWorld : IDisposable
         AssignmentResult assigned = await assignment.Assign(Machine, _place);
         if (!assigned.IsDone)
             throw new InvalidOperationException($"The controller cannot be assigned: {assigned.Reason}.");
-        Mediator = $"none: remapping unit, domain {assignment.DomainId}, interrupts {(Machine.Delivery == InterruptDelivery.Posted ? "posted" : "passed on")}";
+        Mediator = $"none: the whole controller is the VM's, in domain {assignment.DomainId} of the remapping unit, interrupts {(Machine.Delivery == InterruptDelivery.Posted ? "posted" : "passed on")}";
         GuestCpu cpu = Machine.Cpu;
         SourceId handle = new((ushort)(await cpu.Call(Hypercall.FindDevice)).Value);
         PremappedDmaSpace dma = await PremappedDmaSpace.Create(cpu, frames, cpu, handle);
@@ -100,8 +102,8 @@ internal sealed class ModelWorld : IDisposable
         await Stack.Start();
         IUsbMediator mediator = Model == IoModel.Split
             ? new UsbBackEnd(Machine, Stack)
-            : new EmulatedUsbController(Machine, UsbControllers.Create(_kind, Host.Loop).Function, _place);
-        Mediator = mediator.Name;
+            : new EmulatedUsbController(Machine, UsbControllers.Create(Kind, Host.Loop).Function, _place);
+        Mediator = $"{mediator.Name}, for single devices of a controller that stays with the host";
         List<UsbDeviceAssignment> assignments = [];
         foreach (IUsbDevice device in _devices)
         {

@@ -22,9 +22,16 @@ internal sealed class TransferLog
     /// <summary>The longest latency, in microframes.</summary>
     public double MaxMicroframes => _transfers.Count == 0 ? 0 : _transfers.Max(transfer => (double)(transfer.EndNs - transfer.StartNs) / WireTime.MicroframeNs);
 
+    /// <summary>Told when a transfer begins, and how many bytes it is about, and when it is completed; null for nobody.</summary>
+    public Action<string, int>? Watcher { get; set; }
+
+    /// <summary>A transfer begins.</summary>
+    public void Begin(int bytes) => Watcher?.Invoke("driver asks", bytes);
+
     /// <summary>A transfer was completed.</summary>
     public void Add(ulong startNs, ulong endNs, int bytes)
     {
+        Watcher?.Invoke("driver has the answer", bytes);
         _transfers.Add((startNs, endNs, bytes));
         Bytes += (ulong)bytes;
     }

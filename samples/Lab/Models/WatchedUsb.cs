@@ -53,6 +53,7 @@ internal sealed class WatchedUsb(IUsbHostController inner, TransferLog log) : IU
     {
         public async ValueTask<TransferResult> Request(SetupPacket setup, DmaMapping data, ulong timeoutNs)
         {
+            log.Begin(setup.Length);
             ulong startNs = owner.Processor.NowNs;
             TransferResult result = await inner.Request(setup, data, timeoutNs);
             if (result.IsCompleted)
@@ -65,6 +66,7 @@ internal sealed class WatchedUsb(IUsbHostController inner, TransferLog log) : IU
     {
         public async ValueTask<TransferResult> Transfer(DmaMapping data, ulong timeoutNs)
         {
+            log.Begin(data.Length);
             ulong startNs = owner.Processor.NowNs;
             TransferResult result = await inner.Transfer(data, timeoutNs);
             if (result.IsCompleted)
@@ -91,6 +93,7 @@ internal sealed class WatchedUsb(IUsbHostController inner, TransferLog log) : IU
 
         public async ValueTask<IsochronousResult> Transfer(DmaMapping data, IsochronousPacket[] packets)
         {
+            log.Begin(packets.Sum(packet => packet.Length));
             ulong startNs = owner.Processor.NowNs;
             IsochronousResult result = await inner.Transfer(data, packets);
             if (result.Status == TransferStatus.Completed)
