@@ -9,7 +9,7 @@ namespace Dma.Iommu;
 /// way. Devices reach memory through the ports that it opens. It is as fast as it answers: everything that a
 /// register write asks for is done when the write returns, but for what a device with a TLB of its own takes its time over.
 /// </remarks>
-public sealed class RemappingUnit : IDmaFabric, IMmioDevice, IRegisterEffects
+public sealed partial class RemappingUnit : IDmaFabric, IMmioDevice, IRegisterEffects
 {
     private readonly PhysicalMemory _memory;
     private readonly InterruptRemapper _interrupts;

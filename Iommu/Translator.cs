@@ -221,6 +221,14 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
         };
     }
 
+    /// <summary>Where the tables lead the requests of a requester, from memory alone.</summary>
+    public RequesterRoute RouteOf(SourceId source) => this switch
+    {
+        { IsEnabled: false } => new(RouteKind.Untranslated),
+        { _mode.Mode: TranslationTableMode.Legacy } => RequesterRoute.Of(_legacy.ReadContext(_mode.Table, source, default(NoObserver))),
+        _ => new(RouteKind.Blocked),
+    };
+
     /// <summary>Tells what would become of a request, from memory alone.</summary>
     public WalkTranscript Explain(SourceId source, ulong address, in Access access) =>
         new WalkStory(_legacy, _scalable).Tell(IsEnabled ? _mode : null, source, address, access);

@@ -46,6 +46,8 @@ public sealed class GuestCpu : ICpu, IHypercallGate
         for (int done = 0; done < destination.Length;)
         {
             found = Walk(address + (ulong)done, EptRights.Read);
+            if (found.Outcome != EptOutcome.Mapped)
+                return false;
             int step = (int)Math.Min((ulong)(destination.Length - done), LeftInPage(found));
             _ = _hostBus.Memory.TryRead(found.Address, destination.Slice(done, step));
             done += step;
@@ -65,6 +67,8 @@ public sealed class GuestCpu : ICpu, IHypercallGate
         for (int done = 0; done < source.Length;)
         {
             found = Walk(address + (ulong)done, EptRights.Write);
+            if (found.Outcome != EptOutcome.Mapped)
+                return false;
             int step = (int)Math.Min((ulong)(source.Length - done), LeftInPage(found));
             _ = _hostBus.Memory.TryWrite(found.Address, source.Slice(done, step));
             done += step;
@@ -164,13 +168,13 @@ public sealed class GuestCpu : ICpu, IHypercallGate
 
     private EptWalkResult Walk(GuestPhysicalAddress address, EptRights access)
     {
-        EptWalkResult found = _tables.Walk(address, access);
+        EptWalkResult found = _tables.Access(address, access);
 
-        // Memory that has no frame yet, or no longer: the VMM puts one there, and the access goes on.
-        if (found.Outcome == EptOutcome.Violation && _machine.Memory.Lazy is { } lazy && !lazy.IsResident(address) && lazy.TryPageIn(address, out _))
+        // Memory that has no frame yet, or no longer, or is protected: the VMM sees to it, and the access goes on.
+        if (found.Outcome == EptOutcome.Violation && _machine.Memory.TryReach(address))
         {
             Processor.Charge(Cost.PageFault);
-            found = _tables.Walk(address, access);
+            found = _tables.Access(address, access);
         }
 
         return found.Outcome != EptOutcome.Misconfiguration

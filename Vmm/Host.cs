@@ -20,6 +20,8 @@ public sealed class Host : IDisposable
 
     private readonly SortedDictionary<int, VirtualMachine> _machines = [];
     private readonly Dictionary<SourceId, Assignment> _assignments = [];
+    private readonly Dictionary<PciFunction, List<ulong>> _hotPlugged = [];
+    private readonly DeviceGroups _groups;
     private readonly Meter _past = new();
     private RemappingDriver? _remapping;
     private PciTopology? _topology;
@@ -31,27 +33,38 @@ public sealed class Host : IDisposable
     public Host(HostOptions options)
     {
         Options = options;
+        Loop = options.Loop ?? new();
         Memory = CreateMemory(options);
-        Frames = new(Memory);
+        Frames = new(Memory) { BeforeTableWrite = options.BeforeWrite };
         _ = Frames.TryReserve(FrameOwner.Vmm, new(0), options.VmmBytes);
+        foreach (ReservedRegion region in options.ReservedMemory)
+        {
+            if (region.Length == 0 || !FrameSize.Page4K.IsAligned(region.Start.Value | region.Length) || !Frames.TryReserve(FrameOwner.Vmm, region.Start, region.Length))
+                throw new ArgumentException($"Reserved memory is whole pages of memory that nobody has; {region} is not.", nameof(options));
+        }
+
         Interrupts = new(Loop);
         IInterruptSink interrupts = options.Trace?.Watch(Interrupts, Loop) ?? Interrupts;
+        interrupts = options.WatchInterrupts?.Invoke(interrupts) ?? interrupts;
         Unit = new(Memory, interrupts, options.Profile, Loop) { Observer = options.Trace?.WatchFaults(Loop) };
         Bus = new(Memory);
         Bus.AddWindow(new(MemoryLayout.RemappingUnit), (ulong)Unit.WindowLength, Unit);
-        Pci = new(Bus, options.Trace?.Watch(Unit, Loop) ?? Unit);
+        IDmaFabric fabric = options.Trace?.Watch(Unit, Loop) ?? Unit;
+        Pci = new(Bus, options.Watch?.Invoke(fabric) ?? fabric);
         Pci.MapEcam(new(MemoryLayout.EcamStart), 0, byte.MaxValue);
-        Cpu = new(new("host", Loop, options.Costs), Bus, Interrupts, ApicId);
+        Cpu = new(new("host", Loop, options.Costs), Bus, Interrupts, ApicId, options.BeforeWrite);
         Configuration = new PciMappedConfiguration(Cpu, new(MemoryLayout.EcamStart), 0, byte.MaxValue);
         Vectors = new(Interrupts);
         Faults = new(this);
+        Reserved = new(this);
+        _groups = new(this);
     }
 
     /// <summary>How it was built.</summary>
     public HostOptions Options { get; }
 
     /// <summary>Virtual time.</summary>
-    public EventLoop Loop { get; } = new();
+    public EventLoop Loop { get; }
 
     /// <summary>Its memory.</summary>
     public PhysicalMemory Memory { get; }
@@ -97,6 +110,8 @@ public sealed class Host : IDisposable
 
     internal HostVectors Vectors { get; }
 
+    internal ReservedMemory Reserved { get; }
+
     /// <summary>Switches it on, and runs until the VMM is ready.</summary>
     public void Boot() => Loop.Run(() => Start().AsTask());
 
@@ -119,6 +134,7 @@ public sealed class Host : IDisposable
             PageRequestVector = PageRequestVector,
         };
         _remapping = await RemappingDriver.Start(Cpu, new(MemoryLayout.RemappingUnit), frames, options);
+        await Reserved.OpenAll();
         Faults.Run();
     }
 
@@ -130,15 +146,46 @@ public sealed class Host : IDisposable
     {
         BarAllocator places = _barPlaces ?? throw NotBooted();
         Pci.Add(function, device);
+        _groups.Forget();
+        List<ulong> taken = [];
+        _hotPlugged.Add(function, taken);
         IConfigurationAccess space = Configuration.Open(function.Source);
         foreach (PciBarInfo bar in PciBarSizing.Read(space, function.Source))
         {
             if (!places.TryTake(bar.Length, out ulong address))
                 return false;
+            taken.Add(address);
             space.Write32(PciOffset.Bar0 + (4 * bar.Index), (uint)address);
         }
 
         return true;
+    }
+
+    /// <summary>Somebody pulls a function out while the host runs, without asking: a bridge takes with it all that is below.</summary>
+    /// <remarks>
+    /// From that instant on it answers with all ones. Its slot says so, and the VMM clears up: the guests that had one of
+    /// these devices do not see it any more, and nothing of it is left. When it completes, the place is free again.
+    /// </remarks>
+    /// <param name="function">The function, plugged in.</param>
+    public async ValueTask HotUnplug(PciFunction function)
+    {
+        PciBus bus = function.Bus ?? throw new ArgumentException("The function is not plugged in.", nameof(function));
+        SourceId[] gone = [.. SourcesFrom(function)];
+        bus.Remove(function);
+        foreach (SourceId source in gone)
+        {
+            if (FindAssignment(source) is { } assignment)
+                await assignment.Vanish();
+            await Reserved.Close(source);
+        }
+
+        if (_hotPlugged.Remove(function, out List<ulong>? places))
+        {
+            foreach (ulong place in places)
+                _barPlaces!.Return(place);
+        }
+
+        _groups.Forget();
     }
 
     /// <summary>A random number generator for one purpose: the same seed and purpose give the same numbers, whatever others draw.</summary>
@@ -188,7 +235,7 @@ public sealed class Host : IDisposable
             await service.Close();
         foreach (Assignment device in _assignments.Values.Where(device => device.Machine == machine).ToArray())
         {
-            AssignmentResult result = await device.TakeBack();
+            AssignmentResult result = device.Machine == machine ? await device.TakeBack() : AssignmentResult.Done;
             if (device.Machine == machine)
                 throw new InvalidOperationException($"{device.Source} cannot be taken back from {machine.Name}: {result.Reason}.");
         }
@@ -207,8 +254,24 @@ public sealed class Host : IDisposable
         return assignment;
     }
 
-    /// <summary>The VM that a requester is assigned to, on the way to, or on the way back from.</summary>
-    internal VirtualMachine? MachineOf(SourceId source) => _assignments.GetValueOrDefault(source)?.Machine;
+    /// <summary>The functions that a function cannot be kept apart from, and that go to a VM with it.</summary>
+    public DeviceGroup GroupOf(SourceId source) => _groups.Of(source);
+
+    /// <summary>The domain in which the host lets a device reach the memory that firmware set aside for it; null where it has none, or a VM has the device.</summary>
+    /// <remarks>A driver of the host whose device has one maps in it too.</remarks>
+    public RemappingDomain? ReservedDomainOf(SourceId source) => Reserved.DomainOf(source);
+
+    internal Assignment? FindAssignment(SourceId source) => _assignments.GetValueOrDefault(source);
+
+    /// <summary>The devices whose requests arrive under a source-id and that a VM has, is about to have, or had a moment ago.</summary>
+    internal IEnumerable<Assignment> AssignedUnder(SourceId requester) =>
+        FindAssignment(requester) is { Reach: { } reach } own && reach.Source == requester && reach.Users == 1
+            ? [own]
+            : _assignments.Values.Where(assignment => assignment.Reach?.Source == requester);
+
+    private static IEnumerable<SourceId> SourcesFrom(PciFunction function) => function is PciBridge bridge
+        ? [function.Source, .. bridge.Secondary.Functions.SelectMany(SourcesFrom)]
+        : [function.Source];
 
     /// <summary>What was charged on this host in all: to the VMM, and to VMs that run or have ended.</summary>
     public Meter Total()

@@ -8,7 +8,8 @@ namespace Dma.Vmm;
 /// <param name="bus">What it is connected to.</param>
 /// <param name="interrupts">Where interrupt messages for it arrive.</param>
 /// <param name="apicId">Its id.</param>
-public sealed class HostCpu(Processor processor, SystemBus bus, InterruptRouter interrupts, byte apicId) : ICpu
+/// <param name="beforeWrite">What happens before each of its writes, to memory or registers; an exception from there stops the software before it.</param>
+public sealed class HostCpu(Processor processor, SystemBus bus, InterruptRouter interrupts, byte apicId, Action? beforeWrite = null) : ICpu
 {
     /// <inheritdoc/>
     public Processor Processor => processor;
@@ -24,8 +25,11 @@ public sealed class HostCpu(Processor processor, SystemBus bus, InterruptRouter 
         bus.Memory.TryRead(new PhysicalAddress(address.Value), destination);
 
     /// <inheritdoc/>
-    public bool TryWrite(GuestPhysicalAddress address, ReadOnlySpan<byte> source) =>
-        bus.Memory.TryWrite(new PhysicalAddress(address.Value), source);
+    public bool TryWrite(GuestPhysicalAddress address, ReadOnlySpan<byte> source)
+    {
+        beforeWrite?.Invoke();
+        return bus.Memory.TryWrite(new PhysicalAddress(address.Value), source);
+    }
 
     /// <inheritdoc/>
     public ulong Load(GuestPhysicalAddress address, int width) => IsOwnApic(address, width)
@@ -35,6 +39,7 @@ public sealed class HostCpu(Processor processor, SystemBus bus, InterruptRouter 
     /// <inheritdoc/>
     public void Store(GuestPhysicalAddress address, int width, ulong value)
     {
+        beforeWrite?.Invoke();
         if (IsOwnApic(address, width))
             Gates.Apic.Write(address.Value - LocalApic.Start, width, value);
         else

@@ -52,7 +52,7 @@ public static class MachineFarm
         PciFunction[] devices = new PciFunction[machines];
         for (int port = 0; port * DevicesPerPort < machines; port++)
         {
-            PciBridge bridge = new(0x1AF4, 0x000C);
+            PciBridge bridge = new(0x1AF4, 0x000C, accessControls: AccessControls.Usual);
             host.Pci.Add(bridge, 1 + (port / PortsPerDevice), port % PortsPerDevice);
             for (int slot = 0; slot < DevicesPerPort && (port * DevicesPerPort) + slot < machines; slot++)
             {

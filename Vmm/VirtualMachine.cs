@@ -1,3 +1,4 @@
+using Dma.Hal;
 using Dma.Machine;
 
 namespace Dma.Vmm;
@@ -24,7 +25,9 @@ public sealed class VirtualMachine
         DeviceModels = new(this, new GuestFabric(this));
         Pci = new(Bus, DeviceModels);
         Grants = new(this);
+        Mover = new(this);
         Hypercalls = new(this);
+        Ended = new(host.Loop);
     }
 
     /// <summary>The host that it runs on.</summary>
@@ -38,6 +41,9 @@ public sealed class VirtualMachine
 
     /// <summary>Its memory.</summary>
     public GuestMemory Memory { get; }
+
+    /// <summary>Takes pages of it out of their frames while it runs.</summary>
+    public PageMover Mover { get; }
 
     /// <summary>Its processor, and its way to the VMM.</summary>
     public GuestCpu Cpu { get; }
@@ -60,6 +66,8 @@ public sealed class VirtualMachine
         {
             if (value is < InterruptDelivery.Emulated or > InterruptDelivery.Posted)
                 throw new ArgumentOutOfRangeException(nameof(value));
+            if (Iommu is not null && value == InterruptDelivery.Posted)
+                throw new InvalidOperationException($"{Name} has a remapping unit, which was built for interrupts that are not posted.");
             if (Host.Assignments.Any(device => device.Machine == this))
                 throw new InvalidOperationException($"{Name} has devices, or one on its way: how their interrupts get to it was decided before.");
             StopPosting();
@@ -68,11 +76,31 @@ public sealed class VirtualMachine
         }
     }
 
+    /// <summary>When its devices get its memory and lose it again; to be chosen while it has none. The strict policy, unless set.</summary>
+    /// <remarks>Its HAL chooses for itself whether it bounces or keeps mappings: for the VMM, both are strict.</remarks>
+    /// <exception cref="InvalidOperationException">It has devices, or one is on its way to it or back.</exception>
+    public MappingOptions Mapping
+    {
+        get;
+        set => field = !Host.Assignments.Any(device => device.Machine == this)
+            ? value
+            : throw new InvalidOperationException($"{Name} has devices, or one on its way: what they reach was decided before.");
+    }
+
+        = MappingOptions.Strict;
+
+    /// <summary>Its remapping unit; null where it has none, and asks its VMM for DMA by hypercall.</summary>
+    public VirtualIommu? Iommu { get; private set; }
+
     /// <summary>How many notifications its processor took while it ran: each stands for one posted interrupt or more.</summary>
     public ulong Notifications => Schedule.Posting?.Notifications ?? 0;
 
     /// <summary>The devices that are assigned to it, in the order in which they came.</summary>
     public IReadOnlyList<Assignment> Devices => _devices;
+
+    /// <summary>Addresses that are reserved in its memory map since devices use them on behalf of firmware: it has no memory there.</summary>
+    public IReadOnlyList<ReservedRegion> ReservedMemory =>
+        [.. Host.Assignments.Where(device => device.Machine == this).SelectMany(device => Host.Reserved.KeptFor(device.Source)).Distinct()];
 
     /// <summary>What it may let its devices do, besides what isolation asks for; everything, unless set.</summary>
     public IDmaPolicy Policy { get; set; } = AnyDma.Instance;
@@ -81,7 +109,18 @@ public sealed class VirtualMachine
     public ulong PinnedPagesMax { get; set; } = 65_536;
 
     /// <summary>How many pages it has pinned for devices; a page that is mapped twice counts twice.</summary>
-    public ulong PinnedPages { get; internal set; }
+    public ulong PinnedPages
+    {
+        get;
+        internal set
+        {
+            field = value;
+            PinnedPagesMost = Math.Max(PinnedPagesMost, value);
+        }
+    }
+
+    /// <summary>The most pages that it ever had pinned.</summary>
+    public ulong PinnedPagesMost { get; private set; }
 
     /// <summary>Which of its pages it lets the host use.</summary>
     public GrantTable Grants { get; }
@@ -94,6 +133,9 @@ public sealed class VirtualMachine
 
     /// <summary>What it is called as an owner of frames.</summary>
     public FrameOwner Owner => Memory.Owner;
+
+    /// <summary>Raised when it ends.</summary>
+    internal Signal Ended { get; }
 
     internal SystemBus Bus { get; }
 
@@ -112,6 +154,15 @@ public sealed class VirtualMachine
     internal BarAllocator BarPlaces { get; } = new(MemoryLayout.BarStart, MemoryLayout.BarEnd);
 
     internal HypercallDispatcher Hypercalls { get; }
+
+    /// <summary>Gives the VM a remapping unit of its own, at the place where the host has one; from then on it takes no hypercalls for DMA.</summary>
+    /// <exception cref="InvalidOperationException">It has one, or devices, or its memory comes when it is touched: what its tables map could not be pinned.</exception>
+    public VirtualIommu AddIommu(VirtualIommuOptions? options = null)
+    {
+        if (Iommu is not null || Memory.Lazy is not null || Host.Assignments.Any(device => device.Machine == this))
+            throw new InvalidOperationException($"{Name} has a remapping unit or devices, or memory that comes when it is touched.");
+        return Iommu = new(this, options ?? new());
+    }
 
     /// <summary>The name.</summary>
     public override string ToString() => Name;
@@ -143,5 +194,9 @@ public sealed class VirtualMachine
     internal void Remove(Assignment device) => _devices.Remove(device);
 
     /// <summary>From here on its software finds no memory, no device and no VMM.</summary>
-    internal void Stop() => IsRunning = false;
+    internal void Stop()
+    {
+        IsRunning = false;
+        Ended.Raise();
+    }
 }

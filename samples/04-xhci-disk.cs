@@ -63,4 +63,4 @@ void Run(string name, Func<EventLoop, PciFunction> build, int port, UsbSpeed spe
 //                      speed    MB/s   hypercalls  exits  interrupts  the same bytes
 // EHCI                 High     43.7            2     98          96  True
 // xHCI, a USB 2 port   High     53.1            2     98          96  True
-// xHCI, a USB 3 port   Super   466.4            2     98          96  True
+// xHCI, a USB 3 port   Super   457.6            2     98          96  True

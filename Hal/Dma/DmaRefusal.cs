@@ -29,4 +29,7 @@ public enum DmaRefusal
 
     /// <summary>Memory that was not allocated here, or was freed before.</summary>
     NotAllocated = 8,
+
+    /// <summary>The device cannot reach it, or not as one segment: beyond its address bits, across its boundary, too long, or in too many pieces.</summary>
+    Unreachable = 9,
 }

@@ -28,6 +28,15 @@ public abstract class DmaSpace : IDmaSpace
         _frames = frames;
     }
 
+    /// <inheritdoc/>
+    public DmaLimits Limits
+    {
+        get;
+        set => field = value.IsValid ? value : throw new ArgumentException("A device forms 12 address bits at least, and takes a page.", nameof(value));
+    }
+
+        = DmaLimits.None;
+
     /// <summary>How many mappings are live, those of coherent memory included.</summary>
     public int MappingsLive { get; private set; }
 
@@ -58,7 +67,7 @@ public abstract class DmaSpace : IDmaSpace
     {
         if (!IsAllocated(buffer.Memory, isCoherent: true))
             return DmaRefusal.NotAllocated;
-        if (!_mappings.TryGetValue(buffer.Mapping, out LiveMapping live) || live.Memory != buffer.Memory.Address)
+        if (!_mappings.TryGetValue(buffer.Mapping, out LiveMapping live) || live.Pieces[0].Address != buffer.Memory.Address)
             return DmaRefusal.NotMapped;
         if (IsMapped(buffer.Memory, besides: 1))
             return DmaRefusal.StillMapped;
@@ -71,24 +80,24 @@ public abstract class DmaSpace : IDmaSpace
     {
         if (direction == DmaDirection.None || (direction & ~DmaDirection.Bidirectional) != 0)
             return DmaMapResult.Refused(DmaRefusal.BadDirection);
-        if (!IsMemory(buffer.Address, buffer.Length))
-            return DmaMapResult.Refused(DmaRefusal.BadRange);
-        DmaMapResult result = await Translate(buffer.Address, buffer.Length, direction);
-        if (result.IsMapped)
-            Enter(result.Mapping, buffer.Address);
-        return result;
+        return IsMemory(buffer.Address, buffer.Length)
+            ? await MapPieces([new(buffer.Address, buffer.Length)], buffer.Length, direction)
+            : DmaMapResult.Refused(DmaRefusal.BadRange);
     }
 
     /// <inheritdoc/>
     public async ValueTask<ScatterGatherResult> MapScatterGather(IReadOnlyList<BufferSegment> segments, DmaDirection direction)
     {
-        if (segments.Count == 0 || segments.Any(segment => segment.Length < 1))
+        if (direction == DmaDirection.None || (direction & ~DmaDirection.Bidirectional) != 0)
+            return new([], DmaRefusal.BadDirection);
+        if (segments.Count == 0 || segments.Any(segment => !IsMemory(segment.Address, segment.Length)))
             return new([], DmaRefusal.BadRange);
         List<DmaMapping> mappings = [];
-        for (int next = 0; next < segments.Count;)
+        foreach (List<BufferSegment> pieces in new SegmentPlan(segments, Limits, CanJoin, FitOf).Segments)
         {
-            BufferSegment piece = MergeFrom(segments, ref next);
-            DmaMapResult result = await Map(new(_cpu, piece.Address, piece.Length), direction);
+            DmaMapResult result = mappings.Count < Limits.SegmentsMax
+                ? await MapPieces(pieces, pieces.Sum(piece => piece.Length), direction)
+                : DmaMapResult.Refused(DmaRefusal.Unreachable);
             if (result.IsMapped)
             {
                 mappings.Add(result.Mapping);
@@ -110,6 +119,12 @@ public abstract class DmaSpace : IDmaSpace
     }
 
     /// <inheritdoc/>
+    public DmaRefusal SyncForCpu(DmaMapping mapping, int offset, int length) => CheckSync(mapping, offset, length);
+
+    /// <inheritdoc/>
+    public DmaRefusal SyncForDevice(DmaMapping mapping, int offset, int length) => CheckSync(mapping, offset, length);
+
+    /// <inheritdoc/>
     public async ValueTask<DmaRefusal> Unmap(DmaMapping mapping)
     {
         // Out of the books before anyone else can run, so that a second unmap finds nothing; the pages stay
@@ -119,33 +134,54 @@ public abstract class DmaSpace : IDmaSpace
         SetCount(mapping, live, live.Count - 1);
         DmaRefusal refusal = await Release(mapping);
         if (refusal == DmaRefusal.None)
-            Mark(live.Memory, mapping.Length, -1);
+            Mark(live.Pieces, -1);
         else
             SetCount(mapping, live, _mappings.TryGetValue(mapping, out LiveMapping now) ? now.Count + 1 : 1);
         return refusal;
     }
 
-    /// <summary>Makes memory reachable; range and direction are already checked.</summary>
-    protected abstract ValueTask<DmaMapResult> Translate(GuestPhysicalAddress address, int length, DmaDirection direction);
+    /// <summary>Whether pieces that meet at borders of pages can become one segment although they lie apart in memory.</summary>
+    protected virtual bool CanJoin => false;
+
+    /// <summary>How much of a piece becomes one segment, by where it lies: device addresses are cut as memory is, by pages.</summary>
+    protected virtual int FitOf(GuestPhysicalAddress address, int length) => Limits.Fit(new((ulong)address.PageOffset), length);
+
+    /// <summary>Makes memory reachable as one segment; ranges and direction are already checked.</summary>
+    /// <param name="pieces">One piece, or several where <see cref="CanJoin"/>: they meet at borders of pages.</param>
+    /// <param name="length">Bytes of all of them.</param>
+    /// <param name="direction">What the device may do.</param>
+    protected abstract ValueTask<DmaMapResult> Translate(IReadOnlyList<BufferSegment> pieces, int length, DmaDirection direction);
 
     /// <summary>Ends a mapping that <see cref="Translate"/> made; when it completes, the device cannot use it any more.</summary>
     protected abstract ValueTask<DmaRefusal> Release(DmaMapping mapping);
 
-    // The piece at `next` together with all that follow it without a gap, as far as one length can say.
-    private static BufferSegment MergeFrom(IReadOnlyList<BufferSegment> segments, ref int next)
+    private static int PagesOf(int length) => (int)(((long)length + FrameAllocator.FrameSize - 1) / FrameAllocator.FrameSize);
+
+    private async ValueTask<DmaMapResult> MapPieces(IReadOnlyList<BufferSegment> pieces, int length, DmaDirection direction)
     {
-        BufferSegment piece = segments[next++];
-        while (next < segments.Count
-            && segments[next].Address.Value == unchecked(piece.Address.Value + (ulong)piece.Length)
-            && segments[next].Length <= int.MaxValue - piece.Length)
+        if (length > Limits.SegmentBytesMax)
+            return DmaMapResult.Refused(DmaRefusal.Unreachable);
+        DmaMapResult result = await Translate(pieces, length, direction);
+        if (!result.IsMapped)
+            return result;
+        if (!Limits.Takes(result.Mapping.DeviceAddress, (ulong)length))
         {
-            piece = piece with { Length = piece.Length + segments[next++].Length };
+            DmaRefusal refusal = await Release(result.Mapping);
+            return refusal == DmaRefusal.None
+                ? DmaMapResult.Refused(DmaRefusal.Unreachable)
+                : throw new InvalidOperationException($"What was mapped at {result.Mapping.DeviceAddress} a moment ago cannot be unmapped: {refusal}.");
         }
 
-        return piece;
+        Enter(result.Mapping, pieces);
+        return result;
     }
 
-    private static int PagesOf(int length) => (int)(((long)length + FrameAllocator.FrameSize - 1) / FrameAllocator.FrameSize);
+    private DmaRefusal CheckSync(DmaMapping mapping, int offset, int length)
+    {
+        if (!_mappings.ContainsKey(mapping))
+            return DmaRefusal.NotMapped;
+        return offset >= 0 && length >= 1 && offset <= mapping.Length - length ? DmaRefusal.None : DmaRefusal.BadRange;
+    }
 
     private bool IsMemory(GuestPhysicalAddress address, int length)
     {
@@ -203,11 +239,11 @@ public abstract class DmaSpace : IDmaSpace
         return false;
     }
 
-    private void Enter(DmaMapping mapping, GuestPhysicalAddress memory)
+    private void Enter(DmaMapping mapping, IReadOnlyList<BufferSegment> pieces)
     {
         int count = _mappings.TryGetValue(mapping, out LiveMapping live) ? live.Count : 0;
-        SetCount(mapping, new(memory, count), count + 1);
-        Mark(memory, mapping.Length, 1);
+        SetCount(mapping, new(pieces, count), count + 1);
+        Mark(pieces, 1);
     }
 
     private void SetCount(DmaMapping mapping, LiveMapping live, int count)
@@ -219,20 +255,23 @@ public abstract class DmaSpace : IDmaSpace
             _mappings[mapping] = live with { Count = count };
     }
 
-    private void Mark(GuestPhysicalAddress memory, int length, int change)
+    private void Mark(IReadOnlyList<BufferSegment> pieces, int change)
     {
-        ulong last = (memory.Value + (ulong)length - 1) >> 12;
-        for (ulong page = memory.Page; page <= last; page++)
+        foreach (BufferSegment piece in pieces)
         {
-            int count = _mappingsOfPage.GetValueOrDefault(page) + change;
-            if (count == 0)
-                _mappingsOfPage.Remove(page);
-            else
-                _mappingsOfPage[page] = count;
+            ulong last = (piece.Address.Value + (ulong)piece.Length - 1) >> 12;
+            for (ulong page = piece.Address.Page; page <= last; page++)
+            {
+                int count = _mappingsOfPage.GetValueOrDefault(page) + change;
+                if (count == 0)
+                    _mappingsOfPage.Remove(page);
+                else
+                    _mappingsOfPage[page] = count;
+            }
         }
     }
 
-    private readonly record struct LiveMapping(GuestPhysicalAddress Memory, int Count);
+    private readonly record struct LiveMapping(IReadOnlyList<BufferSegment> Pieces, int Count);
 
     private readonly record struct Allocation(int Length, bool IsCoherent);
 }

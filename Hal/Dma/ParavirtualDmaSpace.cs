@@ -10,10 +10,13 @@ namespace Dma.Hal;
 /// <param name="device">The handle of the device, from <see cref="Hypercall.FindDevice"/>.</param>
 public sealed class ParavirtualDmaSpace(ICpu cpu, FrameAllocator frames, IHypercallGate gate, SourceId device) : DmaSpace(cpu, frames)
 {
+    /// <summary>Waits until the device can use nothing any more that was unmapped before, where the VMM batches invalidations.</summary>
+    public async ValueTask Flush() => _ = await gate.Call(Hypercall.FlushDma, device.Value);
+
     /// <inheritdoc/>
-    protected override async ValueTask<DmaMapResult> Translate(GuestPhysicalAddress address, int length, DmaDirection direction)
+    protected override async ValueTask<DmaMapResult> Translate(IReadOnlyList<BufferSegment> pieces, int length, DmaDirection direction)
     {
-        HypercallResult result = await gate.Call(Hypercall.MapDma, device.Value, address.Value, (ulong)length, (ulong)direction);
+        HypercallResult result = await gate.Call(Hypercall.MapDma, device.Value, pieces[0].Address.Value, (ulong)length, (ulong)direction);
         return result.Refusal == DmaRefusal.None
             ? DmaMapResult.Mapped(new(new(result.Value), length, direction))
             : DmaMapResult.Refused(result.Refusal);

@@ -22,8 +22,9 @@ public sealed class GrantDmaSpace(ICpu cpu, FrameAllocator frames, GuestGrants g
     public static uint GrantOf(Iova address) => (uint)(address.Value >> PageBits);
 
     /// <inheritdoc/>
-    protected override ValueTask<DmaMapResult> Translate(GuestPhysicalAddress address, int length, DmaDirection direction)
+    protected override ValueTask<DmaMapResult> Translate(IReadOnlyList<BufferSegment> pieces, int length, DmaDirection direction)
     {
+        GuestPhysicalAddress address = pieces[0].Address;
         bool isReadOnly = (direction & DmaDirection.FromDevice) == 0;
         return new(grants.TryGrant(address.Page, PagesOf(address.PageOffset, length), isReadOnly, out uint first)
             ? DmaMapResult.Mapped(new(new(((ulong)first << PageBits) | (uint)address.PageOffset), length, direction))

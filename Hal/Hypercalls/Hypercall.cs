@@ -21,13 +21,15 @@ public enum Hypercall
     /// Refusals: <see cref="DmaRefusal.NotAssigned"/>; <see cref="DmaRefusal.BadDirection"/> for a direction of none or with bits that mean nothing;
     /// <see cref="DmaRefusal.BadRange"/> where a byte is not the caller's memory, or the range is empty or wraps;
     /// <see cref="DmaRefusal.Exhausted"/> when device addresses, table memory or the caller's quota of pinned pages run out;
+    /// <see cref="DmaRefusal.Unreachable"/> where nothing translates for the device and the pages do not lie side by side in the machine;
     /// <see cref="DmaRefusal.Denied"/> by policy.
     /// The pages stay with the caller until they are unmapped. Translation works by pages: the device also reaches what else lies in the first and the last one.
     /// </summary>
     MapDma = 1,
 
     /// <summary>
-    /// Takes a mapping back; when the call returns, the device cannot use it any more.
+    /// Takes a mapping back; when the call returns, the device cannot use it any more, or, where the VMM batches invalidations, not for longer
+    /// than it says (<see cref="FlushDma"/>).
     /// Arguments: device handle; device address as <see cref="MapDma"/> returned it; the length that was mapped.
     /// No result. Refusals: <see cref="DmaRefusal.NotAssigned"/>; <see cref="DmaRefusal.NotMapped"/> where no mapping has this address and this length.
     /// </summary>
@@ -39,6 +41,13 @@ public enum Hypercall
     /// Refusal: <see cref="DmaRefusal.NotAssigned"/> from the number of assigned devices on.
     /// </summary>
     FindDevice = 3,
+
+    /// <summary>
+    /// Waits until the device can use nothing any more that was unmapped before the call.
+    /// Argument: device handle. No result. Refusal: <see cref="DmaRefusal.NotAssigned"/>.
+    /// Where the VMM invalidates at each unmap there is nothing to wait for.
+    /// </summary>
+    FlushDma = 4,
 
     /// <summary>
     /// Says where the caller's grant table lies: memory of the caller, whose entries say which of its pages the host may use.

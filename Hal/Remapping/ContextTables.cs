@@ -30,7 +30,7 @@ internal sealed class ContextTables : IContextTables
             if (!_memory.TryAllocate(out GuestPhysicalAddress table))
                 return false;
             root = new() { Present = true, ContextTable = TableMemory.ForUnit(table) };
-            _memory.WriteEntry(rootEntry, root.Raw);
+            _memory.WriteLink(rootEntry, root.Raw, table);
         }
 
         _memory.WriteEntry(EntryAddress(root, source), entry.Raw);

@@ -39,6 +39,9 @@ internal sealed class DomainTables
     /// <summary>The top table.</summary>
     public GuestPhysicalAddress Root { get; }
 
+    /// <summary>Who keeps books of what devices wrote; null for nobody.</summary>
+    public WriteLog? Log { get; set; }
+
     /// <summary>Empty tables; null when no frame is left.</summary>
     public static DomainTables? TryCreate(TableMemory memory, UnitCapabilities unit, int levels) =>
         memory.TryAllocate(out GuestPhysicalAddress root) ? new(memory, unit, levels, root) : null;
@@ -95,7 +98,7 @@ internal sealed class DomainTables
                     return false;
                 FillFrom(smaller, level - 1, entry);
                 entry = PointerTo(smaller);
-                Write(place, entry);
+                _memory.WriteLink(place, entry.Raw.Value, smaller);
 
                 // A cached superpage must go as a whole, wherever in it the next change will be.
                 ulong start = address - (address % SpanOf(level));
@@ -115,6 +118,42 @@ internal sealed class DomainTables
         change.Include(first, end);
         Clear(Root, _levels, first, end, change);
     }
+
+    /// <summary>Lets mapped addresses lead elsewhere, or with other rights, each by one write: none of them is ever not mapped.</summary>
+    /// <param name="first">The first device address; no superpage crosses it.</param>
+    /// <param name="end">The end of the range, all of which is mapped; no superpage crosses it.</param>
+    /// <param name="target">The memory behind it.</param>
+    /// <param name="rights">A leaf without address and size.</param>
+    /// <param name="change">Learns what changed.</param>
+    /// <returns><c>false</c> when frames ran out; part of the range may lead elsewhere then.</returns>
+    public bool TryReplace(ulong first, ulong end, ulong target, SecondStageEntry rights, TableChange change)
+    {
+        change.Include(first, end);
+        for (ulong at = first; at < end;)
+        {
+            GuestPhysicalAddress place = PlaceOfLeaf(at, out int level);
+            ulong behind = target + (at - first);
+
+            // A superpage stays one where the new memory allows; else it is divided once more.
+            if (behind % SpanOf(level) != 0)
+            {
+                if (!TrySplit(at + SpanOf(level - 1), change))
+                    return false;
+                continue;
+            }
+
+            SecondStageEntry before = Read(place);
+            Write(place, LeafAt(behind, level, rights));
+            Log?.See(before, SpanOf(level));
+            at += SpanOf(level);
+        }
+
+        return true;
+    }
+
+    /// <summary>Tells the log of all pages that were written, and begins anew.</summary>
+    /// <param name="change">Learns which entries changed.</param>
+    public void CollectWrites(TableChange change) => CollectWrites(Log!, Root, _levels, 0, change);
 
     /// <summary>Gives back the tables that were cut off; the unit must have forgotten them.</summary>
     public void ReleaseRetired()
@@ -148,6 +187,19 @@ internal sealed class DomainTables
 
     private static SecondStageEntry LeafAt(ulong target, int level, SecondStageEntry rights) =>
         rights with { Address = new(target), PageSize = level > 1 };
+
+    private GuestPhysicalAddress PlaceOfLeaf(ulong address, out int level)
+    {
+        GuestPhysicalAddress table = Root;
+        for (level = _levels; ; level--)
+        {
+            GuestPhysicalAddress place = Place(table, level, address);
+            SecondStageEntry entry = Read(place);
+            if (IsLeaf(entry, level))
+                return place;
+            table = TableMemory.FromUnit(entry.Address);
+        }
+    }
 
     private bool AllMapped(GuestPhysicalAddress table, int level, ulong first, ulong end)
     {
@@ -198,7 +250,7 @@ internal sealed class DomainTables
                 if (!_memory.TryAllocate(out GuestPhysicalAddress created))
                     return false;
                 entry = PointerTo(created);
-                Write(place, entry);
+                _memory.WriteLink(place, entry.Raw.Value, created);
                 change.IncludeTable(at - (at % span), at - (at % span) + span);
             }
 
@@ -219,7 +271,9 @@ internal sealed class DomainTables
                 continue;
             if (IsLeaf(entry, level))
             {
+                // In one step with the look at its dirty bit: a unit that has to set it finds no entry any more.
                 Write(place, default);
+                Log?.See(entry, SpanOf(level));
                 continue;
             }
 
@@ -234,10 +288,39 @@ internal sealed class DomainTables
         }
     }
 
-    private void FillFrom(GuestPhysicalAddress table, int level, SecondStageEntry larger)
+    private void CollectWrites(WriteLog log, GuestPhysicalAddress table, int level, ulong first, TableChange change)
     {
         for (ulong index = 0; index < EntriesPerTable; index++)
-            Write(table + (index * EntryBytes), LeafAt(larger.Address.Value + (index * SpanOf(level)), level, larger));
+        {
+            GuestPhysicalAddress place = table + (index * EntryBytes);
+            SecondStageEntry entry = Read(place);
+            ulong at = first + (index * SpanOf(level));
+            if (!IsPresent(entry))
+                continue;
+            if (!IsLeaf(entry, level))
+            {
+                CollectWrites(log, TableMemory.FromUnit(entry.Address), level - 1, at, change);
+            }
+            else if (log.See(entry, SpanOf(level)) && entry.Dirty)
+            {
+                Write(place, entry with { Dirty = false });
+                change.Include(at, at + SpanOf(level));
+            }
+        }
+    }
+
+    private void FillFrom(GuestPhysicalAddress table, int level, SecondStageEntry larger)
+    {
+        try
+        {
+            for (ulong index = 0; index < EntriesPerTable; index++)
+                Write(table + (index * EntryBytes), LeafAt(larger.Address.Value + (index * SpanOf(level)), level, larger));
+        }
+        catch
+        {
+            _memory.Free(table);
+            throw;
+        }
     }
 
     private void Free(GuestPhysicalAddress table, int level)

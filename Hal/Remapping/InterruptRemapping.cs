@@ -55,17 +55,34 @@ public sealed class InterruptRemapping
     /// <returns>What to program into its MSI or MSI-X capability; <c>null</c>, and nothing changed, where not enough entries are free.</returns>
     public async ValueTask<RemappedMessages?> TryAllocate(SourceId source, IReadOnlyList<MessageInterrupt> targets)
     {
-        ArgumentOutOfRangeException.ThrowIfZero(targets.Count);
+        if (TryReserve(source, targets.Count) is not { } messages)
+            return null;
+        await Route(messages, targets);
+        return messages;
+    }
+
+    /// <summary>Takes entries for the interrupts of a device, which let none through yet.</summary>
+    /// <param name="source">The requester that may raise them, and nobody else.</param>
+    /// <param name="count">How many vectors, one or more.</param>
+    /// <returns>What <see cref="Route"/> makes present; <c>null</c>, and nothing changed, where not enough entries are free.</returns>
+    public RemappedMessages? TryReserve(SourceId source, int count)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(count);
 
         // Aligned, so that one invalidation covers them all.
-        ulong count = BitOperations.RoundUpToPowerOf2((uint)targets.Count);
-        if (!_free.TryTake(count, count, 0, out ulong first))
-            return null;
-        RemappedMessages messages = new(this, source, (int)first, targets.Count);
+        ulong entries = BitOperations.RoundUpToPowerOf2((uint)count);
+        return _free.TryTake(entries, entries, 0, out ulong first) ? new(this, source, (int)first, count) : null;
+    }
+
+    /// <summary>Lets reserved entries lead somewhere.</summary>
+    /// <param name="messages">From <see cref="TryReserve"/>.</param>
+    /// <param name="targets">What its vectors raise, in their order.</param>
+    public ValueTask Route(RemappedMessages messages, IReadOnlyList<MessageInterrupt> targets)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(targets.Count, messages.Count);
         for (int vector = 0; vector < targets.Count; vector++)
-            _memory.WriteEntry(Place(messages.Index + vector), EntryOf(source, targets[vector]).Raw);
-        await MadePresent(messages);
-        return messages;
+            _memory.WriteEntry(Place(messages.Index + vector), EntryOf(messages.Source, targets[vector]).Raw);
+        return MadePresent(messages);
     }
 
     /// <summary>Takes a posted-interrupt descriptor, all zeros.</summary>

@@ -36,7 +36,7 @@ internal sealed class InvalidationQueue : IInvalidator
     private readonly WaitDescriptor _wait;
     private readonly ulong _deviceTimeoutNs;
     private readonly Gate _gate = new();
-    private int _tail;
+    private int _tail, _shownTail;
     private int _replaced;
     private uint _number;
 
@@ -121,8 +121,7 @@ internal sealed class InvalidationQueue : IInvalidator
         await _gate.Enter();
         try
         {
-            Requests++;
-            _registers.Cpu.Processor.Charge(Cost.Invalidation);
+            Begin();
             if (devices is not { Count: > 0 })
             {
                 await Submit(request, default);
@@ -148,8 +147,7 @@ internal sealed class InvalidationQueue : IInvalidator
         await _gate.Enter();
         try
         {
-            Requests++;
-            _registers.Cpu.Processor.Charge(Cost.Invalidation);
+            Begin();
             for (int attempt = 0; attempt < StopsMax; attempt++)
             {
                 int slot = _tail;
@@ -170,6 +168,14 @@ internal sealed class InvalidationQueue : IInvalidator
         {
             _gate.Leave();
         }
+    }
+
+    // What a request that broke off left behind the tail that the unit knows is written over.
+    private void Begin()
+    {
+        _tail = _shownTail;
+        Requests++;
+        _registers.Cpu.Processor.Charge(Cost.Invalidation);
     }
 
     // Each turn either succeeds or finds one device less to ask.
@@ -210,6 +216,7 @@ internal sealed class InvalidationQueue : IInvalidator
         uint number = ++_number;
         Put((_wait with { StatusData = number, PageRequestDrain = drainsPageRequests && _unit.Extended.PageRequestDrain }).Raw);
         _registers.Window.Write64(RegisterOffsets.InvalidationQueueTail, new InvalidationQueueTail { Offset = _tail * _slotBytes / 16 }.Raw.Value);
+        _shownTail = _tail;
         ulong stopsBefore = Stops;
         Backoff backoff = new(timeoutNs);
         while (_memory.Read32(_status) != number)

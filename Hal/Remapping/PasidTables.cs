@@ -54,7 +54,7 @@ internal sealed class PasidTables
             if (!_memory.TryAllocate(out GuestPhysicalAddress table))
                 return false;
             directory = new() { Present = true, PasidTable = TableMemory.ForUnit(table) };
-            _memory.Write64(DirectoryPlace(pasid), directory.Raw.Value);
+            _memory.WriteLink(DirectoryPlace(pasid), directory.Raw.Value, table);
         }
 
         _memory.WriteEntry(Place(directory, pasid), entry.Raw);
@@ -67,6 +67,9 @@ internal sealed class PasidTables
         PasidDirectoryEntry directory = DirectoryEntryOf(pasid);
         return directory.Present ? new(_memory.Read512(Place(directory, pasid))) : default;
     }
+
+    /// <summary>Changes the first word of an entry, in one store; all others stay.</summary>
+    public void ChangeFlags(Pasid pasid, PasidTableEntry entry) => _memory.Write64(Place(DirectoryEntryOf(pasid), pasid), entry.Raw.Word0);
 
     /// <summary>Makes an entry not present.</summary>
     public void Clear(Pasid pasid)

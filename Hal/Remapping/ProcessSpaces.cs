@@ -141,6 +141,9 @@ public sealed class ProcessSpaces
             TranslationType = PasidTranslationType.Nested,
             SecondStageTable = TableMemory.ForUnit(host.Root),
             AddressWidth = host.Width,
+
+            // What the process writes is written through the host's tables as well.
+            SecondStageAccessedDirty = host.HasDirtyBits,
         };
     }
 }

@@ -53,11 +53,11 @@ public sealed class RemappedMessages
     }
 
     /// <summary>Gives the entries back; when it completes, the device can raise none of them.</summary>
-    public ValueTask Free()
+    public async ValueTask Free()
     {
         Check(0);
+        await _owner.Free(this);
         _isFree = true;
-        return _owner.Free(this);
     }
 
     private static ulong AddressOf(int handle, bool subhandle) => new InterruptRequestAddress(new(InterruptRange.First))

@@ -19,8 +19,8 @@ public sealed class RemappingDomain
     private readonly TableChange _change = new();
     private readonly TableChange _added = new();
     private readonly List<DeviceTlbTarget> _deviceTlbs = [];
+    private readonly List<SourceId> _requesters = [];
     private readonly Gate _gate = new();
-    private bool _isReleased;
 
     internal RemappingDomain(RemappingDriver driver, DomainTables tables, DomainId id, AddressWidth width)
     {
@@ -42,6 +42,15 @@ public sealed class RemappingDomain
 
     /// <summary>How many requesters are attached.</summary>
     public int Attached { get; internal set; }
+
+    /// <summary>Whether it was given back.</summary>
+    public bool IsReleased { get; private set; }
+
+    /// <summary>Whether what devices write is logged.</summary>
+    public bool LogsWrites => _tables.Log is not null;
+
+    /// <summary>Whether it is logged by dirty bits; else all that devices may write counts as written.</summary>
+    public bool HasDirtyBits => _tables.Log is { HasBits: true };
 
     /// <summary>The top table.</summary>
     public GuestPhysicalAddress Root => _tables.Root;
@@ -107,13 +116,123 @@ public sealed class RemappingDomain
     /// <inheritdoc cref="Unmap(Iova, ulong)"/>
     public ValueTask<DmaRefusal> UnmapDeferred(Iova address, ulong length) => Unmap(address, length, isDeferred: true);
 
-    /// <summary>Completes all deferred unmaps.</summary>
+    /// <summary>Lets a mapped range lead to other memory, or with other rights, without a moment in which it is not mapped.</summary>
+    /// <remarks>Until <see cref="Flush"/> completes, devices may still reach what was there before.</remarks>
+    /// <param name="address">The first device address; the range may be part of what was mapped, or several mappings.</param>
+    /// <param name="target">The first byte of memory.</param>
+    /// <param name="length">Bytes.</param>
+    /// <param name="direction">What devices may do.</param>
+    /// <returns>
+    /// <see cref="DmaRefusal.None"/>, or why not all of it leads there: as <see cref="Map"/>, and <see cref="DmaRefusal.NotMapped"/>, with nothing changed;
+    /// <see cref="DmaRefusal.Exhausted"/> when a superpage had to be split and no frame is left for that, with part of it changed.
+    /// </returns>
+    public async ValueTask<DmaRefusal> ReplaceDeferred(Iova address, GuestPhysicalAddress target, ulong length, DmaDirection direction)
+    {
+        if (direction == DmaDirection.None || (direction & ~DmaDirection.Bidirectional) != 0)
+            return DmaRefusal.BadDirection;
+        if (!IsRange(address.Value, length, AddressBits) || !IsRange(target.Value, length, _driver.Options.HostAddressWidth))
+            return DmaRefusal.BadRange;
+        ulong end = address.Value + length;
+        await Enter();
+        try
+        {
+            if (!_tables.AllMapped(address.Value, end))
+                return DmaRefusal.NotMapped;
+            return _tables.TrySplit(address.Value, _change) && _tables.TrySplit(end, _change)
+                && _tables.TryReplace(address.Value, end, target.Value, RightsOf(direction), _change)
+                ? DmaRefusal.None
+                : DmaRefusal.Exhausted;
+        }
+        finally
+        {
+            _gate.Leave();
+        }
+    }
+
+    /// <summary>Completes all deferred unmaps, replacements and harvests; of a domain that was released there are none.</summary>
     public async ValueTask Flush()
+    {
+        await _gate.Enter();
+        try
+        {
+            if (!IsReleased)
+                await Invalidate();
+        }
+        finally
+        {
+            _gate.Leave();
+        }
+    }
+
+    /// <summary>Begins to log which pages of memory devices write.</summary>
+    /// <remarks>
+    /// By dirty bits where the unit keeps them (ECAP.SSADS, in scalable mode, with walks that snoop) and no process shares its
+    /// address space on top of the domain yet. Otherwise every page that may be written counts as written, each time.
+    /// </remarks>
+    /// <exception cref="InvalidOperationException">It is logged already.</exception>
+    public async ValueTask StartWriteLog()
     {
         await Enter();
         try
         {
+            if (LogsWrites)
+                throw new InvalidOperationException($"What devices write through domain {Id} is logged already.");
+            bool hasBits = _driver.DirtyBits is not null && _driver.Processes?.AnyNestedOn(this) != true;
+            _tables.Log = new(hasBits);
+            foreach (SourceId source in _requesters.ToArray())
+                await SetDirtyBits(source, hasBits);
+
+            // What is cached from before would be written without a mark.
+            _tables.CollectWrites(_change);
+            _change.Include(0, 1ul << AddressBits);
             await Invalidate();
+            _tables.Log.Pages.Clear();
+        }
+        finally
+        {
+            _gate.Leave();
+        }
+    }
+
+    /// <summary>Takes the pages that devices wrote since the last time, and begins anew; when it completes, each later write is logged.</summary>
+    /// <param name="pages">Gets the numbers of the pages of memory.</param>
+    /// <remarks>What the pages hold must be read after this completes: a device goes on writing without a mark until its cached translations are gone.</remarks>
+    public async ValueTask HarvestWrites(ISet<ulong> pages)
+    {
+        await HarvestWritesDeferred(pages);
+        await Flush();
+    }
+
+    /// <summary>Takes the pages that devices wrote, in the tables alone: later writes may go unlogged until <see cref="Flush"/> completes.</summary>
+    /// <inheritdoc cref="HarvestWrites"/>
+    public async ValueTask HarvestWritesDeferred(ISet<ulong> pages)
+    {
+        await _gate.Enter();
+        try
+        {
+            if (_tables.Log is not { } log)
+                return;
+            if (!IsReleased)
+                _tables.CollectWrites(_change);
+            pages.UnionWith(log.Pages);
+            log.Pages.Clear();
+        }
+        finally
+        {
+            _gate.Leave();
+        }
+    }
+
+    /// <summary>Ends the log, if there is one.</summary>
+    public async ValueTask StopWriteLog()
+    {
+        await _gate.Enter();
+        try
+        {
+            bool hadBits = HasDirtyBits;
+            _tables.Log = null;
+            foreach (SourceId source in hadBits ? _requesters.ToArray() : [])
+                await SetDirtyBits(source, enabled: false);
         }
         finally
         {
@@ -136,17 +255,32 @@ public sealed class RemappingDomain
         return true;
     }
 
+    /// <summary>A requester reaches what is mapped from now on.</summary>
+    internal ValueTask AddRequester(SourceId source)
+    {
+        _requesters.Add(source);
+        return HasDirtyBits ? SetDirtyBits(source, enabled: true) : default;
+    }
+
     /// <summary>A device may keep translations of its own from now on.</summary>
     internal void Add(DeviceTlbTarget device) => _deviceTlbs.Add(device);
 
-    /// <summary>A device keeps none any more.</summary>
-    internal void Remove(SourceId source) => _deviceTlbs.RemoveAll(device => device.Source == source);
+    /// <summary>A requester reaches nothing any more, and keeps no translations.</summary>
+    internal void Remove(SourceId source)
+    {
+        _ = _requesters.Remove(source);
+        _ = _deviceTlbs.RemoveAll(device => device.Source == source);
+    }
 
     /// <summary>Gives its memory back. Its last requester is gone, and with it all that the unit had cached of it.</summary>
     internal async ValueTask Release()
     {
         await Enter();
-        _isReleased = true;
+        IsReleased = true;
+
+        // What devices wrote is known from the tables alone, which go now.
+        if (LogsWrites)
+            _tables.CollectWrites(_change);
         _tables.Free();
         _gate.Leave();
     }
@@ -185,11 +319,13 @@ public sealed class RemappingDomain
     private async ValueTask Enter()
     {
         await _gate.Enter();
-        if (!_isReleased)
+        if (!IsReleased)
             return;
         _gate.Leave();
         throw new InvalidOperationException($"Domain {Id} was released.");
     }
+
+    private ValueTask SetDirtyBits(SourceId source, bool enabled) => _driver.DirtyBits?.Set(source, Id, enabled) ?? default;
 
     // By pages where one aligned power of two covers the change and the unit can do that, otherwise the whole domain.
     private async ValueTask Invalidate()

@@ -40,6 +40,7 @@ public sealed class RemappingDriver
         if (parts.Contexts is ScalableContexts scalable)
         {
             Processes = new(this, scalable);
+            DirtyBits = DirtyBits.CanBeHad(unit) ? new(this, scalable) : null;
             PageRequests = parts.PageRequestQueue is { } ring ? new(this, registers, memory, scalable, ring) : null;
         }
 
@@ -93,6 +94,9 @@ public sealed class RemappingDriver
     /// <summary>The pages that devices ask for; null where none can.</summary>
     public PageRequestHandler? PageRequests { get; }
 
+    /// <summary>What lets the second stage keep dirty bits; null where the unit cannot.</summary>
+    internal DirtyBits? DirtyBits { get; }
+
     /// <summary>How many frames hold tables and the queues.</summary>
     public int FramesInUse => _memory.FramesInUse;
 
@@ -138,16 +142,20 @@ public sealed class RemappingDriver
             throw new ArgumentOutOfRangeException(nameof(width), $"The unit walks no tables for {chosen}.");
         if (!_domainIds.TryTake(1, 1, 0, out ulong id))
             throw new DeviceException($"All {Unit.DomainCount} domain-ids of the unit are taken.");
-        DomainTables? tables = DomainTables.TryCreate(_memory, Unit, UnitCapabilities.LevelsOf(chosen));
-        if (tables is null)
+        RemappingDomain? domain = null;
+        try
         {
-            _domainIds.Release(id, 1);
-            throw new DeviceException("No frame is left for the tables of a domain.");
+            DomainTables tables = DomainTables.TryCreate(_memory, Unit, UnitCapabilities.LevelsOf(chosen))
+                ?? throw new DeviceException("No frame is left for the tables of a domain.");
+            domain = new(this, tables, new((ushort)id), chosen);
+            _domains.Add(domain);
+            return domain;
         }
-
-        RemappingDomain domain = new(this, tables, new((ushort)id), chosen);
-        _domains.Add(domain);
-        return domain;
+        finally
+        {
+            if (domain is null)
+                _domainIds.Release(id, 1);
+        }
     }
 
     /// <summary>Gives a domain back, with all that is mapped in it and its domain-id.</summary>
@@ -241,6 +249,9 @@ public sealed class RemappingDriver
             attachment.Domain?.Attached -= 1;
     }
 
+    /// <summary>Whether a requester is attached, or an attempt to attach or to detach it broke off in the middle.</summary>
+    public bool IsAttached(SourceId source) => _attached.ContainsKey(source);
+
     /// <summary>Whether a requester is attached, and translates for itself.</summary>
     public bool UsesDeviceTlb(SourceId source) => _attached.TryGetValue(source, out Attachment? attachment) && attachment.Control is { IsEnabled: true };
 
@@ -251,9 +262,12 @@ public sealed class RemappingDriver
             return;
         attachment.IsQuarantined = true;
         await TakeAll(source, attachment);
+
+        // Whoever waits for faults learns of it; the event of the unit came before anybody could be named.
+        _faultEvent.Raise();
     }
 
-    /// <summary>Waits for a fault event; one that came since the last wait counts.</summary>
+    /// <summary>Waits for a fault event, or for a requester that lost everything; one that came since the last wait counts.</summary>
     /// <param name="timeoutNs">How long at most, in nanoseconds of virtual time.</param>
     /// <returns><c>true</c> when it came, <c>false</c> when time ran out.</returns>
     public ValueTask<bool> WaitForFault(ulong timeoutNs = ulong.MaxValue) =>
@@ -351,6 +365,8 @@ public sealed class RemappingDriver
                 await Invalidator.Invalidate(InvalidationRequest.OfBus(entry.DomainId));
             else
                 await Invalidator.Invalidate(InvalidationRequest.OfDevice(source, new(0), entry.DomainId));
+            if (domain is not null)
+                await domain.AddRequester(source);
             return DmaRefusal.None;
         }
         finally
@@ -382,16 +398,5 @@ public sealed class RemappingDriver
         {
             _gate.Leave();
         }
-    }
-
-    private sealed class Attachment(DomainId domainId, RemappingDomain? domain, DeviceTlbControl? control)
-    {
-        public DomainId DomainId => domainId;
-
-        public RemappingDomain? Domain => domain;
-
-        public DeviceTlbControl? Control => control;
-
-        public bool IsQuarantined { get; set; }
     }
 }

@@ -36,9 +36,10 @@ internal sealed class ScalableContexts : IContextTables
         isNewBus = !TryFindTable(half, out GuestPhysicalAddress table);
         if (PasidTables.TryCreate(_memory, _pasidBits) is not { } pasids)
             return false;
-        if (!pasids.TrySet(default, EntryOfRequests(entry)) || (isNewBus && !_memory.TryAllocate(out table)))
+        _pasids.Add(source, pasids);
+        if (!pasids.TrySet(default, EntryOfRequests(entry)) || (isNewBus && !TryAddTable(half, out table)))
         {
-            pasids.Free();
+            Release(source);
             return false;
         }
 
@@ -50,10 +51,7 @@ internal sealed class ScalableContexts : IContextTables
             PasidDirectorySize = pasids.SizeCode,
             PasidDirectory = TableMemory.ForUnit(pasids.Directory),
         };
-        _pasids.Add(source, pasids);
         _memory.WriteEntry(EntryPlace(table, source), context.Raw);
-        if (isNewBus)
-            _memory.Write64(half, new ScalableRootEntry { LowerPresent = true, LowerContextTable = TableMemory.ForUnit(table) }.Raw.Word0);
         return true;
     }
 
@@ -69,6 +67,16 @@ internal sealed class ScalableContexts : IContextTables
         GuestPhysicalAddress place = EntryPlace(table, source);
         ScalableContextEntry context = new(new(_memory.Read64(place), 0, 0, 0));
         _memory.Write64(place, (context with { PageRequestsEnabled = enabled }).Raw.Word0);
+    }
+
+    /// <summary>Lets the second stage of a requester keep accessed and dirty bits, or no longer (SSADE).</summary>
+    /// <returns><c>false</c> where it is not attached.</returns>
+    public bool TrySetDirtyBits(SourceId source, bool enabled)
+    {
+        if (!_pasids.TryGetValue(source, out PasidTables? pasids))
+            return false;
+        pasids.ChangeFlags(default, pasids.Find(default) with { SecondStageAccessedDirty = enabled });
+        return true;
     }
 
     public void Clear(SourceId source)
@@ -113,6 +121,14 @@ internal sealed class ScalableContexts : IContextTables
 
     private static GuestPhysicalAddress EntryPlace(GuestPhysicalAddress table, SourceId source) =>
         table + (ulong)((source.DeviceFunction & 0x7F) * EntryBytes);
+
+    private bool TryAddTable(GuestPhysicalAddress half, out GuestPhysicalAddress table)
+    {
+        if (!_memory.TryAllocate(out table))
+            return false;
+        _memory.WriteLink(half, new ScalableRootEntry { LowerPresent = true, LowerContextTable = TableMemory.ForUnit(table) }.Raw.Word0, table);
+        return true;
+    }
 
     private bool TryFindTable(GuestPhysicalAddress half, out GuestPhysicalAddress table)
     {

@@ -41,9 +41,49 @@ internal sealed class TableMemory(ICpu cpu, FrameAllocator frames, bool isCohere
         if (!frames.TryAllocate(count, TableSize, out table))
             return false;
         FramesInUse += (int)count;
-        for (ulong frame = 0; frame < count; frame++)
-            Write(table + (frame * TableSize), _zeros);
+        try
+        {
+            for (ulong frame = 0; frame < count; frame++)
+                Write(table + (frame * TableSize), _zeros);
+        }
+        catch
+        {
+            Free(table, count);
+            throw;
+        }
+
         return true;
+    }
+
+    /// <summary>Writes an entry that leads to a table which nothing led to; where the write does not happen, the table goes back.</summary>
+    /// <param name="place">Where the entry is.</param>
+    /// <param name="entry">The entry, whose present bits are in its first word.</param>
+    /// <param name="table">The table, one frame.</param>
+    public void WriteLink(GuestPhysicalAddress place, Bits128 entry, GuestPhysicalAddress table)
+    {
+        try
+        {
+            WriteEntry(place, entry);
+        }
+        catch
+        {
+            Free(table);
+            throw;
+        }
+    }
+
+    /// <inheritdoc cref="WriteLink(GuestPhysicalAddress, Bits128, GuestPhysicalAddress)"/>
+    public void WriteLink(GuestPhysicalAddress place, ulong entry, GuestPhysicalAddress table)
+    {
+        try
+        {
+            Write64(place, entry);
+        }
+        catch
+        {
+            Free(table);
+            throw;
+        }
     }
 
     /// <summary>Gives frames back; the unit must not be able to reach them any more.</summary>

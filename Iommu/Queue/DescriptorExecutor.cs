@@ -13,8 +13,14 @@ internal sealed class DescriptorExecutor(
     public const int WaitsMax = 64;
 
     // Waits for devices, oldest first, each with the number of the last invalidation that it waits for.
-    private readonly Queue<(WaitDescriptor Wait, ulong Number)> _waits = new(WaitsMax);
+    private readonly Queue<(WaitDescriptor Wait, ulong Number, ulong Followed)> _waits = new(WaitsMax);
     private bool _isFenced;
+
+    /// <summary>Who must have followed what was invalidated before a wait completes, besides devices.</summary>
+    public FollowedInvalidations Followed { get; } = new();
+
+    /// <summary>Whether something that was invalidated is not yet forgotten everywhere.</summary>
+    public bool AnyOutstanding => devices.AnyOutstanding || Followed.AnyOutstanding;
 
     /// <summary>Whether the descriptor carried out last has to be fetched again: a device takes no more for now.</summary>
     public bool IsHeld { get; private set; }
@@ -26,7 +32,8 @@ internal sealed class DescriptorExecutor(
     public void Settle()
     {
         IsHeld = false;
-        while (_waits.TryPeek(out (WaitDescriptor Wait, ulong Number) oldest) && oldest.Number < devices.Oldest)
+        while (_waits.TryPeek(out (WaitDescriptor Wait, ulong Number, ulong Followed) oldest)
+            && oldest.Number < devices.Oldest && oldest.Followed <= Followed.Done)
         {
             _ = _waits.Dequeue();
             _isFenced &= _waits.Count != 0;
@@ -135,13 +142,13 @@ internal sealed class DescriptorExecutor(
     {
         // PD asks for nothing more: a page request is in the queue, or answered, before the device's call returns.
         // With a fence, nothing that follows is begun before it completes: so a fence is the last one that waits.
-        if (!devices.AnyOutstanding)
+        if (!AnyOutstanding)
         {
             Complete(descriptor);
             return InvalidationQueueError.None;
         }
 
-        _waits.Enqueue((descriptor, devices.Sent));
+        _waits.Enqueue((descriptor, devices.Sent, Followed.Begun));
         _isFenced = descriptor.Fence;
         return InvalidationQueueError.None;
     }

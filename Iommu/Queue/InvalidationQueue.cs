@@ -58,7 +58,7 @@ internal sealed class InvalidationQueue
     public void Disable()
     {
         _isDraining = true;
-        if (!_devices.AnyOutstanding)
+        if (!_executor.AnyOutstanding)
             EndDrain();
     }
 
@@ -106,6 +106,16 @@ internal sealed class InvalidationQueue
         _devices.HaveNothingElseToDo();
     }
 
+    /// <summary>Somebody begins to follow what is invalidated from here on: waits that come later do not complete before.</summary>
+    public ulong BeginFollowing() => _executor.Followed.Begin();
+
+    /// <summary>All up to a number that <see cref="BeginFollowing"/> gave is followed.</summary>
+    public void EndFollowing(ulong number)
+    {
+        _executor.Followed.End(number);
+        Settle(completed: true);
+    }
+
     // An invalidation was completed, or its time is up.
     private void Settle(bool completed)
     {
@@ -113,7 +123,7 @@ internal sealed class InvalidationQueue
             _executor.Settle();
         else
             _executor.Abort();
-        if (_isDraining && !_devices.AnyOutstanding)
+        if (_isDraining && !_executor.AnyOutstanding)
             EndDrain();
         else
             Run();

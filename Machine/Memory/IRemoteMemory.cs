@@ -13,4 +13,15 @@ public interface IRemoteMemory
     /// <param name="offset">The first byte, from the beginning of this memory.</param>
     /// <param name="source">The bytes, at least one.</param>
     bool TryWrite(ulong offset, ReadOnlySpan<byte> source);
+
+    /// <summary>Replaces a naturally aligned quadword if it still holds what is expected; <c>false</c> where that cannot be done as one access.</summary>
+    /// <param name="offset">A multiple of 8, from the beginning of this memory.</param>
+    /// <param name="expected">What must be there.</param>
+    /// <param name="replacement">What is put there.</param>
+    /// <param name="found">What was there; the exchange happened where it equals <paramref name="expected"/>.</param>
+    bool TryCompareExchange(ulong offset, ulong expected, ulong replacement, out ulong found)
+    {
+        found = 0;
+        return false;
+    }
 }

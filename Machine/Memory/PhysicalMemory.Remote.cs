@@ -7,8 +7,8 @@ public sealed unsafe partial class PhysicalMemory
 
     /// <summary>Backs a range with memory that is elsewhere.</summary>
     /// <remarks>
-    /// Reads and writes reach it, each within the range as a whole; everything else finds nothing there: it does not
-    /// count as backed, cannot be cleared or exchanged atomically, and no table should lie in it.
+    /// Reads and writes reach it, each within the range as a whole, and atomic exchanges where it has them; everything else
+    /// finds nothing there: it does not count as backed and cannot be cleared. Tables in it are walked slowly.
     /// </remarks>
     /// <param name="start">The first byte in memory.</param>
     /// <param name="length">Bytes.</param>
@@ -34,6 +34,14 @@ public sealed unsafe partial class PhysicalMemory
     private bool WriteRemote(PhysicalAddress address, ReadOnlySpan<byte> source) =>
         TryFindRemote(address.Value, source.Length, out RemoteExtent remote)
         && (source.IsEmpty || remote.Memory.TryWrite(address.Value - remote.Start, source));
+
+    private bool ExchangeRemote(PhysicalAddress address, ulong expected, ulong replacement, out ulong found)
+    {
+        found = 0;
+        return (address.Value & 7) == 0
+            && TryFindRemote(address.Value, sizeof(ulong), out RemoteExtent remote)
+            && remote.Memory.TryCompareExchange(address.Value - remote.Start, expected, replacement, out found);
+    }
 
     private bool TryFindRemote(ulong address, int length, out RemoteExtent remote)
     {

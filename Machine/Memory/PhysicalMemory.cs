@@ -129,11 +129,7 @@ public sealed unsafe partial class PhysicalMemory : IDisposable
     {
         byte* place = (address.Value & 7) == 0 ? Locate(address.Value, sizeof(ulong), forWriting: true) : null;
         if (place is null)
-        {
-            found = 0;
-            return false;
-        }
-
+            return ExchangeRemote(address, expected, replacement, out found);
         found = Interlocked.CompareExchange(ref *(ulong*)place, replacement, expected);
         GC.KeepAlive(this);
         if (_watches.Length != 0 && found == expected)

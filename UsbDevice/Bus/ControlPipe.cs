@@ -7,9 +7,8 @@ namespace Dma.UsbDevice;
 /// SETUP is always taken and ends whatever was before. Data begins with DATA1 and alternates; status goes the other
 /// way, with DATA1 and no bytes. A request that is refused answers STALL in its data or status stage, until the next SETUP.
 /// </remarks>
-/// <param name="maxPacketSize">Bytes in a full packet of endpoint 0.</param>
 /// <param name="requests">Who answers the requests.</param>
-internal sealed class ControlPipe(int maxPacketSize, IControlRequests requests)
+internal sealed class ControlPipe(IControlRequests requests)
 {
     /// <summary>The longest data stage that is supported, in bytes.</summary>
     public const int DataMax = 4096;
@@ -36,6 +35,9 @@ internal sealed class ControlPipe(int maxPacketSize, IControlRequests requests)
         /// <summary>The device sends an empty packet.</summary>
         StatusIn,
     }
+
+    /// <summary>Bytes in a full packet of endpoint 0.</summary>
+    public required int MaxPacketSize { get; set; }
 
     /// <summary>A bus reset.</summary>
     public void Reset() => _stage = Stage.Refused;
@@ -84,10 +86,10 @@ internal sealed class ControlPipe(int maxPacketSize, IControlRequests requests)
         {
             case Stage.DataIn:
                 // Data that ends on a full packet, but short of what the host asked for, ends with an empty packet.
-                bool isOver = _done == _length && (_done == _setup.Length || (_done % maxPacketSize != 0));
+                bool isOver = _done == _length && (_done == _setup.Length || (_done % MaxPacketSize != 0));
                 if (isOver)
                     break;
-                _inFlight = Math.Min(maxPacketSize, _length - _done);
+                _inFlight = Math.Min(MaxPacketSize, _length - _done);
                 _data.AsSpan(_done, _inFlight).CopyTo(packet);
                 return UsbReply.Data(_toggle, _inFlight);
             case Stage.StatusIn:
@@ -131,7 +133,7 @@ internal sealed class ControlPipe(int maxPacketSize, IControlRequests requests)
 
     private UsbReply TakeData(ReadOnlySpan<byte> packet)
     {
-        if (packet.Length > maxPacketSize || packet.Length > _setup.Length - _done)
+        if (packet.Length > MaxPacketSize || packet.Length > _setup.Length - _done)
         {
             _stage = Stage.Refused;
             return UsbReply.Stall;
@@ -140,7 +142,7 @@ internal sealed class ControlPipe(int maxPacketSize, IControlRequests requests)
         packet.CopyTo(_data.AsSpan(_done));
         _done += packet.Length;
         _toggle = !_toggle;
-        if (_done == _setup.Length || packet.Length < maxPacketSize)
+        if (_done == _setup.Length || packet.Length < MaxPacketSize)
             _stage = requests.Request(_setup, _data.AsSpan(0, _done)) < 0 ? Stage.Refused : Stage.StatusIn;
         return UsbReply.Ack;
     }

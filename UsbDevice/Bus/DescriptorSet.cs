@@ -9,6 +9,7 @@ public sealed class DescriptorSet
     private const ushort EnglishUnitedStates = 0x0409;
     private const int StringCharactersMax = 126;
     private const int TypeOffset = 1;
+    private const int CapabilityOffset = 2;
     private const int SuperSpeedVersion = 0x0300;
     private const int LargestExponent = 9;
 
@@ -69,6 +70,24 @@ public sealed class DescriptorSet
     public int MaxPacketSize0 => Device is { UsbVersion: >= SuperSpeedVersion, MaxPacketSize0: LargestExponent }
         ? 1 << LargestExponent
         : Device.MaxPacketSize0;
+
+    /// <summary>How long a SuperSpeed device says that its link takes from U1 and from U2, in microseconds.</summary>
+    public (int U1, int U2) LinkExitUs
+    {
+        get
+        {
+            foreach (byte[] capability in _capabilities)
+            {
+                if (capability.Length == SuperSpeedCapability.Size && capability[CapabilityOffset] == (byte)CapabilityType.SuperSpeed)
+                {
+                    SuperSpeedCapability super = Packed.Read<SuperSpeedCapability>(capability);
+                    return (super.U1ExitLatency, super.U2ExitLatency);
+                }
+            }
+
+            return default;
+        }
+    }
 
     /// <summary>Whether the device can signal wake-up in any of its configurations.</summary>
     public bool CanWake => _configurations.Any(configuration => Packed.Read<ConfigurationDescriptor>(configuration).RemoteWakeup);

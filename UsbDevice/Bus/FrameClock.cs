@@ -19,7 +19,10 @@ public sealed class FrameClock
 
     /// <summary>FRINDEX: bits 2:0 are the microframe, bits 13:3 the frame.</summary>
     /// <param name="nowNs">The time.</param>
-    public uint Index(ulong nowNs) => (uint)Count(nowNs) & IndexMask;
+    public uint Index(ulong nowNs) => IndexOf(Count(nowNs));
+
+    /// <summary>What an index register holds after so many microframes.</summary>
+    public static uint IndexOf(ulong count) => (uint)count & IndexMask;
 
     /// <summary>The eleven bits that a start-of-frame packet carries.</summary>
     /// <param name="nowNs">The time.</param>
@@ -30,6 +33,13 @@ public sealed class FrameClock
 
     /// <summary>Runs from here; a microframe begins now.</summary>
     public void Start(ulong nowNs) => (_epochNs, IsRunning) = (nowNs, true);
+
+    /// <summary>Runs in step with another clock that runs: its microframes begin with those, and have the same place in the frame.</summary>
+    public void Follow(FrameClock other, ulong nowNs)
+    {
+        ulong count = other.Count(nowNs);
+        (_base, _epochNs, IsRunning) = ((_base & ~7ul) | (count & 7), other.StartOf(count), true);
+    }
 
     /// <summary>Stops where it is.</summary>
     public void Stop(ulong nowNs) => (_base, IsRunning) = (Count(nowNs), false);

@@ -12,6 +12,12 @@ public interface IPacketObserver
     /// <param name="handshake">The handshake of the side that was spoken to; <see cref="UsbPid.None"/> where there was none.</param>
     void Transaction(in UsbToken token, UsbPid dataPid, ReadOnlySpan<byte> data, UsbPid handshake);
 
+    /// <summary>A SuperSpeed device said ERDY: an endpoint that was not ready is.</summary>
+    /// <param name="endpoint">Device, endpoint, direction and stream, as the token that was not taken had them.</param>
+    void EndpointReady(in UsbToken endpoint)
+    {
+    }
+
     /// <summary>The controller has ended a transfer: what software asked for in one piece.</summary>
     /// <param name="token">The token of its last transaction.</param>
     /// <param name="type">Which kind of transfer; the bus itself cannot tell bulk from interrupt.</param>

@@ -25,6 +25,9 @@ public interface IUsbDevice
     /// <param name="port">Where, or null.</param>
     void Connected(UsbPort? port);
 
+    /// <summary>How long its link takes from U1 and from U2 to U0, in microseconds; SuperSpeed only.</summary>
+    (int U1, int U2) LinkExitUs => default;
+
     /// <summary>A bus reset: everything goes back to the default state.</summary>
     void Reset();
 

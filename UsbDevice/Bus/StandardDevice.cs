@@ -19,6 +19,7 @@ public abstract class StandardDevice : IUsbDevice
     private readonly DeviceEndpoint?[] _endpoints = new DeviceEndpoint?[2 * EndpointNumbers];
     private readonly byte[] _alternates = new byte[256];
     private readonly SuperSpeedState _super = new();
+    private readonly NotReadyEndpoints _notReady;
     private byte _configuration;
     private byte _address;
 
@@ -27,7 +28,8 @@ public abstract class StandardDevice : IUsbDevice
     {
         Speed = speed;
         _descriptors = descriptors;
-        _control = new(descriptors.MaxPacketSize0, new Requests(this));
+        _notReady = new(WouldAnswer);
+        _control = new(new Requests(this)) { MaxPacketSize = descriptors.MaxPacketSize0 };
     }
 
     /// <inheritdoc/>
@@ -52,6 +54,12 @@ public abstract class StandardDevice : IUsbDevice
 
     /// <summary>The value of the active configuration; 0 for none.</summary>
     public byte Configuration => _configuration;
+
+    /// <summary>Whether it talks at SuperSpeed where it is plugged in: on the wires of USB 2 it does not, however fast it could.</summary>
+    public bool TalksSuperSpeed => Speed == UsbSpeed.Super && (Port?.Bus?.Speed ?? UsbSpeed.Super) == UsbSpeed.Super;
+
+    /// <inheritdoc/>
+    public (int U1, int U2) LinkExitUs => _descriptors.LinkExitUs;
 
     /// <summary>Whether it is suspended.</summary>
     public bool IsSuspended { get; private set; }
@@ -116,7 +124,7 @@ public abstract class StandardDevice : IUsbDevice
         UsbReply reply = OnOut(endpoint, data);
         if (reply.Pid is UsbPid.Ack or UsbPid.Nyet)
             endpoint.Toggle = !endpoint.Toggle;
-        return reply;
+        return Answered(endpoint, reply);
     }
 
     /// <inheritdoc/>
@@ -127,7 +135,7 @@ public abstract class StandardDevice : IUsbDevice
         if (Find(token.Endpoint, isIn: true) is not { } endpoint)
             return UsbReply.Silence;
         endpoint.Stream = token.Stream;
-        return endpoint.IsHalted ? UsbReply.Stall : OnIn(endpoint, packet);
+        return Answered(endpoint, endpoint.IsHalted ? UsbReply.Stall : OnIn(endpoint, packet));
     }
 
     /// <inheritdoc/>
@@ -142,6 +150,7 @@ public abstract class StandardDevice : IUsbDevice
             endpoint.Stream = token.Stream;
             endpoint.Toggle = !endpoint.Toggle;
             OnAcknowledged(endpoint);
+            TellReady();
         }
     }
 
@@ -209,16 +218,46 @@ public abstract class StandardDevice : IUsbDevice
             Port?.SignalWake();
     }
 
+    /// <summary>Says ERDY for each endpoint that told the host NRDY and would not now; to be called when that may have changed by itself.</summary>
+    protected void TellReady()
+    {
+        while (_notReady.Count != 0 && _notReady.TryTake(out DeviceEndpoint endpoint))
+        {
+            UsbPid pid = endpoint.IsIn ? UsbPid.In : UsbPid.Out;
+            Port?.SignalReady(new(pid, Address, (byte)endpoint.Descriptor.Number) { Stream = endpoint.Stream });
+        }
+    }
+
     /// <summary>The alternate setting of an interface that is in use.</summary>
     /// <param name="number">The interface, 0 to 255.</param>
     protected byte AlternateOf(int number) => _alternates[number];
 
     /// <summary>The device describes itself otherwise from now on: it talks at another speed.</summary>
-    /// <param name="descriptors">Of the same size of endpoint 0.</param>
-    protected void UseDescriptors(DescriptorSet descriptors) => _descriptors = descriptors;
+    protected void UseDescriptors(DescriptorSet descriptors)
+    {
+        _descriptors = descriptors;
+        _control.MaxPacketSize = descriptors.MaxPacketSize0;
+    }
 
     /// <summary>Halts an endpoint: it answers STALL until the host clears it.</summary>
     protected static void Halt(DeviceEndpoint endpoint) => endpoint.IsHalted = true;
+
+    private UsbReply Answered(DeviceEndpoint endpoint, UsbReply reply)
+    {
+        bool isTold = reply.Pid == UsbPid.Nak && TalksSuperSpeed;
+        ushort stream = endpoint.Stream;
+        TellReady();
+        if (isTold)
+        {
+            endpoint.Stream = stream;
+            _notReady.Add(endpoint);
+        }
+
+        return reply;
+    }
+
+    private bool WouldAnswer(DeviceEndpoint endpoint, byte[] packet) =>
+        endpoint.IsHalted || (endpoint.IsIn ? OnIn(endpoint, packet).Pid != UsbPid.Nak : IsReadyFor(endpoint));
 
     // Data in the wrong direction makes a request another one, which nobody defined.
     private int Standard(in SetupPacket setup, Span<byte> data) => setup.Length != 0 && setup.In != IsQuestion(setup) ? Refused : (StandardRequest)setup.Request switch
@@ -232,7 +271,7 @@ public abstract class StandardDevice : IUsbDevice
         StandardRequest.SetConfiguration => SetConfiguration(setup.Value),
         StandardRequest.GetInterface => HasInterface(setup.Index, 0) ? Answer([_alternates[setup.Index]], data) : Refused,
         StandardRequest.SetInterface => SetInterface(setup),
-        StandardRequest.SetExitLatencies or StandardRequest.SetIsochronousDelay when Speed == UsbSpeed.Super => SetDelays(setup, data),
+        StandardRequest.SetExitLatencies or StandardRequest.SetIsochronousDelay when TalksSuperSpeed => SetDelays(setup, data),
         _ => Refused,
     };
 
@@ -258,7 +297,7 @@ public abstract class StandardDevice : IUsbDevice
                 int status = (current.SelfPowered ? StatusSelfPowered : 0) | (MayWake ? StatusRemoteWakeup : 0) | _super.DeviceStatus;
                 return Answer([(byte)status, 0], data);
             case RequestRecipient.Interface when HasInterface(setup.Index, 0):
-                return Answer([Speed == UsbSpeed.Super ? _super.FunctionStatus(_descriptors.CanWake) : (byte)0, 0], data);
+                return Answer([TalksSuperSpeed ? _super.FunctionStatus(_descriptors.CanWake) : (byte)0, 0], data);
             case RequestRecipient.Endpoint when (setup.Index & 0x7F) == 0:
                 return Answer([0, 0], data);
             case RequestRecipient.Endpoint when FindAddress(setup.Index) is { } endpoint:
@@ -272,13 +311,13 @@ public abstract class StandardDevice : IUsbDevice
     {
         switch ((FeatureSelector)setup.Value)
         {
-            case FeatureSelector.DeviceRemoteWakeup when setup.Recipient == RequestRecipient.Device && Speed != UsbSpeed.Super && _descriptors.CanWake:
+            case FeatureSelector.DeviceRemoteWakeup when setup.Recipient == RequestRecipient.Device && !TalksSuperSpeed && _descriptors.CanWake:
                 MayWake = set;
                 return 0;
-            case FeatureSelector.U1Enable or FeatureSelector.U2Enable when setup.Recipient == RequestRecipient.Device && Speed == UsbSpeed.Super && _configuration != 0:
+            case FeatureSelector.U1Enable or FeatureSelector.U2Enable when setup.Recipient == RequestRecipient.Device && TalksSuperSpeed && _configuration != 0:
                 _super.EnableLinkState(isU1: (FeatureSelector)setup.Value == FeatureSelector.U1Enable, set);
                 return 0;
-            case FeatureSelector.EndpointHalt when setup.Recipient == RequestRecipient.Interface && set && Speed == UsbSpeed.Super && HasInterface(setup.Index & 0xFF, 0):
+            case FeatureSelector.EndpointHalt when setup.Recipient == RequestRecipient.Interface && set && TalksSuperSpeed && HasInterface(setup.Index & 0xFF, 0):
                 // For an interface the same number means FUNCTION_SUSPEND.
                 _super.SuspendFunction(setup, _descriptors.CanWake);
                 return 0;
@@ -309,6 +348,7 @@ public abstract class StandardDevice : IUsbDevice
             return Refused;
         UseInterface(setup.Index, _alternates[setup.Index], isUsed: false);
         _alternates[setup.Index] = (byte)setup.Value;
+        _notReady.Clear();
         UseInterface(setup.Index, setup.Value, isUsed: true);
         OnInterfaceSet(setup.Index);
         return 0;
@@ -330,6 +370,7 @@ public abstract class StandardDevice : IUsbDevice
         _configuration = value;
         Array.Clear(_endpoints);
         Array.Clear(_alternates);
+        _notReady.Clear();
         if (value != 0)
             UseInterface(number: null, alternate: 0, isUsed: true);
         OnConfigured();

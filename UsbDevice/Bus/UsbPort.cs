@@ -77,6 +77,14 @@ public sealed class UsbPort(IPortOwner owner, int number)
     /// <summary>Called by the device: resume signalling toward the host.</summary>
     public void SignalWake() => owner.WakeSignalled(this);
 
+    /// <summary>Called by a SuperSpeed device: an endpoint that said NRDY is ready (ERDY).</summary>
+    /// <param name="endpoint">Device, endpoint, direction and stream, as the token that was not taken had them.</param>
+    public void SignalReady(in UsbToken endpoint)
+    {
+        _bus?.Observer?.EndpointReady(endpoint);
+        owner.EndpointReady(this, endpoint);
+    }
+
     /// <summary>Called by the host side of the bus: the device did not stop talking in time.</summary>
     public void ReportBabble() => owner.Babbled(this);
 

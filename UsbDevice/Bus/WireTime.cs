@@ -65,5 +65,9 @@ public static class WireTime
     /// <remarks>5 Gb/s with ten bits for each byte: 2 ns a byte; headers, checksums and framing are 36 bytes (USB 3.x, packets).</remarks>
     public static uint SuperSpeed(int bytes) => 2 * (uint)(SuperSpeedOverheadBytes + bytes);
 
+    /// <summary>What a burst takes beside its packets: nobody waits for an acknowledgement within it, but for that of the last packet.</summary>
+    /// <remarks>The 32 blocks of 16 bytes with which hosts admit a burst (USB reference sheet, bandwidth table).</remarks>
+    public const uint SuperSpeedBurst = 32 * 16 * 2;
+
     private static uint Bits(int bytes) => 8 * (uint)bytes;
 }

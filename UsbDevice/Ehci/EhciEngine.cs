@@ -1,359 +1,213 @@
+using System.Numerics;
 using Dma.Machine;
-using Dma.UsbDevice.Spec;
 
 namespace Dma.UsbDevice;
 
-/// <summary>The controller behind the bus interface: registers, ports, and the microframes in which the schedules run.</summary>
+/// <summary>The controller behind the bus interface: the bus, and the microframes in which the schedules of all register sets run.</summary>
 /// <remarks>
-/// One event on the loop is planned at a time: the end of the transaction on the wire, the next microframe while a
-/// schedule is on, an interrupt threshold, a port. While nothing is on, nothing happens, and the frame index follows
-/// from the time. What a visit to a structure without work costs is counted within its microframe, but takes no event.
+/// In each microframe the periodic lists of all sets come first, then their asynchronous lists, which take turns as the
+/// policy says. One event on the loop is planned at a time: the end of the transaction on the wire, the next microframe
+/// while a schedule is on, an interrupt threshold, a port. While nothing is on, nothing happens, and the frame index
+/// follows from the time. What a visit to a structure without work costs is counted within its microframe, but takes no event.
 /// </remarks>
-internal sealed class EhciEngine : IRegisterEffects, IScheduleEvents, IPortOwner
+internal sealed class EhciEngine : IPortOwner
 {
     private const ulong Never = ulong.MaxValue;
 
     private readonly EventLoop _loop;
-    private readonly EhciOptions _options;
-    private readonly ThresholdInterrupt _interrupt;
-    private readonly EhciRegisters _registers;
-    private readonly ScheduleMemory _memory;
-    private readonly AsyncSchedule _async;
-    private readonly PeriodicSchedule _periodic;
-    private readonly FrameClock _clock;
-    private readonly EhciRootPort[] _ports;
+    private readonly uint _fetchNs;
+    private readonly bool _cachesWholeFrame;
+    private readonly EhciRegisterSet[] _sets;
+    private readonly EhciRegisterSet?[] _owners;
     private readonly ScheduledEvent _wake;
 
     private ulong _wakeNs = Never;
+    private ulong _dueNs = Never;
     private ulong _wireFreeNs;
-    private ulong _microframe;
-    private ulong _seen;
+    private ulong _microframe = Never;
+    private EhciRegisterSet? _onWire;
     private Phase _phase;
-    private bool _isDead;
+    private int _setCount;
+    private int _scheduled;
+    private int _first;
 
-    /// <summary>A controller at its reset values.</summary>
-    public EhciEngine(EventLoop loop, IDmaPort dma, IEhciInterrupt interrupt, EhciOptions options)
+    // Sets as bits: those that run, and those whose periodic list is still to be walked in this microframe.
+    private ulong _running;
+    private ulong _toWalk;
+    private int _walked;
+    private bool _isFresh;
+    private bool _needsSettling;
+
+    /// <summary>A bus with empty ports, and no register set yet.</summary>
+    /// <param name="loop">The time it lives in.</param>
+    /// <param name="portCount">Root ports.</param>
+    /// <param name="options">How the controller is built.</param>
+    /// <param name="addresses">How device addresses are replaced; null where they are not.</param>
+    /// <param name="setCount">How many sets there will be.</param>
+    public EhciEngine(EventLoop loop, int portCount, EhciOptions options, AddressOptions? addresses = null, int setCount = 1)
     {
-        (_loop, _options) = (loop, options);
+        (_loop, _fetchNs, _cachesWholeFrame) = (loop, options.FetchNs, options.CachesWholeFrame);
         _wake = new(Wake);
-        _registers = new(options);
-        _memory = new(dma, options);
-        Usb = new(this, UsbSpeed.High, options.PortCount);
-        _clock = Usb.Frames;
-        _interrupt = new(_registers, _clock, loop, interrupt);
-        QueueExecutor executor = new(_memory, Usb, this);
-        _async = new(_registers, _memory, executor, this);
-        _periodic = new(_registers, _memory, Usb, executor, this);
-        _ports = new EhciRootPort[options.PortCount];
-        for (int index = 0; index < _ports.Length; index++)
-            _ports[index] = new(_registers, index, Usb.Ports[index]);
+        _owners = new EhciRegisterSet?[portCount];
+        _sets = new EhciRegisterSet[setCount];
+        Turns = new(_sets);
+        Usb = new(this, UsbSpeed.High, portCount);
+        Addresses = addresses is null ? null : new(loop, this, addresses, setCount);
     }
 
     private enum Phase
     {
-        /// <summary>Not running.</summary>
-        Halted,
-
-        /// <summary>Running, with nothing to do until the next microframe.</summary>
+        /// <summary>Nothing to do until the next microframe.</summary>
         Idle,
 
-        /// <summary>In the periodic schedule.</summary>
+        /// <summary>In the periodic schedules.</summary>
         Periodic,
 
-        /// <summary>In the asynchronous schedule.</summary>
+        /// <summary>In the asynchronous schedules.</summary>
         Async,
     }
 
     /// <summary>The bus at the root ports.</summary>
     public UsbBus Usb { get; }
 
-    /// <summary>What it did since power-on.</summary>
-    public EhciStatistics Statistics { get; } = new();
+    /// <summary>Who comes next in the asynchronous time of a microframe.</summary>
+    public AsyncTurns Turns { get; }
 
-    private bool IsConfigured => (_registers.File[EhciRegisters.ConfigureFlagAt] & 1) != 0;
+    /// <summary>The register sets, by number.</summary>
+    public IReadOnlyList<EhciRegisterSet> Sets => _sets;
 
-    private bool IsStopping => _phase != Phase.Halted && !_registers.UsbCommand.Run;
+    /// <summary>What keeps the device addresses of several sets apart; null where there is one set, or nothing that does.</summary>
+    public AddressReplacement? Addresses { get; }
 
-    private bool HasSchedule
+    /// <summary>Called when a driver asks for an address that software shall choose.</summary>
+    public Action? Asked { get; set; }
+
+    /// <summary>Who is told how the bus is used, or null.</summary>
+    public IBusShareObserver? Observer
     {
-        get
+        get;
+        set
         {
-            UsbCommand command = _registers.UsbCommand;
-            UsbStatus status = _registers.UsbStatus;
-            return command.AsyncEnable || command.PeriodicEnable || status.AsyncActive || status.PeriodicActive;
+            field = value;
+            if (Addresses is { } addresses)
+                addresses.Table.Observer = value;
         }
     }
 
-    /// <summary>A read by software.</summary>
-    public ulong Read(int offset, int width)
+    /// <summary>Adds a register set; it owns no ports.</summary>
+    /// <param name="dma">Its way to memory.</param>
+    /// <param name="interrupt">Its interrupt.</param>
+    /// <param name="options">How it is built.</param>
+    public EhciRegisterSet AddSet(IDmaPort dma, IEhciInterrupt interrupt, EhciOptions options)
     {
-        Sync();
-        return _registers.File.Read(offset, width);
+        EhciRegisterSet set = new(this, _setCount, _loop, dma, interrupt, options);
+        return _sets[_setCount++] = set;
     }
 
-    /// <summary>A write by software.</summary>
-    public void Write(int offset, int width, ulong value)
+    /// <summary>The set that a root port belongs to; null where it belongs to none.</summary>
+    /// <param name="port">From 0 on.</param>
+    public EhciRegisterSet? OwnerOf(int port) => _owners[port];
+
+    /// <summary>Whether a set has another root port already at the place where one would appear.</summary>
+    /// <param name="set">The set.</param>
+    /// <param name="port">From 0 on.</param>
+    public bool IsPlaceTaken(EhciRegisterSet set, int port)
     {
-        Sync();
-        _registers.File.Write(offset, width, value, this);
-        Settle();
+        for (int other = port % set.PortCount; other < _owners.Length; other += set.PortCount)
+        {
+            if (other != port && _owners[other] == set)
+                return true;
+        }
+
+        return false;
     }
 
-    /// <summary>Everything goes back to its reset value; no reset is driven onto the bus.</summary>
-    public void Reset()
+    /// <summary>Gives a root port to a set: it appears there at its place, and to others as one with nothing in it.</summary>
+    /// <param name="port">From 0 on.</param>
+    /// <param name="set">The set, or null.</param>
+    public void GivePort(int port, EhciRegisterSet? set)
     {
-        _registers.File.Reset();
-        foreach (EhciRootPort port in _ports)
-            port.Reset();
-        Forget();
-    }
-
-    // The light reset: everything but the ports and whom they belong to.
-    private void ResetLightly()
-    {
-        _registers.ResetButPorts();
-        Forget();
-    }
-
-    // The registers are at their reset values; so is what stands behind them.
-    private void Forget()
-    {
-        _clock.Set(0);
-        _async.Reset();
-        _memory.Segment = 0;
-        (_phase, _isDead, _seen) = (Phase.Halted, false, 0);
-        _interrupt.Forget();
-        Settle();
+        EhciRegisterSet? before = _owners[port];
+        if (before == set)
+            return;
+        _owners[port] = set;
+        before?.Face(port % before.PortCount, null);
+        set?.Face(port % set.PortCount, Usb.Ports[port]);
     }
 
     /// <summary>The current through a root port became too much, or is well again.</summary>
-    public void SetOverCurrent(int port, bool isOver) => Changed(_ports[port - 1].SetOverCurrent(isOver, IsConfigured));
-
-    /// <inheritdoc/>
-    public void PortChanged(UsbPort port) => Changed(_ports[port.Number - 1].Connect(IsConfigured));
-
-    /// <inheritdoc/>
-    public void WakeSignalled(UsbPort port) => Changed(_ports[port.Number - 1].Wake());
-
-    /// <inheritdoc/>
-    public void Post(uint statusBits) => _interrupt.Post(statusBits);
-
-    /// <inheritdoc/>
-    public void BabbledPastMicroframe(byte address) => Usb.PortOf(address)?.ReportBabble();
-
-    /// <inheritdoc/>
-    public void Babbled(UsbPort port) => RaiseIf(_ports[port.Number - 1].DisableByError());
-
-    /// <inheritdoc/>
-    public void Written(in RegisterWrite write)
+    /// <param name="port">From 0 on.</param>
+    /// <param name="isOver">Whether it is too much.</param>
+    public void SetOverCurrent(int port, bool isOver)
     {
-        switch (write.Offset)
-        {
-            case EhciRegisters.Command:
-                CommandWritten(new(new((uint)write.Before)), new(new((uint)write.After)));
-                break;
-            case EhciRegisters.FrameIndexAt when _phase == Phase.Halted:
-                // Writable only while halted; while running, the next look at it shows the time again.
-                _clock.Set((uint)write.After);
-                _seen = write.After;
-                break;
-            case EhciRegisters.Segment:
-                _memory.Segment = (uint)write.After;
-                break;
-            case EhciRegisters.ConfigureFlagAt when write.Before != write.After:
-                foreach (EhciRootPort port in _ports)
-                    RaiseIf(port.Route(IsConfigured));
-                break;
-            case >= EhciRegisters.FirstPort:
-                EhciRootPort written = _ports[(write.Offset - EhciRegisters.FirstPort) / 4];
-                RaiseIf(written.Written(new(new((uint)write.Before)), _loop.NowNs, IsConfigured));
-                break;
-            default:
-                break;
-        }
+        if (_owners[port] is { } set)
+            set.SetOverCurrent(port % set.PortCount, isOver);
     }
 
-    private void CommandWritten(UsbCommand before, UsbCommand after)
+    /// <inheritdoc/>
+    public void PortChanged(UsbPort port)
     {
-        if (after.Reset)
+        if (_owners[port.Number - 1] is { } set)
+            set.PortChanged((port.Number - 1) % set.PortCount);
+    }
+
+    /// <inheritdoc/>
+    public void WakeSignalled(UsbPort port)
+    {
+        if (_owners[port.Number - 1] is { } set)
+            set.WakeSignalled((port.Number - 1) % set.PortCount);
+    }
+
+    /// <inheritdoc/>
+    public void Babbled(UsbPort port)
+    {
+        if (_owners[port.Number - 1] is { } set)
+            set.Babbled((port.Number - 1) % set.PortCount);
+    }
+
+    /// <summary>Whether the transaction that the wire is busy with is one of a set.</summary>
+    public bool IsOnWire(EhciRegisterSet set) => _onWire == set && _wireFreeNs > _loop.NowNs;
+
+    /// <summary>A set starts: the bus runs from here on, if it did not before.</summary>
+    /// <param name="set">The set.</param>
+    /// <param name="clock">Its clock, which is started in step with the bus.</param>
+    public void Join(EhciRegisterSet set, FrameClock clock)
+    {
+        ulong now = _loop.NowNs;
+        if (_running == 0)
         {
-            Reset();
+            Usb.Frames.Set(clock.Index(now));
+            Usb.Frames.Start(now);
+            (_phase, _microframe, _wireFreeNs) = (Phase.Idle, Never, now);
+        }
+
+        _running |= 1ul << set.Number;
+        clock.Follow(Usb.Frames, now);
+    }
+
+    /// <summary>A set stops: with the last one the bus does.</summary>
+    public void Leave(EhciRegisterSet set)
+    {
+        _running &= ~(1ul << set.Number);
+        if (_running != 0)
             return;
-        }
-
-        if (after.LightReset)
-        {
-            ResetLightly();
-            return;
-        }
-
-        // Software sets the doorbell, hardware alone clears it. After a host system error only a reset lets it run.
-        if (after.AsyncAdvanceDoorbell && !before.AsyncAdvanceDoorbell)
-            _async.Ring();
-        _registers.UsbCommand = after with
-        {
-            AsyncAdvanceDoorbell = before.AsyncAdvanceDoorbell || after.AsyncAdvanceDoorbell,
-            Run = after.Run && !_isDead,
-        };
-        if (after.Run && !_isDead && _phase == Phase.Halted)
-            Start();
-        else if (IsStopping && _wireFreeNs <= _loop.NowNs)
-            Halt();
+        _phase = Phase.Idle;
+        Usb.Frames.Stop(_loop.NowNs);
     }
 
-    private void Start()
+    /// <summary>More or fewer sets have a schedule to run.</summary>
+    public void CountScheduled(int change) => _scheduled += change;
+
+    /// <summary>A set has something to do at a time.</summary>
+    public void Due(ulong dueNs) => _dueNs = Math.Min(_dueNs, dueNs);
+
+    /// <summary>Status of a set changed: at the end of the event, its interrupt follows.</summary>
+    public void NeedsSettling() => _needsSettling = true;
+
+    /// <summary>Plans the next event.</summary>
+    public void Plan()
     {
-        _clock.Start(_loop.NowNs);
-        (_phase, _microframe, _wireFreeNs) = (Phase.Idle, Never, _loop.NowNs);
-        _registers.UsbStatus = _registers.UsbStatus with { Halted = false };
-    }
-
-    private void Halt()
-    {
-        _clock.Stop(_loop.NowNs);
-        _phase = Phase.Halted;
-        _registers.UsbStatus = _registers.UsbStatus with { Halted = true, PeriodicActive = false, AsyncActive = false };
-    }
-
-    // A bus error: run/stop falls, the error and the halt show at the same time, and only a reset recovers.
-    private void Die()
-    {
-        _isDead = true;
-        Statistics.HostSystemErrors++;
-        _registers.UsbCommand = _registers.UsbCommand with { Run = false };
-        Halt();
-        Raise(StatusBits.HostSystemError);
-    }
-
-    private void Wake()
-    {
-        _wakeNs = Never;
-        Sync();
-        foreach (EhciRootPort port in _ports)
-        {
-            if (port.DueNs <= _loop.NowNs)
-                port.Tick(_loop.NowNs);
-        }
-
-        if (_phase != Phase.Halted && _wireFreeNs <= _loop.NowNs)
-        {
-            if (IsStopping)
-                Halt();
-            else
-                RunMicroframe();
-        }
-
-        Settle();
-    }
-
-    // Goes on in the current microframe until a transaction occupies the wire or there is nothing more to do.
-    private void RunMicroframe()
-    {
-        ulong at = _loop.NowNs;
-        ulong count = _clock.Count(at);
-        if (count != _microframe && !BeginMicroframe(count))
-        {
-            Die();
-            return;
-        }
-
-        ulong end = _clock.StartOf(count + 1);
-        while (_phase != Phase.Idle)
-        {
-            if (at >= end)
-            {
-                _phase = Phase.Idle;
-                return;
-            }
-
-            QueueVisit visit = _phase == Phase.Periodic ? _periodic.Step((uint)(end - at)) : _async.Step((uint)(end - at));
-            switch (visit.Outcome)
-            {
-                case VisitOutcome.Transacted:
-                    Statistics.Visits++;
-                    _wireFreeNs = at + visit.WireNs;
-                    return;
-                case VisitOutcome.Skipped:
-                    at += _options.FetchNs;
-                    break;
-                case VisitOutcome.End when _phase == Phase.Periodic:
-                    BeginAsync();
-                    break;
-                case VisitOutcome.End or VisitOutcome.NoTime:
-                    _phase = Phase.Idle;
-                    break;
-                default:
-                    Die();
-                    return;
-            }
-        }
-    }
-
-    private bool BeginMicroframe(ulong count)
-    {
-        _microframe = count;
-        Statistics.Microframes++;
-        uint index = _clock.Index(_loop.NowNs);
-        UsbCommand command = _registers.UsbCommand;
-        UsbStatus status = _registers.UsbStatus;
-
-        // The asynchronous schedule starts and stops with any microframe, the periodic one with a frame.
-        bool isPeriodic = (index & 7) == 0 ? command.PeriodicEnable : status.PeriodicActive;
-        _registers.UsbStatus = status with { AsyncActive = command.AsyncEnable, PeriodicActive = isPeriodic };
-        if (!isPeriodic)
-        {
-            BeginAsync();
-            return true;
-        }
-
-        _phase = Phase.Periodic;
-        return _periodic.Start(index);
-    }
-
-    private void BeginAsync()
-    {
-        _phase = _registers.UsbStatus.AsyncActive ? Phase.Async : Phase.Idle;
-        if (_phase == Phase.Async)
-            _async.Start();
-    }
-
-    // Brings what follows from time alone into the registers: the frame index, and the rollover of the frame list.
-    private void Sync()
-    {
-        ulong count = _clock.Count(_loop.NowNs);
-        int bit = _registers.RolloverBit;
-        if (count >> bit != _seen >> bit)
-            Raise(StatusBits.FrameListRollover);
-        _seen = count;
-        _registers.File[EhciRegisters.FrameIndexAt] = _clock.Index(_loop.NowNs);
-    }
-
-    private void Changed(bool isChange)
-    {
-        RaiseIf(isChange);
-        Settle();
-    }
-
-    private void RaiseIf(bool isPortChange)
-    {
-        if (isPortChange)
-            Raise(StatusBits.PortChange);
-    }
-
-    private void Raise(uint statusBits) => _interrupt.Raise(statusBits);
-
-    // Whatever happened: status that is due becomes visible, the interrupt follows, and the next event is planned.
-    private void Settle()
-    {
-        _interrupt.Settle();
-        Plan();
-    }
-
-    private void Plan()
-    {
-        ulong next = Math.Min(_interrupt.DueNs, NextWork());
-        foreach (EhciRootPort port in _ports)
-            next = Math.Min(next, port.DueNs);
+        ulong next = Math.Max(Math.Min(_dueNs, NextWork()), _loop.NowNs);
 
         // An event that comes too early only plans anew, so none is ever moved to a later time.
         if (next >= _wakeNs)
@@ -362,27 +216,213 @@ internal sealed class EhciEngine : IRegisterEffects, IScheduleEvents, IPortOwner
         _loop.Schedule(next - _loop.NowNs, _wake);
     }
 
+    private void Wake()
+    {
+        _wakeNs = Never;
+        ulong now = _loop.NowNs;
+        if (_dueNs <= now)
+        {
+            foreach (EhciRegisterSet set in _sets)
+            {
+                if (set.DueNs <= now)
+                    set.Tick();
+            }
+        }
+
+        if (_wireFreeNs <= now)
+        {
+            if (_onWire is { IsStopping: true } stopping)
+                stopping.Halt();
+            if (_running != 0)
+                RunMicroframe();
+        }
+
+        if (_dueNs <= now || _needsSettling)
+            Settle(now);
+        Plan();
+    }
+
+    private void Settle(ulong now)
+    {
+        ulong due = Never;
+        foreach (EhciRegisterSet set in _sets)
+        {
+            if (set.DueNs <= now)
+                set.Settle();
+            due = Math.Min(due, set.DueNs);
+        }
+
+        (_dueNs, _needsSettling) = (due, false);
+    }
+
+    // Goes on in the current microframe until a transaction occupies the wire or there is nothing more to do.
+    private void RunMicroframe()
+    {
+        ulong at = _loop.NowNs;
+        ulong count = Usb.Frames.Count(at);
+        if (count != _microframe)
+            BeginMicroframe(count);
+        ulong end = Usb.Frames.StartOf(count + 1);
+        while (_phase != Phase.Idle)
+        {
+            if (at >= end)
+            {
+                _phase = Phase.Idle;
+                return;
+            }
+
+            bool isPeriodic = _phase == Phase.Periodic;
+            QueueVisit visit = isPeriodic ? StepPeriodic((uint)(end - at)) : StepAsync((uint)(end - at));
+            if (visit.Outcome == VisitOutcome.Transacted)
+            {
+                _wireFreeNs = at + visit.WireNs;
+                Observer?.BusUsed(new(_onWire!.Number, at, visit.WireNs, isPeriodic));
+                return;
+            }
+
+            if (visit.Outcome == VisitOutcome.Skipped)
+                at += _fetchNs;
+        }
+    }
+
+    private void BeginMicroframe(ulong count)
+    {
+        _microframe = count;
+        _toWalk = 0;
+        for (ulong left = _running; left != 0; left &= left - 1)
+        {
+            EhciRegisterSet set = _sets[BitOperations.TrailingZeroCount(left)];
+            if (set.BeginMicroframe())
+                _toWalk |= 1ul << set.Number;
+        }
+
+        // Whose periodic list comes first changes from microframe to microframe.
+        _first = _first + 1 < _sets.Length ? _first + 1 : 0;
+        _phase = Phase.Periodic;
+        _ = StartPeriodic();
+    }
+
+    // The next set with a periodic list; behind the last of them, asynchronous time begins.
+    private bool StartPeriodic()
+    {
+        while (_toWalk != 0)
+        {
+            ulong behind = _toWalk & (ulong.MaxValue << _first);
+            _walked = BitOperations.TrailingZeroCount(behind != 0 ? behind : _toWalk);
+            _toWalk &= ~(1ul << _walked);
+            EhciRegisterSet set = _sets[_walked];
+            if (!set.IsInMicroframe)
+                continue;
+            if (set.StartPeriodic())
+                return true;
+            Fail(set);
+        }
+
+        BeginAsync();
+        return false;
+    }
+
+    private QueueVisit StepPeriodic(uint leftNs)
+    {
+        EhciRegisterSet set = _sets[_walked];
+        QueueVisit visit = set.StepPeriodic(leftNs);
+        if (visit.Outcome is VisitOutcome.Transacted or VisitOutcome.Skipped)
+        {
+            if (visit.Outcome == VisitOutcome.Transacted)
+                Occupied(set, visit);
+            return visit;
+        }
+
+        if (visit.Outcome == VisitOutcome.Fault)
+            Fail(set);
+
+        // The element of the first list was read ahead; that of each list behind it takes its time.
+        return new(StartPeriodic() ? VisitOutcome.Skipped : VisitOutcome.End);
+    }
+
+    private void BeginAsync()
+    {
+        ulong members = 0;
+        for (ulong left = _running; left != 0; left &= left - 1)
+        {
+            EhciRegisterSet set = _sets[BitOperations.TrailingZeroCount(left)];
+            if (set.StartAsync())
+                members |= 1ul << set.Number;
+        }
+
+        Turns.Begin(members);
+        _isFresh = true;
+        _phase = members == 0 ? Phase.Idle : Phase.Async;
+    }
+
+    private QueueVisit StepAsync(uint leftNs)
+    {
+        EhciRegisterSet set = _sets[Turns.Current];
+        QueueVisit visit = set.StepAsync(leftNs);
+        switch (visit.Outcome)
+        {
+            case VisitOutcome.Transacted:
+                _isFresh = false;
+                Occupied(set, visit);
+                Turns.Visited(visit.WireNs);
+                break;
+            case VisitOutcome.Skipped:
+                Turns.Visited(_fetchNs);
+                break;
+            case VisitOutcome.NoTime when !_isFresh:
+                // It is the first of the next microframe.
+                _phase = Phase.Idle;
+                return visit;
+            case VisitOutcome.Fault:
+                Turns.Leave();
+                Fail(set);
+                break;
+            default:
+                // Its list is empty for now; or what it asks for does not fit into any time there is, and it holds nobody up.
+                Turns.Leave();
+                break;
+        }
+
+        if (!Turns.HasTurn)
+            _phase = Phase.Idle;
+        return visit;
+    }
+
+    private void Occupied(EhciRegisterSet set, QueueVisit visit)
+    {
+        if (_onWire != set)
+            _onWire = set;
+        set.Statistics.Visits++;
+        set.Statistics.WireNs += visit.WireNs;
+    }
+
+    // Memory refused an access. All that is known of it is the requester: whoever shares it has failed as well.
+    private void Fail(EhciRegisterSet failed)
+    {
+        foreach (EhciRegisterSet set in _sets)
+        {
+            if (set.Requester == failed.Requester)
+                set.Die();
+        }
+    }
+
     // A frame whose list was found empty needs no second look, where the controller reads a whole frame ahead.
     private ulong NextMicroframe(ulong count)
     {
-        bool isRestOfFrameIdle = _options.CachesWholeFrame && count == _microframe && _periodic.IsEmpty
-            && !_registers.UsbCommand.AsyncEnable && _registers.UsbStatus is { PeriodicActive: true, AsyncActive: false };
+        bool isRestOfFrameIdle = _cachesWholeFrame && count == _microframe
+            && Array.TrueForAll(_sets, static set => !set.IsScheduled || set.IsRestOfFrameIdle);
         return isRestOfFrameIdle ? (count | 7) + 1 : count + 1;
     }
 
     private ulong NextWork()
     {
         ulong now = _loop.NowNs;
-        if (_phase == Phase.Halted)
+        if (_running == 0)
             return Never;
         if (_wireFreeNs > now)
             return _wireFreeNs;
-        if (HasSchedule)
-            return _microframe == Never ? now : _clock.StartOf(NextMicroframe(_clock.Count(now)));
-
-        // Nothing runs; a rollover needs an event only where somebody waits for it.
-        bool waits = (_registers.File[EhciRegisters.InterruptEnable] & StatusBits.FrameListRollover) != 0;
-        int bit = _registers.RolloverBit;
-        return waits ? _clock.StartOf(((_clock.Count(now) >> bit) + 1) << bit) : Never;
+        if (_scheduled == 0)
+            return Never;
+        return _microframe == Never ? now : Usb.Frames.StartOf(NextMicroframe(Usb.Frames.Count(now)));
     }
 }

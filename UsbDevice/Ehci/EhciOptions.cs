@@ -39,4 +39,15 @@ public sealed record EhciOptions
     /// <summary>What it costs to read a structure of the schedule that has no work, in nanoseconds, at least 50.</summary>
     /// <remarks>Bounds how many structures can be visited in a microframe, whatever a guest links together.</remarks>
     public uint FetchNs { get; init; } = 300;
+
+    /// <summary>The options, or the usual ones, if a controller can be built like that.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">It cannot.</exception>
+    internal static EhciOptions Check(EhciOptions? options)
+    {
+        EhciOptions chosen = options ?? new();
+        ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)chosen.PortCount - 1, 14u, nameof(options));
+        ArgumentOutOfRangeException.ThrowIfLessThan(chosen.FetchNs, 50u, nameof(options));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)chosen.CompanionCount, 15u, nameof(options));
+        return chosen;
+    }
 }

@@ -5,9 +5,9 @@ namespace Dma.UsbDevice;
 /// <summary>One root port: PORTSC as a state machine (EHCI, port routing and control).</summary>
 /// <remarks>
 /// A port can be enabled by a reset alone, and only where the device answers it at high speed; whatever else ends up
-/// there is left to a companion controller.
+/// there is left to a companion controller. A port without a socket looks as one with nothing plugged in.
 /// </remarks>
-internal sealed class EhciRootPort(EhciRegisters registers, int index, UsbPort port)
+internal sealed class EhciRootPort(EhciRegisters registers, int index, EhciRegisterSet owner)
 {
     /// <summary>When nothing is due.</summary>
     public const ulong Never = ulong.MaxValue;
@@ -21,8 +21,27 @@ internal sealed class EhciRootPort(EhciRegisters registers, int index, UsbPort p
     private ulong _resetBeganNs;
     private bool _isEnding;
 
+    // As its set was told: software's own write has already changed the register when the port hears of it.
+    private bool _wasEnabled;
+
     /// <summary>When the port wants <see cref="Tick"/> to be called.</summary>
     public ulong DueNs { get; private set; } = Never;
+
+    /// <summary>The socket behind it; null while it has none.</summary>
+    public UsbPort? Socket { get; private set; }
+
+    /// <summary>Whether the device behind it is kept off the bus, though the port is enabled.</summary>
+    public bool IsHeld
+    {
+        get;
+        set
+        {
+            field = value;
+            Pass();
+        }
+    }
+
+    private IUsbDevice? Device => Socket?.Device;
 
     private PortStatusControl Value
     {
@@ -30,17 +49,37 @@ internal sealed class EhciRootPort(EhciRegisters registers, int index, UsbPort p
         set
         {
             registers[index] = value;
-
-            // In a test mode the port sends patterns of its own.
-            port.Passes = value is { Connected: true, Enabled: true, Suspend: false, Reset: false, Owner: false, TestMode: 0 };
+            if (_wasEnabled != value.Enabled)
+                Tell(value.Enabled);
+            Pass();
         }
+    }
+
+    /// <summary>Puts the port before a socket, or before none; software sees a device come or go.</summary>
+    /// <param name="socket">The socket; null for none.</param>
+    /// <param name="isConfigured">CONFIGFLAG.</param>
+    /// <returns>Whether that is a change that software is told of.</returns>
+    public bool Face(UsbPort? socket, bool isConfigured)
+    {
+        // The device that goes is gone even where another one comes at the same moment.
+        if (Socket is { } old)
+        {
+            old.Passes = false;
+            Tell(isEnabled: false);
+            Socket = null;
+            _ = Connect(isConfigured);
+        }
+
+        (Socket, IsHeld) = (socket, false);
+        return Connect(isConfigured) || Value.ConnectChange;
     }
 
     /// <summary>The registers are at their reset values: the port starts again from there.</summary>
     public void Reset()
     {
         (DueNs, _isEnding) = (Never, false);
-        port.Passes = false;
+        IsHeld = false;
+        Tell(isEnabled: false);
         _ = Connect(isConfigured: false);
     }
 
@@ -50,9 +89,9 @@ internal sealed class EhciRootPort(EhciRegisters registers, int index, UsbPort p
     public bool Connect(bool isConfigured)
     {
         // What a companion loses comes back to this controller.
-        if (port.Device is null && isConfigured)
+        if (Device is null && isConfigured)
             Value = Value with { Owner = false };
-        bool isConnected = port.Device is not null && Value is { Power: true, Owner: false };
+        bool isConnected = Device is not null && Value is { Power: true, Owner: false };
         bool isChange = isConnected != Value.Connected;
         if (isChange || !isConnected)
         {
@@ -125,7 +164,7 @@ internal sealed class EhciRootPort(EhciRegisters registers, int index, UsbPort p
         bool isSuspended = (before.Suspend || value.Suspend) && isEnabled;
         bool isResuming = before.ForceResume || (value.ForceResume && isSuspended);
         if (isSuspended && !before.Suspend)
-            port.Device?.Suspend();
+            Device?.Suspend();
         if (before.ForceResume && !value.ForceResume && !_isEnding)
             (DueNs, _isEnding) = (nowNs + EndNs, true);
 
@@ -158,9 +197,9 @@ internal sealed class EhciRootPort(EhciRegisters registers, int index, UsbPort p
         if (Value.Reset)
         {
             bool isHigh = false;
-            if (Value.Connected && nowNs - _resetBeganNs >= ResetNsMin && port.Device is { } device)
+            if (Value.Connected && nowNs - _resetBeganNs >= ResetNsMin && Device is { } device)
             {
-                port.Speed = device.Speed;
+                Socket!.Speed = device.Speed;
                 device.Reset();
                 isHigh = device.Speed == UsbSpeed.High;
             }
@@ -170,12 +209,25 @@ internal sealed class EhciRootPort(EhciRegisters registers, int index, UsbPort p
         else if (Value.ForceResume)
         {
             Value = Value with { ForceResume = false, Suspend = false };
-            port.Device?.Resume();
+            Device?.Resume();
         }
     }
 
+    private void Tell(bool isEnabled)
+    {
+        _wasEnabled = isEnabled;
+        owner.EnabledChanged(this, isEnabled);
+    }
+
+    // In a test mode the port sends patterns of its own.
+    private void Pass()
+    {
+        if (Socket is { } socket)
+            socket.Passes = !IsHeld && Value is { Connected: true, Enabled: true, Suspend: false, Reset: false, Owner: false, TestMode: 0 };
+    }
+
     // Pulled up is D- at low speed, D+ otherwise.
-    private LineState IdleLine(bool isConnected) => (isConnected, port.Device?.Speed) switch
+    private LineState IdleLine(bool isConnected) => (isConnected, Device?.Speed) switch
     {
         (false, _) => LineState.SingleEndedZero,
         (_, UsbSpeed.Low) => LineState.KState,

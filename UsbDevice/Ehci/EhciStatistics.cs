@@ -9,6 +9,12 @@ public sealed class EhciStatistics
     /// <summary>Visits to structures that led to transactions.</summary>
     public ulong Visits { get; internal set; }
 
+    /// <summary>Nanoseconds that the wire was busy for it.</summary>
+    public ulong WireNs { get; internal set; }
+
+    /// <summary>Microframes in which its periodic list was left before its end, since its budget was used up.</summary>
+    public ulong PeriodicCutOffs { get; internal set; }
+
     /// <summary>Host system errors.</summary>
     public ulong HostSystemErrors { get; internal set; }
 }

@@ -3,7 +3,7 @@ using Dma.UsbDevice.Spec;
 namespace Dma.UsbDevice;
 
 /// <summary>The transactions of queue heads of high-speed endpoints (EHCI, managing transfers by queue heads).</summary>
-internal sealed class HighSpeedQueue(QueueTransfer transfer, UsbBus bus, IScheduleEvents events)
+internal sealed class HighSpeedQueue(QueueTransfer transfer, EhciWire wire, IScheduleEvents events)
 {
     // Longer than any packet: what a device sends too much lands here too, and is seen.
     private readonly byte[] _packet = new byte[UsbBus.PacketMax + 8];
@@ -32,52 +32,54 @@ internal sealed class HighSpeedQueue(QueueTransfer transfer, UsbBus bus, ISchedu
         }
 
         UsbToken packet = new(PidOf(token.PacketId, isPing), (byte)endpoint.DeviceAddress, (byte)endpoint.Endpoint);
-        bus.TransferBytesLeft = token.TotalBytes;
+        wire.Expect(token.TotalBytes);
         if (isPing)
-            return Answered(ref run, bus.Ping(packet), sent: 0, isPing: true);
+            return Answered(ref run, wire.Ping(packet), sent: 0, isPing: true);
         if (token.PacketId == PacketId.In)
-            return In(ref run, packet, length);
+            return wire.Holds(packet, default) ? VisitOutcome.Skipped : In(ref run, packet, length);
         Span<byte> data = _packet.AsSpan(0, length);
         if (!transfer.TryGather(run, data))
             return VisitOutcome.Fault;
+        if (wire.Holds(packet, data))
+            return VisitOutcome.Skipped;
         UsbReply reply = packet.Pid == UsbPid.None
             ? UsbReply.Silence
-            : bus.Out(packet, token.DataToggle ? UsbPid.Data1 : UsbPid.Data0, data);
+            : wire.Out(packet, token.DataToggle ? UsbPid.Data1 : UsbPid.Data0, data);
         return Answered(ref run, reply, length, isPing: false);
     }
 
     private VisitOutcome In(ref QueueRun run, in UsbToken packet, int room)
     {
-        UsbReply reply = bus.In(packet, _packet);
+        UsbReply reply = wire.In(packet, _packet);
         if (!reply.IsData)
             return Answered(ref run, reply, sent: 0, isPing: false);
         TransferToken token = run.Token;
         ReadOnlySpan<byte> data = _packet.AsSpan(0, reply.Length);
 
         // More than was asked for: babble, and no acknowledgement.
-        uint wire = WireTime.HighSpeed(reply.Length);
+        uint wireNs = WireTime.HighSpeed(reply.Length);
         if (reply.Length > room)
         {
-            bus.EndIn(packet, reply, data, acknowledged: false);
-            if (wire > run.LeftNs)
+            wire.EndIn(packet, reply, data, acknowledged: false);
+            if (wireNs > run.LeftNs)
                 events.BabbledPastMicroframe(packet.Address);
-            run.Spend(wire);
+            run.Spend(wireNs);
             transfer.Halt(ref run, token with { Babble = true });
             return run.Done;
         }
 
-        run.Spend(wire);
+        run.Spend(wireNs);
 
         // The device repeats what it sent before because it missed the acknowledgement: acknowledge, and drop it.
         if ((reply.Pid == UsbPid.Data1) != token.DataToggle)
         {
-            bus.EndIn(packet, reply, data, acknowledged: true);
+            wire.EndIn(packet, reply, data, acknowledged: true);
             return VisitOutcome.Transacted;
         }
 
         if (!transfer.TryScatter(run, 0, data))
             return VisitOutcome.Fault;
-        bus.EndIn(packet, reply, data, acknowledged: true);
+        wire.EndIn(packet, reply, data, acknowledged: true);
         transfer.Moved(ref run, token, reply.Length, isShort: reply.Length < room || (room == 0 && token.TotalBytes != 0));
         return run.Done;
     }

@@ -6,12 +6,12 @@ namespace Dma.UsbDevice;
 
 /// <summary>Executes the slots of iTDs: isochronous transactions at high speed (EHCI, managing isochronous transfers by iTDs).</summary>
 /// <remarks>Nothing is repeated, nothing halts: each slot has its microframe, and what went wrong in it stands in its status.</remarks>
-internal sealed class IsochronousExecutor(ScheduleMemory memory, UsbBus bus, IScheduleEvents events)
+internal sealed class IsochronousExecutor(ScheduleMemory memory, EhciWire wire, IScheduleEvents events)
 {
     private const int FirstPageWord = IsochronousTransferDescriptor.PagesOffset / sizeof(uint);
     private const int FirstHighWord = IsochronousTransferDescriptor.HighOffset / sizeof(uint);
 
-    private readonly TransferEnds _ends = new(bus);
+    private readonly TransferEnds _ends = new(wire);
     private readonly byte[] _packet = new byte[UsbBus.PacketMax + 8];
 
     /// <summary>Visits an iTD in one microframe.</summary>
@@ -46,8 +46,8 @@ internal sealed class IsochronousExecutor(ScheduleMemory memory, UsbBus bus, ISc
         if (!memory.TryWrite(address + (uint)(IsochronousTransferDescriptor.SlotsOffset + (4 * microframe)), MemoryMarshal.AsBytes(new ReadOnlySpan<uint>(in word))))
             return new(VisitOutcome.Fault);
         Post(run.Slot);
-        uint wire = context.BudgetNs - run.LeftNs;
-        return wire == 0 ? new(VisitOutcome.Skipped) : new(VisitOutcome.Transacted, wire);
+        uint wireNs = context.BudgetNs - run.LeftNs;
+        return wireNs == 0 ? new(VisitOutcome.Skipped) : new(VisitOutcome.Transacted, wireNs);
     }
 
     private static uint Worst(in Run run, bool isIn)
@@ -94,7 +94,7 @@ internal sealed class IsochronousExecutor(ScheduleMemory memory, UsbBus bus, ISc
             Span<byte> data = _packet.AsSpan(0, Math.Min(run.PacketMax, run.Total - done));
             if (!memory.TryReadData(run.At(done), run.NextPage, data))
                 return false;
-            _ = bus.Out(token, OutPid(index, count), data);
+            _ = wire.Out(token, OutPid(index, count), data);
             run.Spend(WireTime.HighSpeedIsochronous(data.Length));
             done += data.Length;
         }
@@ -107,7 +107,7 @@ internal sealed class IsochronousExecutor(ScheduleMemory memory, UsbBus bus, ISc
         int received = 0;
         for (int left = run.CountMax - 1; left >= 0; left--)
         {
-            UsbReply reply = bus.In(token, _packet);
+            UsbReply reply = wire.In(token, _packet);
             if (!reply.IsData)
             {
                 run.Spend(reply.Pid == UsbPid.None ? WireTime.HighSpeedIsochronousUnanswered() : WireTime.HighSpeedIsochronous(0));
@@ -116,19 +116,18 @@ internal sealed class IsochronousExecutor(ScheduleMemory memory, UsbBus bus, ISc
             }
 
             Span<byte> data = _packet.AsSpan(0, Math.Min(reply.Length, _packet.Length));
-            bus.EndIn(token, reply, data, acknowledged: false);
-            uint wire = WireTime.HighSpeedIsochronous(reply.Length);
-            if (wire > run.LeftNs)
+            wire.EndIn(token, reply, data, acknowledged: false);
+            uint wireNs = WireTime.HighSpeedIsochronous(reply.Length);
+            if (wireNs > run.LeftNs)
                 events.BabbledPastMicroframe(token.Address);
-            run.Spend(wire);
+            run.Spend(wireNs);
             if (reply.Length > run.PacketMax || reply.Length > run.Total - received)
             {
                 run.Slot = run.Slot with { Babble = true };
                 break;
             }
 
-            // The packet identifier says how many packets still follow: DATA2 two, DATA1 one, DATA0 none.
-            int following = Following(reply.Pid);
+            int following = HighBandwidth.Following(reply.Pid);
             if (following < 0 || following > left)
             {
                 run.Slot = run.Slot with { TransactionError = true };
@@ -159,14 +158,6 @@ internal sealed class IsochronousExecutor(ScheduleMemory memory, UsbBus bus, ISc
         (1, 2) => UsbPid.Data1,
         (2, 3) => UsbPid.Data2,
         _ => UsbPid.DataM,
-    };
-
-    private static int Following(UsbPid pid) => pid switch
-    {
-        UsbPid.Data0 => 0,
-        UsbPid.Data1 => 1,
-        UsbPid.Data2 => 2,
-        _ => -1,
     };
 
     /// <summary>A slot under way.</summary>

@@ -8,12 +8,12 @@ namespace Dma.UsbDevice;
 /// interrupt splits which were started there late are completed. Where such a path ends, the walk goes on behind the
 /// node at which it left.
 /// </remarks>
-internal sealed class PeriodicSchedule(EhciRegisters registers, ScheduleMemory memory, UsbBus bus, QueueExecutor executor, IScheduleEvents events)
+internal sealed class PeriodicSchedule(EhciRegisters registers, ScheduleMemory memory, EhciWire wire, QueueExecutor executor, IScheduleEvents events)
 {
     private const uint RecoveryMicroframes = 2;
 
-    private readonly IsochronousExecutor _isochronous = new(memory, bus, events);
-    private readonly SplitIsochronousExecutor _splitIsochronous = new(memory, bus, events);
+    private readonly IsochronousExecutor _isochronous = new(memory, wire, events);
+    private readonly SplitIsochronousExecutor _splitIsochronous = new(memory, wire, events);
     private LinkPointer _next;
     private LinkPointer _resumeAt;
     private uint _frameIndex;

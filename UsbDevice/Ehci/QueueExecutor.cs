@@ -8,10 +8,10 @@ namespace Dma.UsbDevice;
 /// Everything that a visit changes is written back before it returns: first the data, then the qTD that is retired,
 /// then the overlay; the status of an interrupt is posted last.
 /// </remarks>
-internal sealed class QueueExecutor(ScheduleMemory memory, UsbBus bus, IScheduleEvents events)
+internal sealed class QueueExecutor(ScheduleMemory memory, EhciWire wire, IScheduleEvents events)
 {
-    private readonly HighSpeedQueue _highSpeed = new(new(memory, new(bus)), bus, events);
-    private readonly SplitQueue _split = new(new(memory, new(bus)), bus);
+    private readonly HighSpeedQueue _highSpeed = new(new(memory, new(wire)), wire, events);
+    private readonly SplitQueue _split = new(new(memory, new(wire)), wire);
 
     /// <summary>Visits a queue head and executes at most so many of its transactions.</summary>
     /// <param name="address">Where it lies.</param>

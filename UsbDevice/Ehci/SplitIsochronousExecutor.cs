@@ -10,13 +10,13 @@ namespace Dma.UsbDevice;
 /// An IN is started once and fetched piece by piece; pieces that fall into the first microframes of the next frame are
 /// fetched from there, by way of the back pointer.
 /// </remarks>
-internal sealed class SplitIsochronousExecutor(ScheduleMemory memory, UsbBus bus, IScheduleEvents events)
+internal sealed class SplitIsochronousExecutor(ScheduleMemory memory, EhciWire wire, IScheduleEvents events)
 {
     private const int PartMax = 188;
     private const int AttemptsMax = 3;
     private const int StateWords = 3;
 
-    private readonly TransferEnds _ends = new(bus);
+    private readonly TransferEnds _ends = new(wire);
     private readonly byte[] _packet = new byte[UsbBus.PacketMax + 8];
 
     /// <summary>Visits a siTD in one microframe.</summary>
@@ -35,8 +35,8 @@ internal sealed class SplitIsochronousExecutor(ScheduleMemory memory, UsbBus bus
             (true, false) => Complete(ref run),
             (true, true) => CompleteBefore(ref run),
         };
-        uint wire = context.BudgetNs - run.LeftNs;
-        return outcome != VisitOutcome.Fault && wire != 0 ? new(VisitOutcome.Transacted, wire) : new(outcome);
+        uint wireNs = context.BudgetNs - run.LeftNs;
+        return outcome != VisitOutcome.Fault && wireNs != 0 ? new(VisitOutcome.Transacted, wireNs) : new(outcome);
     }
 
     // In the first microframe a back pointer that is valid, in the second one unless a start-split is due in the first.
@@ -73,7 +73,7 @@ internal sealed class SplitIsochronousExecutor(ScheduleMemory memory, UsbBus bus
         Span<byte> data = _packet.AsSpan(0, length);
         if (!memory.TryReadData(At(run), NextPage(run), data))
             return VisitOutcome.Fault;
-        _ = bus.Out(TokenOf(run.Descriptor, complete: false), isIn ? UsbPid.None : UsbPid.Data0, data);
+        _ = wire.Out(TokenOf(run.Descriptor, complete: false), isIn ? UsbPid.None : UsbPid.Data0, data);
         run.Spend(WireTime.HighSpeedIsochronous(length));
         if (isIn)
         {
@@ -147,9 +147,9 @@ internal sealed class SplitIsochronousExecutor(ScheduleMemory memory, UsbBus bus
         {
             if (attempt != 0 && WireTime.HighSpeedIsochronousUnanswered() > run.LeftNs)
                 break;
-            reply = bus.In(token, _packet);
+            reply = wire.In(token, _packet);
             if (reply.IsData)
-                bus.EndIn(token, reply, _packet.AsSpan(0, Math.Min(reply.Length, _packet.Length)), acknowledged: false);
+                wire.EndIn(token, reply, _packet.AsSpan(0, Math.Min(reply.Length, _packet.Length)), acknowledged: false);
             run.Spend(reply.Pid == UsbPid.None ? WireTime.HighSpeedIsochronousUnanswered() : WireTime.HighSpeedIsochronous(reply.Length));
         }
 

@@ -8,7 +8,7 @@ namespace Dma.UsbDevice;
 /// became of it. SplitXstate says which half is next. Control and bulk take turns freely; an interrupt endpoint is bound
 /// to the microframes of its masks, and what it missed it must notice.
 /// </remarks>
-internal sealed class SplitQueue(QueueTransfer transfer, UsbBus bus)
+internal sealed class SplitQueue(QueueTransfer transfer, EhciWire wire)
 {
     // S-bytes has seven bits.
     private const int SplitBytesMax = 127;
@@ -43,11 +43,13 @@ internal sealed class SplitQueue(QueueTransfer transfer, UsbBus bus)
         if (!transfer.TryGather(run, data))
             return VisitOutcome.Fault;
         UsbToken packet = TokenOf(run.Head, complete: false, run.Context.IsPeriodic);
+        if (wire.Holds(packet, data))
+            return VisitOutcome.Skipped;
         UsbReply reply = packet.Pid switch
         {
             UsbPid.None => UsbReply.Silence,
-            UsbPid.In => bus.Out(packet, UsbPid.None, default),
-            _ => bus.Out(packet, token.DataToggle ? UsbPid.Data1 : UsbPid.Data0, data),
+            UsbPid.In => wire.Out(packet, UsbPid.None, default),
+            _ => wire.Out(packet, token.DataToggle ? UsbPid.Data1 : UsbPid.Data0, data),
         };
         if (run.Context.IsPeriodic)
         {
@@ -255,9 +257,9 @@ internal sealed class SplitQueue(QueueTransfer transfer, UsbBus bus)
     private UsbReply Ask(ref QueueRun run)
     {
         UsbToken packet = TokenOf(run.Head, complete: true, run.Context.IsPeriodic);
-        UsbReply reply = packet.Pid == UsbPid.None ? UsbReply.Silence : bus.In(packet, _packet);
+        UsbReply reply = packet.Pid == UsbPid.None ? UsbReply.Silence : wire.In(packet, _packet);
         if (reply.IsData)
-            bus.EndIn(packet, reply, _packet.AsSpan(0, reply.Length), acknowledged: false);
+            wire.EndIn(packet, reply, _packet.AsSpan(0, reply.Length), acknowledged: false);
         run.Spend(reply.Pid == UsbPid.None ? WireTime.HighSpeedUnanswered(0) : WireTime.HighSpeed(reply.Length));
         return reply;
     }

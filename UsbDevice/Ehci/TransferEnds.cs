@@ -3,12 +3,12 @@ using Dma.UsbDevice.Spec;
 namespace Dma.UsbDevice;
 
 /// <summary>Tells whoever watches the bus where transfers end, by the status that their descriptors are given.</summary>
-internal sealed class TransferEnds(UsbBus bus)
+internal sealed class TransferEnds(EhciWire wire)
 {
     /// <summary>A qTD is retired.</summary>
     public void Ended(in QueueRun run, TransferToken token)
     {
-        if (bus.Observer is null)
+        if (!wire.IsWatched)
             return;
         EndpointCharacteristics endpoint = run.Head.Characteristics;
         TransferType type = run.Context.IsPeriodic ? TransferType.Interrupt : endpoint.Endpoint == 0 ? TransferType.Control : TransferType.Bulk;
@@ -23,7 +23,7 @@ internal sealed class TransferEnds(UsbBus bus)
             : token.BufferError ? TransferOutcome.BufferError
             : token.TransactionError && token.ErrorCount == 0 ? TransferOutcome.TransactionError
             : TransferOutcome.Stalled;
-        bus.EndTransfer(new(pid, (byte)endpoint.DeviceAddress, (byte)endpoint.Endpoint), type, outcome);
+        wire.EndTransfer(new(pid, (byte)endpoint.DeviceAddress, (byte)endpoint.Endpoint), type, outcome);
     }
 
     /// <summary>A slot of an iTD is done.</summary>
@@ -33,7 +33,7 @@ internal sealed class TransferEnds(UsbBus bus)
             : slot.BufferError ? TransferOutcome.BufferError
             : slot.TransactionError ? TransferOutcome.TransactionError
             : TransferOutcome.Completed;
-        bus.EndTransfer(token, TransferType.Isochronous, outcome);
+        wire.EndTransfer(token, TransferType.Isochronous, outcome);
     }
 
     /// <summary>An siTD is done.</summary>
@@ -45,6 +45,6 @@ internal sealed class TransferEnds(UsbBus bus)
             : state.MissedMicroframe ? TransferOutcome.Missed
             : state.TransactionError || state.TranslatorError ? TransferOutcome.TransactionError
             : TransferOutcome.Completed;
-        bus.EndTransfer(new(endpoint.In ? UsbPid.In : UsbPid.Out, (byte)endpoint.DeviceAddress, (byte)endpoint.Endpoint), TransferType.Isochronous, outcome);
+        wire.EndTransfer(new(endpoint.In ? UsbPid.In : UsbPid.Out, (byte)endpoint.DeviceAddress, (byte)endpoint.Endpoint), TransferType.Isochronous, outcome);
     }
 }

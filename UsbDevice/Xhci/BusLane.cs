@@ -5,7 +5,7 @@ namespace Dma.UsbDevice;
 /// Periodic endpoints that are due go first, then the others take turns. What is not due waits in the order of its microframe. An
 /// entry counts only while the endpoint is as active as it was when the entry was made.
 /// </remarks>
-internal sealed class BusLane(FrameClock frames, UsbPort socket, TransferExecutor executor)
+internal sealed class BusLane(FrameClock frames, RootPort port, TransferExecutor executor)
 {
     /// <summary>When nothing is to be done.</summary>
     public const ulong Never = ulong.MaxValue;
@@ -55,12 +55,19 @@ internal sealed class BusLane(FrameClock frames, UsbPort socket, TransferExecuto
         ulong microframe = frames.Count(nowNs);
 
         // High speed and SuperSpeed are counted in microframes; slower ones in frames, and a packet may take more than a microframe.
-        ulong end = frames.StartOf((socket.Speed <= UsbSpeed.Full ? microframe | 7 : microframe) + 1);
+        ulong end = frames.StartOf((port.Socket.Speed <= UsbSpeed.Full ? microframe | 7 : microframe) + 1);
         Release(microframe);
         while (_periodic.TryDequeue(out Entry entry) || _others.TryDequeue(out entry))
         {
             if (!entry.Counts)
                 continue;
+            if (port.WakeLink(nowNs) is var exitNs and not 0)
+            {
+                Put(entry, microframe, microframe);
+                _freeNs = nowNs + exitNs;
+                return true;
+            }
+
             EndpointVisit visit = executor.Visit(entry.Endpoint, microframe, (uint)(end - nowNs));
             switch (visit.Outcome)
             {
@@ -83,6 +90,7 @@ internal sealed class BusLane(FrameClock frames, UsbPort socket, TransferExecuto
             if (visit.WireNs == 0)
                 continue;
             _freeNs = nowNs + visit.WireNs;
+            port.UseLink(_freeNs);
             return true;
         }
 

@@ -137,6 +137,23 @@ internal abstract class RootPort : IPortOwner
         _events.PortActed();
     }
 
+    /// <inheritdoc/>
+    public void EndpointReady(UsbPort port, in UsbToken endpoint) => _events.EndpointReady(this, endpoint);
+
+    /// <summary>Packets are due: a link that sleeps wakes.</summary>
+    /// <returns>Nanoseconds until it carries them; 0 where it does now.</returns>
+    public virtual uint WakeLink(ulong nowNs) => 0;
+
+    /// <summary>Packets are on the link until some time.</summary>
+    public virtual void UseLink(ulong untilNs)
+    {
+    }
+
+    /// <summary>Brings what follows from time alone into PORTSC.</summary>
+    public virtual void Sync(ulong nowNs)
+    {
+    }
+
     /// <summary>The time.</summary>
     public Func<ulong> NowNs { get; init; } = static () => 0;
 

@@ -1,10 +1,16 @@
+using Dma.UsbDevice.Spec;
+
 namespace Dma.UsbDevice;
 
 /// <summary>What became of a transaction on a bus.</summary>
 /// <param name="Outcome">What became of it.</param>
 /// <param name="Length">Bytes of data that came.</param>
 /// <param name="WireNs">How long the wire was busy, in nanoseconds.</param>
-internal readonly record struct Transaction(TransactionOutcome Outcome, int Length, uint WireNs);
+internal readonly record struct Transaction(TransactionOutcome Outcome, int Length, uint WireNs)
+{
+    /// <summary>The identifier of the data packet that came; none where none came.</summary>
+    public UsbPid Pid { get; init; }
+}
 
 /// <summary>The outcomes of transactions.</summary>
 internal enum TransactionOutcome

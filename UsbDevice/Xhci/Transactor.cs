@@ -207,7 +207,7 @@ internal sealed class Transactor(XhciStatistics statistics)
         if (_reply.IsData)
         {
             bool isNew = endpoint.TransferType == TransferType.Isochronous || (_reply.Pid == UsbPid.Data1) == toggle;
-            return new(isNew ? TransactionOutcome.Done : TransactionOutcome.Repeated, _reply.Length, wire);
+            return new(isNew ? TransactionOutcome.Done : TransactionOutcome.Repeated, _reply.Length, wire) { Pid = _reply.Pid };
         }
 
         return _reply.Pid switch

@@ -142,6 +142,8 @@ internal sealed class TransferExecutor(
     {
         Trb trb = first;
         EndpointVisit burst = default;
+        uint turnNs = endpoint.Slot.Speed == UsbSpeed.Super ? WireTime.SuperSpeedBurst : 0;
+        budgetNs -= Math.Min(turnNs, budgetNs);
         for (int packet = 0; packet < endpoint.Burst; packet++)
         {
             EndpointVisit visit = Packet(endpoint, trb, isIn, microframe, budgetNs - Math.Min(burst.WireNs, budgetNs), out bool isMoved);
@@ -152,7 +154,9 @@ internal sealed class TransferExecutor(
                 break;
         }
 
-        return memory.HasFailed ? new(EndpointVisit.Kind.Fault) : burst;
+        if (memory.HasFailed)
+            return new(EndpointVisit.Kind.Fault);
+        return burst.WireNs == 0 ? burst : burst with { WireNs = burst.WireNs + turnNs };
     }
 
     private EndpointVisit Packet(XhciEndpoint endpoint, in Trb trb, bool isIn, ulong microframe, uint budgetNs, out bool isMoved)
@@ -250,8 +254,9 @@ internal sealed class TransferExecutor(
                 ulong gap = endpoint.IsPeriodic && endpoint.SplitWaits == 0 ? SplitGap : 1ul;
                 return new(EndpointVisit.Kind.Again, done.WireNs, microframe + gap);
             case TransactionOutcome.Nak:
-                if (endpoint.Streams.HasWaiting && endpoint is { Moved: 0, Done: 0 })
-                    endpoint.Streams.PutAside(memory, endpoint.Ring, hasWork: true);
+                statistics.NotReady++;
+                if (endpoint is { Slot.Speed: UsbSpeed.Super, TransferType: not TransferType.Control })
+                    return NotReady(endpoint, done.WireNs, microframe);
                 return new(EndpointVisit.Kind.Again, done.WireNs, Math.Max(NextTurn(endpoint, microframe), microframe + 1));
             case TransactionOutcome.Stall:
                 return Fail(endpoint, trb, CompletionCode.Stall, EndpointState.Halted) with { WireNs = done.WireNs };
@@ -265,6 +270,15 @@ internal sealed class TransferExecutor(
 
                 return new(EndpointVisit.Kind.Again, done.WireNs, microframe + 1);
         }
+    }
+
+    // NRDY: nobody asks again until the device says ERDY. Other streams may have work; one that was begun keeps its place.
+    private EndpointVisit NotReady(XhciEndpoint endpoint, uint wireNs, ulong microframe)
+    {
+        if (!endpoint.Streams.Exist || endpoint is not { Moved: 0, Done: 0 })
+            return new(EndpointVisit.Kind.Idle, wireNs);
+        endpoint.Streams.PutAside(memory, endpoint.Ring, hasWork: false);
+        return new(endpoint.Streams.HasWaiting ? EndpointVisit.Kind.Again : EndpointVisit.Kind.Idle, wireNs, microframe);
     }
 
     private EndpointVisit BufferFailed(XhciEndpoint endpoint, in Trb trb) =>

@@ -12,6 +12,7 @@ internal sealed class Usb3RootPort(XhciRegisters registers, IRootPortEvents even
     private const ulong WarmResetNs = 100_000_000;
     private const ulong RecoveryNs = 10_000;
 
+    private readonly LinkPower _power = new();
     private LinkTask _task;
 
     private enum LinkTask
@@ -56,6 +57,33 @@ internal sealed class Usb3RootPort(XhciRegisters registers, IRootPortEvents even
             return;
         Plan(LinkTask.None, Never);
         Value = Value with { Enabled = false, Reset = false, LinkState = PortLinkState.Inactive, LinkStateChange = true };
+    }
+
+    /// <inheritdoc/>
+    public override uint WakeLink(ulong nowNs)
+    {
+        Sync(nowNs);
+        PortLinkState state = Value.LinkState;
+        if (state is not (PortLinkState.U0 or PortLinkState.U1 or PortLinkState.U2))
+            return 0;
+        uint exitNs = _power.Wake(state, new(new((uint)Registers.File[XhciCapabilityOffsets.StructuralParameters3])), Socket.Device?.LinkExitUs ?? default, nowNs);
+        if (state != PortLinkState.U0)
+            Value = Value with { LinkState = PortLinkState.U0 };
+        return exitNs;
+    }
+
+    /// <inheritdoc/>
+    public override void UseLink(ulong untilNs) => _power.Use(untilNs);
+
+    /// <inheritdoc/>
+    public override void Sync(ulong nowNs)
+    {
+        if (Value is not { Enabled: true, LinkState: PortLinkState.U0 or PortLinkState.U1 })
+            return;
+        Usb3PortPower timeouts = new(new((uint)Registers.File[XhciRegisters.PortAt(Index) + XhciOperationalOffsets.PortPower]));
+        PortLinkState state = _power.StateAt(Value.LinkState, timeouts, nowNs);
+        if (state != Value.LinkState)
+            Value = Value with { LinkState = state };
     }
 
     /// <inheritdoc/>
@@ -160,6 +188,7 @@ internal sealed class Usb3RootPort(XhciRegisters registers, IRootPortEvents even
             Socket.Device!.Reset();
         }
 
+        _power.Start(NowNs());
         Value = value with { Enabled = true, LinkState = PortLinkState.U0 };
     }
 

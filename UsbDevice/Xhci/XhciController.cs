@@ -27,6 +27,7 @@ public sealed class XhciController : PciFunction
         XhciOptions chosen = options ?? new();
         Check(chosen);
         _engine = new(loop, Dma, new Signals(this), chosen);
+        Connectors = [.. Ports.Take(chosen.Usb2PortCount).Zip(Ports.Skip(chosen.Usb2PortCount), static (usb2, usb3) => new UsbConnector(usb2, usb3))];
         AddRegister(new(ReleaseNumber, 1, "SBRN", new(0x30)));
         AddRegister(new(FrameLengthAdjustment, 1, "FLADJ", new(0x20, Writable: 0x3F)));
         AddMemoryBar(0, XhciRegisters.WindowLength, is64Bit: true);
@@ -40,6 +41,9 @@ public sealed class XhciController : PciFunction
 
     /// <summary>The root ports, that with number 1 first: those of USB 2, then those of USB 3. Devices are plugged in there.</summary>
     public IReadOnlyList<UsbPort> Ports => _engine.Sockets;
+
+    /// <summary>The connectors: the first port of USB 2 and the first of USB 3 share one, and so on, as far as there are both.</summary>
+    public IReadOnlyList<UsbConnector> Connectors { get; }
 
     /// <summary>The bus that begins at each root port, in the order of <see cref="Ports"/>.</summary>
     public IReadOnlyList<UsbBus> Buses => _engine.Buses;

@@ -21,7 +21,7 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents
     private readonly RootPort[] _ports;
     private readonly BusLane[][] _lanes;
     private readonly DeviceTable _devices;
-    private readonly DeviceContexts _contexts;
+    private readonly Doorbells _doorbells;
     private readonly CommandRing _commands;
     private readonly StateStore _store;
     private readonly FrameClock _frames = new();
@@ -45,16 +45,17 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents
         RingReader rings = new(_memory);
         Transactor transactor = new(Statistics);
         TransferWindow window = new(_memory, rings, _interrupters, options);
-        _contexts = new(_memory, _registers, options);
-        XhciIsochronousExecutor isochronous = new(_memory, window, transactor, _interrupters, _contexts, options);
-        TransferExecutor transfers = new(_memory, window, transactor, isochronous, _interrupters, _contexts, options, Statistics);
+        DeviceContexts contexts = new(_memory, _registers, options);
+        XhciIsochronousExecutor isochronous = new(_memory, window, transactor, _interrupters, contexts, options);
+        TransferExecutor transfers = new(_memory, window, transactor, isochronous, _interrupters, contexts, options, Statistics);
         _lanes = [.. _ports.Select(port => MakeLanes(port, transfers))];
 
         _devices = new(_registers, options, _ports);
+        _doorbells = new(_devices, contexts, _lanes, Statistics);
         ContextRules rules = new(_devices, options);
         BandwidthLedger ledger = new(_devices);
-        SlotCommands slots = new(_devices, _contexts, rules, ledger, new(transactor), _memory);
-        EndpointCommands endpoints = new(_contexts, window, _memory, _interrupters, options);
+        SlotCommands slots = new(_devices, contexts, rules, ledger, new(transactor), _memory);
+        EndpointCommands endpoints = new(contexts, window, _memory, _interrupters, options);
         CommandExecutor executor = new(_devices, slots, endpoints, ledger, _memory, _interrupters, options);
         _commands = new(_registers, rings, executor, _interrupters, options, Statistics);
         _store = new(_memory, _registers, _devices, rules, options);
@@ -170,6 +171,15 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents
     public void PortActed() => Settle();
 
     /// <inheritdoc/>
+    public void EndpointReady(RootPort port, in UsbToken endpoint)
+    {
+        if (!IsRunning)
+            return;
+        _doorbells.Ready(port, endpoint, _loop.NowNs);
+        Plan();
+    }
+
+    /// <inheritdoc/>
     public void Written(in RegisterWrite write)
     {
         ulong now = _loop.NowNs;
@@ -203,8 +213,8 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents
 
     private BusLane[] MakeLanes(RootPort port, TransferExecutor transfers) =>
         port.Bus.Speed == UsbSpeed.Super
-            ? [new(_frames, port.Socket, transfers), new(_frames, port.Socket, transfers)]
-            : [new(_frames, port.Socket, transfers)];
+            ? [new(_frames, port, transfers), new(_frames, port, transfers)]
+            : [new(_frames, port, transfers)];
 
     private void CommandWritten(XhciCommand before, XhciCommand after)
     {
@@ -266,19 +276,7 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents
             return;
         }
 
-        // Nobody answers for a slot or endpoint that is not there, and one that halted waits for its reset.
-        if (_devices.Find(number) is not { Port: not null } slot || slot.Find(doorbell.Target) is not { State: EndpointState.Running or EndpointState.Stopped } endpoint)
-            return;
-        if (endpoint.State == EndpointState.Stopped)
-        {
-            endpoint.State = EndpointState.Running;
-            _ = _contexts.TryWrite(endpoint);
-        }
-
-        if (endpoint.Streams.Exist)
-            endpoint.Streams.Ring(doorbell.Stream);
-        BusLane[] lanes = _lanes[slot.Port.Index];
-        lanes[endpoint.IsIn ? lanes.Length - 1 : 0].Add(endpoint, _loop.NowNs);
+        _doorbells.Ring(number, doorbell, _loop.NowNs);
     }
 
     private void Wake()
@@ -324,6 +322,8 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents
             _interrupters.Add(0, new(wrap.Raw));
         }
 
+        foreach (RootPort port in _ports)
+            port.Sync(now);
         _seen = count;
         _registers.File[XhciRegisters.MicroframeIndex] = _frames.Index(now);
     }

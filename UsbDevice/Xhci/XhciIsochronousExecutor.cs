@@ -90,6 +90,7 @@ internal sealed class XhciIsochronousExecutor(
     {
         Trb trb = first;
         uint wire = 0;
+        int left = endpoint.Burst;
         (endpoint.IsStarved, _isGivenUp) = (false, false);
         for (int packet = 0; packet < endpoint.Burst; packet++)
         {
@@ -112,13 +113,14 @@ internal sealed class XhciIsochronousExecutor(
                 break;
             }
 
-            Transaction done = endpoint.IsIn ? In(endpoint, trb) : Out(endpoint, trb, packet);
+            left--;
+            Transaction done = endpoint.IsIn ? In(endpoint, trb, ref left) : Out(endpoint, trb, packet);
             wire = Math.Min(wire + done.WireNs, budgetNs);
             if (memory.HasFailed)
                 return new(EndpointVisit.Kind.Fault);
             if (done.Outcome == TransactionOutcome.Pending)
                 return new(EndpointVisit.Kind.Again, wire, microframe + (endpoint is { IsIn: true, SplitWaits: 0 } ? SplitGap : 1ul));
-            if (window.HasEnded || endpoint.IsSkipping || window.Look(endpoint, out trb) != RingOutcome.Ready || !TransferWindow.CarriesData(trb.Type))
+            if (left == 0 || window.HasEnded || endpoint.IsSkipping || window.Look(endpoint, out trb) != RingOutcome.Ready || !TransferWindow.CarriesData(trb.Type))
                 break;
         }
 
@@ -171,7 +173,8 @@ internal sealed class XhciIsochronousExecutor(
         return done;
     }
 
-    private Transaction In(XhciEndpoint endpoint, in Trb trb)
+    // At high speed the device says with each packet how many still follow: what it does not send, it is not asked for.
+    private Transaction In(XhciEndpoint endpoint, in Trb trb, ref int left)
     {
         Transaction done = transactor.Receive(endpoint, toggle: false, _packet);
         if (done.Outcome == TransactionOutcome.Pending)
@@ -185,14 +188,19 @@ internal sealed class XhciIsochronousExecutor(
 
         ReadOnlySpan<byte> data = _packet.AsSpan(0, Math.Min(done.Length, _packet.Length));
         transactor.Acknowledge(endpoint, data, isTaken: false);
-        if (done.Length > endpoint.MaxPacket)
+        int following = endpoint is { Slot.Speed: UsbSpeed.High, Burst: > 1 } ? HighBandwidth.Following(done.Pid) : left;
+        bool isOrderly = following >= 0 && following <= left;
+        left = isOrderly ? following : 0;
+        if (!isOrderly)
+            GiveUp(endpoint, trb, CompletionCode.TransactionError, TransferOutcome.TransactionError);
+        else if (done.Length > endpoint.MaxPacket)
             GiveUp(endpoint, trb, CompletionCode.Babble, TransferOutcome.Babble);
         else if (done.Length > window.Bytes)
             GiveUp(endpoint, trb, CompletionCode.IsochronousBufferOverrun, TransferOutcome.BufferError);
         else if (!window.TryScatter(data))
             GiveUp(endpoint, trb, CompletionCode.DataBufferError, TransferOutcome.BufferError);
         else
-            window.Commit(endpoint, data.Length, isShort: data.Length < window.Bytes);
+            window.Commit(endpoint, data.Length, isShort: data.Length < window.Bytes || (left == 0 && endpoint.Burst > 1 && !window.EndsTransfer));
         return done;
     }
 

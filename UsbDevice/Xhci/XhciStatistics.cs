@@ -9,6 +9,12 @@ public sealed class XhciStatistics
     /// <summary>Transactions on all buses, splits counted one by one.</summary>
     public ulong Transactions { get; internal set; }
 
+    /// <summary>Transactions that a device answered NAK, or NRDY at SuperSpeed.</summary>
+    public ulong NotReady { get; internal set; }
+
+    /// <summary>ERDY packets of SuperSpeed devices.</summary>
+    public ulong Ready { get; internal set; }
+
     /// <summary>Visits to endpoints, with or without transactions.</summary>
     public ulong Visits { get; internal set; }
 

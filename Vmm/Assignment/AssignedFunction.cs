@@ -9,7 +9,7 @@ namespace Dma.Vmm;
 /// to the host; and PCI Express, of which the guest sees a device inside the root complex that can be reset. Other
 /// capabilities are hidden: they change power, errors or tables that are the host's. Registers of the device itself,
 /// from 40h on, are passed through. Of the command register one bit reaches the device: it is bus master when the guest
-/// says so.
+/// says so. Behind the BARs, the table and the pending bits of MSI-X read as zeros and ignore writes.
 /// </remarks>
 internal sealed class AssignedFunction : PciFunction
 {
@@ -17,16 +17,24 @@ internal sealed class AssignedFunction : PciFunction
     private const int DwordBytes = 4;
 
     private readonly RealFunction _real;
+    private readonly Dictionary<int, IReadOnlyList<(ulong First, ulong Length)>> _hostRegisters;
     private readonly RegisterPages[] _pages;
     private MsiCapability? _messages;
 
-    public AssignedFunction(RealFunction real, GuestMemory memory)
+    /// <summary>What a guest will see, not plugged in yet.</summary>
+    /// <param name="real">The device.</param>
+    /// <param name="memory">The guest's memory.</param>
+    /// <param name="trapsRegisters">Whether each access behind a BAR exits, so that the guest gets no page of registers.</param>
+    public AssignedFunction(RealFunction real, GuestMemory memory, bool trapsRegisters)
         : base(real.Identity)
     {
         _real = real;
+        _hostRegisters = real.Bars.ToDictionary(
+            bar => bar.Index,
+            IReadOnlyList<(ulong, ulong)> (bar) => [.. real.HostRegisters.Where(stretch => stretch.Bar == bar.Index).Select(stretch => (stretch.First, stretch.Length))]);
         foreach (PciBarInfo bar in real.Bars)
             AddMemoryBar(bar.Index, bar.Length, bar.Is64Bit, bar.Prefetchable);
-        _pages = [.. real.Bars.Select(bar => new RegisterPages(memory, bar))];
+        _pages = trapsRegisters ? [] : [.. real.Bars.Select(bar => new RegisterPages(memory, bar, _hostRegisters[bar.Index]))];
         bool[] taken = AddCapabilities();
         for (int offset = PciOffset.AfterHeader; offset < PciOffset.Extended; offset += DwordBytes)
         {
@@ -45,10 +53,21 @@ internal sealed class AssignedFunction : PciFunction
     public void Interrupt() => RaiseInterrupt();
 
     /// <inheritdoc/>
-    public override ulong ReadBar(int bar, ulong offset, int width) => _real.ReadBar(bar, offset, width);
+    public override ulong ReadBar(int bar, ulong offset, int width) => IsOfHost(bar, offset, width) ? 0 : _real.ReadBar(bar, offset, width);
 
     /// <inheritdoc/>
-    public override void WriteBar(int bar, ulong offset, int width, ulong value) => _real.WriteBar(bar, offset, width, value);
+    public override void WriteBar(int bar, ulong offset, int width, ulong value)
+    {
+        if (!IsOfHost(bar, offset, width))
+            _real.WriteBar(bar, offset, width, value);
+    }
+
+    /// <summary>Takes the pages of registers out of the guest, once it is pulled out; also where that broke off before.</summary>
+    public void Unmap()
+    {
+        foreach (RegisterPages pages in _pages)
+            pages.Follow(null);
+    }
 
     /// <inheritdoc/>
     protected override void OnReset()
@@ -90,6 +109,9 @@ internal sealed class AssignedFunction : PciFunction
 
         SetRegister(write.Offset, _real.Space.Read32(write.Offset));
     }
+
+    private bool IsOfHost(int bar, ulong offset, int width) =>
+        _hostRegisters.TryGetValue(bar, out IReadOnlyList<(ulong First, ulong Length)>? stretches) && RegisterPages.IsTrapped(stretches, offset, (ulong)width);
 
     // Adds the virtual capabilities, and tells which doublewords are not the device's own.
     private bool[] AddCapabilities()

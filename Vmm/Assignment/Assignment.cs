@@ -6,27 +6,28 @@ namespace Dma.Vmm;
 /// <summary>One device of the host, and its way to a VM and back: a step each way, and a record of how far it is.</summary>
 /// <remarks>
 /// Each step refuses what does not fit, with a reason, and leaves everything as before then. <see cref="Assign"/> and
-/// <see cref="TakeBack"/> take all steps in order; the first undoes what it did when a later step is refused.
+/// <see cref="TakeBack"/> take all steps in order, for all functions of its <see cref="Group"/>. What a step takes it
+/// writes down before it changes anything: one that breaks off in the middle is undone by the next <see cref="TakeBack"/>.
 /// </remarks>
-public sealed class Assignment
+public sealed partial class Assignment
 {
-    private const int MultiFunctionBit = 0x80;
-    private const int StepsMax = 16;
-
     private readonly Host _host;
-    private readonly Gate _journeys = new();
     private readonly Gate _steps = new();
-    private readonly List<(int Offset, ulong Address)> _bars = [];
+    private HeaderImage? _header;
     private RealFunction? _real;
     private DeviceReach? _reach;
-    private AssignedFunction? _function;
-    private InterruptForwarder? _forwarder;
-    private DeviceInterrupt? _interrupt;
+    private GuestPlug? _plug;
 
     internal Assignment(Host host, SourceId source) => (_host, Source) = (host, source);
 
-    /// <summary>The device, by its place in the host's PCI hierarchy: the requester of all it sends.</summary>
+    /// <summary>The device, by its place in the host's PCI hierarchy.</summary>
     public SourceId Source { get; }
+
+    /// <summary>Under which source-id its requests reach the remapping unit: its own, or that of a bridge.</summary>
+    public SourceId Requester => _host.Topology.RequesterOf(Source);
+
+    /// <summary>The functions that it cannot be kept apart from.</summary>
+    public DeviceGroup Group => _host.GroupOf(Source);
 
     /// <summary>How far it is.</summary>
     public AssignmentState State { get; private set; } = AssignmentState.Host;
@@ -40,17 +41,26 @@ public sealed class Assignment
     /// </summary>
     public bool TrustsDeviceTlb { get; set; }
 
-    /// <summary>Whether it translates for itself now.</summary>
-    public bool UsesDeviceTlb => _reach is not null && _host.Remapping.UsesDeviceTlb(Source);
+    /// <summary>Whether each access of the guest to its registers exits; to be chosen before the device is exposed.</summary>
+    public bool TrapsRegisters { get; set; }
 
-    /// <summary>Whether it lost everything since it did not forget translations when it was told to; it can still be taken back.</summary>
-    public bool IsQuarantined => _reach is not null && _host.Remapping.Quarantined.Contains(Source);
+    /// <summary>Whether posted interrupts wake a guest that was preempted; to be chosen before the device is exposed.</summary>
+    public bool IsUrgent { get; set; }
+
+    /// <summary>Whether a step broke off in the middle; nothing but a take-back is possible then.</summary>
+    public bool IsInterrupted { get; private set; }
+
+    /// <summary>Whether it translates for itself now.</summary>
+    public bool UsesDeviceTlb => _reach is { } reach && _host.Remapping.UsesDeviceTlb(reach.Source);
+
+    /// <summary>Whether it lost everything: it is in quarantine, or on the way there since it did not forget translations when it was told to.</summary>
+    public bool IsQuarantined => State == AssignmentState.Quarantined || (_reach is { } reach && _host.Remapping.Quarantined.Contains(reach.Source));
 
     /// <summary>The VM that it is on the way to, with, or on the way back from.</summary>
     public VirtualMachine? Machine => _reach?.Machine;
 
     /// <summary>Its place in the guest's PCI hierarchy while it is assigned, and the handle of its hypercalls.</summary>
-    public SourceId GuestAddress { get; private set; }
+    public SourceId GuestAddress => _plug?.GuestAddress ?? default;
 
     /// <summary>What the VM has mapped for it; null while nothing can be.</summary>
     public DmaMappings? Mappings => _reach?.Mappings;
@@ -58,86 +68,41 @@ public sealed class Assignment
     /// <summary>How it reaches memory that comes when it is touched; null where its VM has none such, or the device cannot ask for pages or is not trusted to translate.</summary>
     public LazyDevice? Lazy => _reach?.Lazy;
 
+    /// <summary>What it reaches, as the remapping unit has it; null while it has none.</summary>
+    public RemappingDomain? Domain => _reach?.Domain;
+
     /// <summary>The number of its domain in the remapping unit; null while it has none.</summary>
     public int? DomainId => _reach?.Domain.Id.Value;
 
     /// <summary>How many interrupts were passed on to the guest since it was assigned.</summary>
-    public ulong InterruptsForwarded => _forwarder?.Forwarded ?? 0;
+    public ulong InterruptsForwarded => _plug?.InterruptsForwarded ?? 0;
 
     /// <summary>Whether interrupts are posted now; else they are passed on.</summary>
-    public bool IsPosted => _interrupt?.IsPosted ?? false;
-
-    /// <summary>Whether posted interrupts wake a guest that was preempted; to be chosen before the device is exposed.</summary>
-    public bool IsUrgent { get; set; }
+    public bool IsPosted => _plug?.IsPosted ?? false;
 
     /// <summary>The BARs whose registers the guest reaches without an exit.</summary>
-    public IReadOnlyList<int> MappedBars => _function is { } function ? [.. function.MappedBars] : [];
+    public IReadOnlyList<int> MappedBars => _plug?.MappedBars ?? [];
+
+    internal DeviceReach? Reach => _reach;
 
     /// <summary>Whether the device could be given to a VM, as far as the host can tell: it changes nothing.</summary>
-    public AssignmentResult Check()
-    {
-        IConfigurationAccess space = _host.Configuration.Open(Source);
-        if (space.Read16(PciOffset.VendorId) == ushort.MaxValue)
-            return Refuse(AssignmentRefusal.NotThere, $"no function answers at {Source}");
-        byte header = space.Read8(PciOffset.HeaderType);
-        if ((header & ~MultiFunctionBit) != 0)
-            return Refuse(AssignmentRefusal.Bridge, $"{Source} is a bridge");
-        if ((header & MultiFunctionBit) != 0)
-            return Refuse(AssignmentRefusal.SeveralFunctions, $"{Source} is one of several functions of its device");
-        try
-        {
-            if (_host.Topology.SharesRequester(Source.Bus))
-                return Refuse(AssignmentRefusal.SharedRequester, $"{Source} is behind a bridge that makes its requests its own");
-            return DeviceReset.TryFind(_host, Source) is not null
-                ? AssignmentResult.Done
-                : Refuse(AssignmentRefusal.NoReset, $"{Source} cannot reset itself, and its bus has others on it or no bridge above");
-        }
-        catch (DeviceException exception)
-        {
-            return Refuse(AssignmentRefusal.Malformed, exception.Message);
-        }
-    }
+    public AssignmentResult Check() => AssignmentRules.Check(_host, Source);
 
-    /// <summary>Gives the device to a VM: all steps, or none.</summary>
+    /// <summary>Gives the device to a VM: all steps, or none. It must be alone in its group, bridges aside.</summary>
     /// <param name="machine">The VM.</param>
     /// <param name="guestAddress">Where in the guest's PCI hierarchy: bus 0, function 0.</param>
-    public async ValueTask<AssignmentResult> Assign(VirtualMachine machine, SourceId guestAddress)
+    public ValueTask<AssignmentResult> Assign(VirtualMachine machine, SourceId guestAddress)
     {
-        await _journeys.Enter();
-        try
-        {
-            AssignmentResult result = await Detach();
-            if (!result.IsDone)
-                return result;
-            result = await Reset();
-            if (result.IsDone)
-                result = await Isolate(machine);
-            if (result.IsDone)
-                result = await Expose(guestAddress);
-            if (!result.IsDone)
-                _ = await StepBack();
-            return result;
-        }
-        finally
-        {
-            _journeys.Leave();
-        }
+        AssignmentResult viable = AssignmentRules.CheckPlace(_host, Source);
+        if (!viable.IsDone)
+            return new(viable);
+        DeviceGroup group = Group;
+        return group.Functions.Count == 1 ? group.Assign(machine, [guestAddress]) : new(AssignmentRules.PartOfGroup(this, group));
     }
 
-    /// <summary>Takes the device back from wherever it is on its way, and gives it to the driver of the host.</summary>
+    /// <summary>Takes the device back from wherever it is on its way, with its group, and gives it to the driver of the host.</summary>
     /// <returns>The step that was refused.</returns>
-    public async ValueTask<AssignmentResult> TakeBack()
-    {
-        await _journeys.Enter();
-        try
-        {
-            return await StepBack();
-        }
-        finally
-        {
-            _journeys.Leave();
-        }
-    }
+    public ValueTask<AssignmentResult> TakeBack() => Group.TakeBack();
 
     /// <summary>Host to Detached: the driver of the host lets it go, and its requests stop.</summary>
     public ValueTask<AssignmentResult> Detach() => Step(AssignmentState.Host, async () =>
@@ -145,11 +110,12 @@ public sealed class Assignment
         AssignmentResult viable = Check();
         if (!viable.IsDone)
             return viable;
+        _header = new(_host.Configuration.Open(Source));
         if (Driver is { } driver && !await driver.Release())
             return Refuse(AssignmentRefusal.DriverRefused, $"the host is using {Source}");
         try
         {
-            _real = new(_host, Source);
+            _real = new(_host, Source, _header);
         }
         catch (DeviceException exception)
         {
@@ -159,31 +125,52 @@ public sealed class Assignment
         }
 
         _real.SetBusMaster(false);
+        await _host.Reserved.Close(Source);
         return Move(AssignmentState.Detached);
     });
 
-    /// <summary>Detached to Clean: nothing of the last owner is left in it.</summary>
-    public ValueTask<AssignmentResult> Reset() => Step(AssignmentState.Detached, async () =>
-        await TryReset() ? Move(AssignmentState.Clean) : await Fail());
+    /// <summary>Detached or Quarantined to Clean: nothing of the last owner is left in it.</summary>
+    public ValueTask<AssignmentResult> Reset()
+    {
+        return State is AssignmentState.Detached or AssignmentState.Quarantined ? Step(State, Clean) : new(WrongState(AssignmentState.Detached));
+
+        async Task<AssignmentResult> Clean()
+        {
+            AssignmentResult result = await TryReset();
+            if (result.Refusal == AssignmentRefusal.ResetFailed)
+                await BlockAll();
+            return result.IsDone ? Move(AssignmentState.Clean) : result;
+        }
+    }
 
     /// <summary>Clean to Isolated: a domain with nothing in it, and the context entry that leads there.</summary>
+    /// <param name="machine">The VM; the other functions of the group are on the way to it, or with nobody.</param>
     public ValueTask<AssignmentResult> Isolate(VirtualMachine machine) => Step(AssignmentState.Clean, async () =>
     {
         if (!machine.IsRunning)
             return Refuse(AssignmentRefusal.NoMachine, $"{machine.Name} has ended");
+        AssignmentResult viable = AssignmentRules.CheckIsolation(_host, this, machine);
+        if (!viable.IsDone)
+            return viable;
+        if (AssignmentRules.ReachUnderSameName(_host, this) is { } shared)
+        {
+            _reach = shared.Share();
+            return Move(AssignmentState.Isolated);
+        }
+
         try
         {
-            _reach = new(_host, Source, machine);
+            _reach = new(_host, Requester, machine);
         }
         catch (DeviceException exception)
         {
             return Refuse(AssignmentRefusal.NoDomain, exception.Message);
         }
 
-        if (!await _reach.TryOpen(_real!, TrustsDeviceTlb))
+        if (!await _reach.TryOpen(_real!, TrustsDeviceTlb, _host.Reserved.KeptFor(Source)))
         {
             _reach = null;
-            return Refuse(AssignmentRefusal.NoDomain, $"no frame is left for the context table of bus {Source.Bus:x2}");
+            return Refuse(AssignmentRefusal.NoDomain, $"no frame is left for the tables of {Source}");
         }
 
         return Move(AssignmentState.Isolated);
@@ -193,29 +180,29 @@ public sealed class Assignment
     /// <param name="guestAddress">Where: bus 0, function 0, a free device number.</param>
     public ValueTask<AssignmentResult> Expose(SourceId guestAddress) => Step(AssignmentState.Isolated, async () =>
     {
-        if (PostedInterrupts.Prepare(Machine!) is { } missing)
-            return Refuse(AssignmentRefusal.NotPosted, missing);
-        if (_real!.HasMessages)
-        {
-            _interrupt = await DeviceInterrupt.TryTake(_host, Source);
-            if (_interrupt is null)
-                return Refuse(AssignmentRefusal.NoVector, "all interrupt vectors of the host are in use");
-        }
-
-        AssignmentResult result = Plug(Machine!, guestAddress);
-        if (!result.IsDone)
-            await ReturnInterrupt();
+        // What the guest's own remapping unit says of the device holds from the moment when the guest sees it.
+        if (_reach!.Shadow is { } shadow)
+            await shadow.Connect(guestAddress);
+        _plug = new(this, _real!, Machine!);
+        AssignmentResult result = await _plug.Plug(_host, guestAddress);
+        if (result.IsDone)
+            return Move(AssignmentState.Assigned);
+        _plug.Unplug();
+        await _plug.ReturnInterrupt();
+        _plug = null;
+        if (_reach.Shadow is { } unused)
+            await unused.Disconnect();
         return result;
     });
 
     /// <summary>Assigned to Withdrawn: the guest does not see it any more, and its requests stop.</summary>
-    public ValueTask<AssignmentResult> Withdraw() => Step(AssignmentState.Assigned, () =>
+    public ValueTask<AssignmentResult> Withdraw() => Step(AssignmentState.Assigned, async () =>
     {
-        Machine!.Remove(this);
-        Machine.Pci.Root.Remove(_function!);
-        ReturnBars(Machine);
-        (_function, GuestAddress) = (null, default);
-        return Task.FromResult(Move(AssignmentState.Withdrawn));
+        _plug!.Unplug();
+        _real!.SetBusMaster(false);
+        if (_reach!.Shadow is { } shadow)
+            await shadow.Disconnect();
+        return Move(AssignmentState.Withdrawn);
     });
 
     /// <summary>Withdrawn, or Isolated when it goes no further, to Quiet: it sends nothing, and holds nothing of the guest.</summary>
@@ -225,13 +212,11 @@ public sealed class Assignment
 
         async Task<AssignmentResult> Stop()
         {
-            _real!.SetBusMaster(false);
-            _real.AllowRequests(0);
-            _real.SendTo(null);
-            _forwarder?.Stop();
-            _forwarder = null;
-            await ReturnInterrupt();
-            return await TryReset() ? Move(AssignmentState.Quiet) : await Fail();
+            await Silence();
+            AssignmentResult result = await TryReset();
+            if (result.Refusal == AssignmentRefusal.ResetFailed)
+                await BlockAll();
+            return result.IsDone ? Move(AssignmentState.Quiet) : result;
         }
     }
 
@@ -242,17 +227,43 @@ public sealed class Assignment
         return Move(AssignmentState.Clean);
     });
 
-    /// <summary>Clean, or Detached when it goes no further, to Host.</summary>
+    /// <summary>Clean, or Detached when it goes no further, to Host. No function of its group is with a VM.</summary>
     public ValueTask<AssignmentResult> Return()
     {
         return State is AssignmentState.Clean or AssignmentState.Detached ? Step(State, GiveBack) : new(WrongState(AssignmentState.Clean));
 
         async Task<AssignmentResult> GiveBack()
         {
+            AssignmentResult viable = AssignmentRules.CheckReturn(this);
+            if (!viable.IsDone)
+                return viable;
+            await _host.Reserved.Open(Source);
             if (Driver is { } driver && !await driver.Take())
                 return Refuse(AssignmentRefusal.DriverRefused, $"the driver of the host does not take {Source}");
-            _real = null;
+            (_real, _header) = (null, null);
             return Move(AssignmentState.Host);
+        }
+    }
+
+    /// <summary>From wherever it is away from the host to Quarantined: nobody has it, and nothing of it gets out, until a reset succeeds.</summary>
+    public async ValueTask<AssignmentResult> Quarantine()
+    {
+        await _steps.Enter();
+        try
+        {
+            if (_real is null || State is AssignmentState.Host or AssignmentState.Quarantined)
+                return WrongState(AssignmentState.Assigned);
+            await BlockAll();
+            return AssignmentResult.Done;
+        }
+        catch
+        {
+            IsInterrupted = true;
+            throw;
+        }
+        finally
+        {
+            _steps.Leave();
         }
     }
 
@@ -267,33 +278,21 @@ public sealed class Assignment
         return AssignmentResult.Done;
     }
 
-    // Step by step, from whatever state a step that someone else takes by hand leaves meanwhile.
-    private async ValueTask<AssignmentResult> StepBack()
-    {
-        AssignmentResult result = AssignmentResult.Done;
-        for (int step = 0; step < StepsMax && State is not (AssignmentState.Host or AssignmentState.Broken); step++)
-        {
-            result = await (State switch
-            {
-                AssignmentState.Assigned => Withdraw(),
-                AssignmentState.Withdrawn or AssignmentState.Isolated => Quiesce(),
-                AssignmentState.Quiet => Release(),
-                _ => Return(),
-            });
-            if (result.Refusal is not (AssignmentRefusal.None or AssignmentRefusal.WrongState))
-                break;
-        }
-
-        return result;
-    }
-
-    // One step at a time: a second one waits, and finds the state that the first one left.
+    // One step at a time: a second one waits, and finds the state that the first one left. A step that ends by an
+    // exception has not come to its end: only a take-back knows how to go on from there.
     private async ValueTask<AssignmentResult> Step(AssignmentState from, Func<Task<AssignmentResult>> step)
     {
         await _steps.Enter();
         try
         {
+            if (IsInterrupted)
+                return Refuse(AssignmentRefusal.Interrupted, $"a step of {Source} from state {State} broke off in the middle");
             return State == from ? await step() : WrongState(from);
+        }
+        catch
+        {
+            IsInterrupted = true;
+            throw;
         }
         finally
         {
@@ -301,35 +300,47 @@ public sealed class Assignment
         }
     }
 
-    private async ValueTask<bool> TryReset()
+    private async ValueTask<AssignmentResult> TryReset()
     {
-        _real!.SetBusMaster(false);
+        AssignmentResult viable = AssignmentRules.CheckReset(_host, Source, _real!.Reset);
+        if (!viable.IsDone)
+            return viable;
+        if (!AssignmentRules.CheckPlace(_host, Source).IsDone)
+            return Refuse(AssignmentRefusal.ResetFailed, $"{Source} does not answer");
+        _real.SetBusMaster(false);
         try
         {
             await _real.Reset.Perform();
         }
         catch (DeviceException)
         {
-            return false;
+            return Refuse(AssignmentRefusal.ResetFailed, $"{Source} did not come back from its reset");
         }
 
+        foreach (SourceId other in _real.Reset.Others)
+            _host.FindAssignment(other)?.RestoreAfterReset();
         _real.Restore();
-        return true;
+        return AssignmentResult.Done;
+    }
+
+    private async ValueTask Silence()
+    {
+        _real!.SetBusMaster(false);
+        _real.AllowRequests(0);
+        _real.SendTo(null);
+        if (_plug is { } plug)
+            await plug.ReturnInterrupt();
+        _plug = null;
     }
 
     // Nobody waits for a device that does not answer: what it had is taken from it, and its requests stay blocked.
-    private async ValueTask<AssignmentResult> Fail()
+    private async ValueTask BlockAll()
     {
+        _plug?.Unplug();
+        if (_real is not null)
+            await Silence();
         await CloseReach();
-        State = AssignmentState.Broken;
-        return Refuse(AssignmentRefusal.ResetFailed, $"{Source} did not come back from its reset");
-    }
-
-    private async ValueTask ReturnInterrupt()
-    {
-        if (_interrupt is { } interrupt)
-            await interrupt.Return();
-        _interrupt = null;
+        State = AssignmentState.Quarantined;
     }
 
     private async ValueTask CloseReach()
@@ -337,56 +348,5 @@ public sealed class Assignment
         if (_reach is { } reach)
             await reach.Close();
         _reach = null;
-    }
-
-    private AssignmentResult Plug(VirtualMachine machine, SourceId guestAddress)
-    {
-        if (!machine.IsRunning)
-            return Refuse(AssignmentRefusal.NoMachine, $"{machine.Name} has ended");
-        if (guestAddress.Bus != 0 || guestAddress.Function != 0 || machine.Pci.Find(guestAddress) is not null)
-            return Refuse(AssignmentRefusal.GuestPlace, $"{guestAddress} of {machine.Name} is taken or no place for a device");
-        if (!TryPlaceBars(machine))
-            return Refuse(AssignmentRefusal.GuestPlace, $"{machine.Name} has no room for the BARs of {Source}");
-        _function = new(_real!, machine.Memory);
-        if (_interrupt is { } interrupt)
-        {
-            _forwarder = new(_function, machine, interrupt.Signal);
-            _forwarder.Run();
-            if (machine.Schedule.Posting is { } posting)
-                _function.MessageMoved = message => interrupt.Follow(posting.TargetOf(message, IsUrgent), _real!);
-            _real!.SendTo(interrupt.Message);
-        }
-
-        GuestAddress = guestAddress;
-        machine.Pci.Add(_function, guestAddress.Device);
-        foreach ((int offset, ulong address) in _bars)
-            machine.Pci.WriteConfiguration(guestAddress, offset, 4, (uint)address);
-
-        machine.Add(this);
-        return Move(AssignmentState.Assigned);
-    }
-
-    // As firmware would: places where the guest finds the registers, until it moves them.
-    private bool TryPlaceBars(VirtualMachine machine)
-    {
-        foreach (PciBarInfo bar in _real!.Bars)
-        {
-            if (!machine.BarPlaces.TryTake(bar.Length, out ulong address))
-            {
-                ReturnBars(machine);
-                return false;
-            }
-
-            _bars.Add((PciOffset.Bar0 + (4 * bar.Index), address));
-        }
-
-        return true;
-    }
-
-    private void ReturnBars(VirtualMachine machine)
-    {
-        foreach ((_, ulong address) in _bars)
-            machine.BarPlaces.Return(address);
-        _bars.Clear();
     }
 }

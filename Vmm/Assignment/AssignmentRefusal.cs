@@ -18,11 +18,17 @@ public enum AssignmentRefusal
     /// <summary>A bridge: what is below it would go with it.</summary>
     Bridge,
 
-    /// <summary>One of several functions of a device, which can reach each other inside it.</summary>
-    SeveralFunctions,
+    /// <summary>It cannot be kept apart from others: they go to one VM together.</summary>
+    PartOfGroup,
 
-    /// <summary>It is behind a bridge that makes all requests from there its own, so that they cannot be told apart.</summary>
-    SharedRequester,
+    /// <summary>Another function of its group is with the host, with another VM, or not as far yet.</summary>
+    GroupInUse,
+
+    /// <summary>Firmware uses it, and some memory with it, on its own.</summary>
+    ReservedMemory,
+
+    /// <summary>A step broke off in the middle: the device has to be taken back.</summary>
+    Interrupted,
 
     /// <summary>It cannot be reset alone.</summary>
     NoReset,
@@ -47,4 +53,10 @@ public enum AssignmentRefusal
 
     /// <summary>The VM has ended.</summary>
     NoMachine,
+
+    /// <summary>The VM wants its device untranslated: the host does not allow it, or its remapping unit cannot let requests through.</summary>
+    Untranslated,
+
+    /// <summary>The VM wants all its memory mapped: not all of it is there, its quota of pinned pages is too small, or no frame is left for tables.</summary>
+    NotAllMapped,
 }

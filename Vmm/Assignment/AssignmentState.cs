@@ -5,6 +5,8 @@ namespace Dma.Vmm;
 /// <code>
 /// Host --Detach--> Detached --Reset--> Clean --Isolate--> Isolated --Expose--> Assigned
 /// Host &lt;--Return-- Clean &lt;--Release-- Quiet &lt;--Quiesce-- Withdrawn &lt;--Withdraw--'
+///
+/// any of them --Quarantine--> Quarantined --Reset--> Clean
 /// </code>
 /// In every state but <see cref="Host"/> and <see cref="Assigned"/> the device is not bus master, so that none of its
 /// requests leaves it; from <see cref="Isolated"/> to <see cref="Quiet"/> what it could send is translated.
@@ -35,6 +37,9 @@ public enum AssignmentState
     /// <summary>It was stopped and reset.</summary>
     Quiet,
 
-    /// <summary>It did not come back from a reset. Nobody gets it, and its requests stay blocked.</summary>
-    Broken,
+    /// <summary>
+    /// Nobody has it: it did not come back from a reset, did not answer an invalidation, or did nothing but fault. Its
+    /// requests and interrupts are blocked until a reset succeeds.
+    /// </summary>
+    Quarantined,
 }

@@ -16,8 +16,8 @@ internal sealed class DeviceInterrupt
 {
     private readonly Host _host;
     private readonly MessageInterrupt _vector;
-    private readonly RemappedMessages? _entry;
     private readonly Gate _gate = new();
+    private RemappedMessages? _entry;
     private PostedTarget? _wanted;
     private PostedTarget? _set;
     private bool _isReturned;
@@ -34,19 +34,22 @@ internal sealed class DeviceInterrupt
     /// <summary>Whether the entry posts, and the unit knows.</summary>
     public bool IsPosted => _set is not null;
 
-    /// <summary>Takes a vector, and an entry for it.</summary>
+    /// <summary>Takes a vector, and an entry for it that lets nothing through yet.</summary>
     /// <returns><c>null</c>, and nothing changed, where none is left.</returns>
-    public static async ValueTask<DeviceInterrupt?> TryTake(Host host, SourceId source)
+    public static DeviceInterrupt? TryTake(Host host, SourceId requester)
     {
         if (!host.Vectors.TryTake(out MessageInterrupt vector, out Signal signal))
             return null;
         if (host.Remapping.Interrupts is not { } remapping)
             return new(host, vector, signal, entry: null);
-        if (await remapping.TryAllocate(source, [vector]) is { } entry)
+        if (remapping.TryReserve(requester, 1) is { } entry)
             return new(host, vector, signal, entry);
         host.Vectors.Return(vector);
         return null;
     }
+
+    /// <summary>Lets the entry lead to the vector.</summary>
+    public ValueTask Route() => _entry is { } entry ? _host.Remapping.Interrupts!.Route(entry, [_vector]) : default;
 
     /// <summary>Lets the entry lead into a guest, or to the vector of the host; it happens soon.</summary>
     /// <param name="target">Where it is posted; null to raise the vector of the host.</param>
@@ -64,26 +67,39 @@ internal sealed class DeviceInterrupt
     public async ValueTask Return()
     {
         await _gate.Enter();
-        _isReturned = true;
-        if (_entry is { } entry)
-            await entry.Free();
-        _host.Vectors.Return(_vector);
-        _gate.Leave();
+        try
+        {
+            _isReturned = true;
+            if (_entry is { } entry)
+                await entry.Free();
+            _entry = null;
+            _host.Vectors.Return(_vector);
+        }
+        finally
+        {
+            _gate.Leave();
+        }
     }
 
     // One change at a time, until the entry is as wanted last.
     private async Task Settle(RealFunction real)
     {
         await _gate.Enter();
-        while (_entry is { } entry && !_isReturned && _set != _wanted)
+        try
         {
-            PostedTarget? next = _wanted;
-            await (next is { } target ? entry.Post(0, target) : entry.Redirect(0, _vector));
-            _set = next;
-        }
+            while (_entry is { } entry && !_isReturned && _set != _wanted)
+            {
+                PostedTarget? next = _wanted;
+                await (next is { } target ? entry.Post(0, target) : entry.Redirect(0, _vector));
+                _set = next;
+            }
 
-        if (!_isReturned)
-            real.MaskMessages(false);
-        _gate.Leave();
+            if (!_isReturned)
+                real.MaskMessages(false);
+        }
+        finally
+        {
+            _gate.Leave();
+        }
     }
 }

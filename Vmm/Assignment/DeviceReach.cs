@@ -9,7 +9,10 @@ namespace Dma.Vmm;
 ///   not trusted           what is mapped in the domain, untranslated requests alone
 ///   trusted (ATS)         the same, and it may keep translations: it must be told of each change
 ///   trusted, VM is lazy   also any page of the VM, once it has asked for it
+///   static                all memory of the VM, as long as it has the device
+///   untranslated          all memory of the machine
 /// </code>
+/// Devices whose requests arrive under one name, that of a bridge, have one reach together.
 /// </remarks>
 internal sealed class DeviceReach
 {
@@ -17,10 +20,12 @@ internal sealed class DeviceReach
 
     private readonly Host _host;
     private readonly SourceId _source;
+    private bool _isTrusted;
+    private bool _isClosed;
 
     /// <summary>A domain with nothing in it, which no device uses yet.</summary>
     /// <param name="host">The host.</param>
-    /// <param name="source">The device.</param>
+    /// <param name="source">The requester.</param>
     /// <param name="machine">The VM.</param>
     /// <exception cref="DeviceException">No domain can be had.</exception>
     public DeviceReach(Host host, SourceId source, VirtualMachine machine)
@@ -28,7 +33,11 @@ internal sealed class DeviceReach
         (_host, _source, Machine) = (host, source, machine);
         Domain = host.Remapping.CreateDomain();
         Mappings = new(machine, Domain);
+        Shadow = machine.Iommu?.Open(source, Domain);
     }
+
+    /// <summary>The requester.</summary>
+    public SourceId Source => _source;
 
     /// <summary>The VM.</summary>
     public VirtualMachine Machine { get; }
@@ -39,30 +48,72 @@ internal sealed class DeviceReach
     /// <summary>What the VM has mapped for the device.</summary>
     public DmaMappings Mappings { get; }
 
+    /// <summary>What follows the tables of the guest's own remapping unit; null where it has none.</summary>
+    public ShadowDevice? Shadow { get; }
+
     /// <summary>How it reaches memory that comes when it is touched; null where it does not.</summary>
     public LazyDevice? Lazy { get; private set; }
+
+    /// <summary>How many devices have it: one, or more where they share a name.</summary>
+    public int Users { get; private set; } = 1;
+
+    /// <summary>One more device has it.</summary>
+    public DeviceReach Share()
+    {
+        Users++;
+        return this;
+    }
 
     /// <summary>Lets the requests of the device into the domain.</summary>
     /// <param name="real">The device, clean.</param>
     /// <param name="isTrusted">Whether it may translate for itself, where it can.</param>
-    /// <returns><c>false</c>, and nothing is left of it, where no frame is left for the context table of its bus.</returns>
-    public async ValueTask<bool> TryOpen(RealFunction real, bool isTrusted)
+    /// <param name="regions">Reserved memory that stays mapped at its physical addresses.</param>
+    /// <returns><c>false</c>, and nothing is left of it, where no frame is left for the tables.</returns>
+    public async ValueTask<bool> TryOpen(RealFunction real, bool isTrusted, IReadOnlyList<ReservedRegion> regions)
     {
+        foreach (ReservedRegion region in regions)
+        {
+            if (await Domain.Map(new(region.Start.Value), new(region.Start.Value), region.Length, DmaDirection.Bidirectional) != DmaRefusal.None)
+            {
+                await Close();
+                return false;
+            }
+        }
+
+        if (Machine.Mapping.Policy == MappingPolicy.Static && !await Mappings.TryMapAll())
+        {
+            await Close();
+            return false;
+        }
+
+        if (Machine.Mapping.Policy == MappingPolicy.Untranslated)
+        {
+            if (await _host.Remapping.AttachPassThrough(_source) == DmaRefusal.None)
+                return true;
+            await Close();
+            return false;
+        }
+
         DeviceTlbControl? trusted = isTrusted ? real.DeviceTlb : null;
         bool isLazy = trusted is not null && Machine.Memory.Lazy is not null && _host.Remapping.PageRequests is not null && real.Requests.CanAsk;
         if (trusted is not null)
+        {
+            _isTrusted = true;
             _host.AccessControl.Trust(_source);
+        }
+
         if (isLazy)
             real.Requests.EnablePasids();
         if (await _host.Remapping.Attach(_source, Domain, trusted) != DmaRefusal.None)
         {
             if (isLazy)
                 real.Requests.DisablePasids();
-            _host.AccessControl.Distrust(_source);
-            await _host.Remapping.Release(Domain);
+            await Close();
             return false;
         }
 
+        if (Machine.Memory.DirtyLog is { } log)
+            await log.Follow(Domain);
         if (isLazy)
         {
             Lazy = new(Machine, _source, Domain);
@@ -73,15 +124,34 @@ internal sealed class DeviceReach
         return true;
     }
 
-    /// <summary>Takes all of it back: no mapping, no pin, no context entry and no domain is left.</summary>
+    /// <summary>A device gives it up. With the last one all of it is taken back: no mapping, no pin, no context entry and no domain is left.</summary>
     public async ValueTask Close()
     {
+        if (Users > 1)
+        {
+            Users--;
+            return;
+        }
+
+        if (_isClosed)
+            return;
         if (Lazy is { } lazy)
             await lazy.Close();
         Lazy = null;
+
+        // Once the unit lets nothing through any more, and has forgotten the domain, all that was mapped goes at once.
+        if (_host.Remapping.IsAttached(_source))
+            await _host.Remapping.Detach(_source);
+        if (_isTrusted)
+            _host.AccessControl.Distrust(_source);
+        if (Shadow is { } shadow)
+        {
+            await shadow.Disconnect();
+            Machine.Iommu!.Close(shadow);
+        }
+
         await Mappings.Close();
-        await _host.Remapping.Detach(_source);
-        _host.AccessControl.Distrust(_source);
         await _host.Remapping.Release(Domain);
+        _isClosed = true;
     }
 }

@@ -3,7 +3,7 @@ using Dma.Machine;
 
 namespace Dma.Vmm;
 
-/// <summary>Resets one function and nothing else: by itself, or with the bus that it is alone on.</summary>
+/// <summary>Resets one function: by itself, or with all that is on its bus.</summary>
 internal sealed class DeviceReset
 {
     private const ushort SecondaryBusReset = 1 << 6;
@@ -17,22 +17,25 @@ internal sealed class DeviceReset
     private readonly PciFunctionReset? _own;
     private readonly IConfigurationAccess? _bridge;
 
-    private DeviceReset(Processor processor, IConfigurationAccess space, PciFunctionReset? own, IConfigurationAccess? bridge) =>
-        (_processor, _space, _own, _bridge) = (processor, space, own, bridge);
+    private DeviceReset(Processor processor, IConfigurationAccess space, PciFunctionReset? own, IConfigurationAccess? bridge, IReadOnlyList<SourceId> others) =>
+        (_processor, _space, _own, _bridge, Others) = (processor, space, own, bridge, others);
 
     /// <summary>Whether the function can do it by itself, so that a guest may, too.</summary>
     public bool IsOwn => _own is not null;
 
-    /// <summary>The way to reset a function; null where there is none.</summary>
+    /// <summary>Who else is reset with it: the other functions on its bus and below, where it cannot be reset by itself.</summary>
+    public IReadOnlyList<SourceId> Others { get; }
+
+    /// <summary>The way to reset a function; null where there is none: it cannot by itself, and is on a root bus.</summary>
     /// <exception cref="DeviceException">Its capability list is malformed.</exception>
     public static DeviceReset? TryFind(Host host, SourceId source)
     {
         IConfigurationAccess space = host.Configuration.Open(source);
-        PciFunctionReset? own = PciFunctionReset.TryFind(host.Cpu, space, source);
-        IConfigurationAccess? bridge = own is null && host.Topology.BridgeAbove(source.Bus) is { } above && host.Topology.IsAlone(source)
-            ? host.Configuration.Open(above)
+        if (PciFunctionReset.TryFind(host.Cpu, space, source) is { } own)
+            return new(host.Cpu.Processor, space, own, bridge: null, []);
+        return host.Topology.BridgeAbove(source.Bus) is { } above
+            ? new(host.Cpu.Processor, space, own: null, host.Configuration.Open(above), [.. host.Topology.Below(source.Bus).Where(other => other != source)])
             : null;
-        return own is null && bridge is null ? null : new(host.Cpu.Processor, space, own, bridge);
     }
 
     /// <summary>Starts the function's own reset; the one who asked for it waits.</summary>

@@ -12,15 +12,19 @@ internal sealed class RealFunction
     private const ushort MsiHasMask = 1 << 8;
 
     private readonly SystemBus _bus;
+    private readonly HeaderImage _header;
     private readonly int _msi;
     private MessageInterrupt? _message;
     private uint _pageRequests;
 
     /// <summary>Looks at a device that no driver of the host has.</summary>
+    /// <param name="host">The host.</param>
+    /// <param name="source">The device.</param>
+    /// <param name="header">Its header as firmware left it.</param>
     /// <exception cref="DeviceException">Its configuration space is malformed.</exception>
-    public RealFunction(Host host, SourceId source)
+    public RealFunction(Host host, SourceId source, HeaderImage header)
     {
-        _bus = host.Bus;
+        (_bus, _header) = (host.Bus, header);
         Space = host.Configuration.Open(source);
         Identity = new(
             Space.Read16(PciOffset.VendorId),
@@ -34,6 +38,7 @@ internal sealed class RealFunction
         Reset = DeviceReset.TryFind(host, source) ?? throw new DeviceException($"{source} cannot be reset.");
         DeviceTlb = DeviceTlbControl.TryFind(Space, source);
         Requests = new(host.Cpu, Space, source);
+        HostRegisters = MsixRegisters.Find(Space, source, Capabilities);
         _msi = Capabilities.FirstOrDefault(capability => capability.Id == PciCapabilityId.Msi).Offset;
     }
 
@@ -45,6 +50,9 @@ internal sealed class RealFunction
 
     /// <summary>Its memory BARs, at the places that firmware gave them.</summary>
     public IReadOnlyList<PciBarInfo> Bars { get; }
+
+    /// <summary>Registers behind its BARs that are the host's alone: bar, first byte, length.</summary>
+    public IReadOnlyList<(int Bar, ulong First, ulong Length)> HostRegisters { get; }
 
     /// <summary>Its capabilities.</summary>
     public IReadOnlyList<(PciCapabilityId Id, int Offset)> Capabilities { get; }
@@ -82,15 +90,7 @@ internal sealed class RealFunction
     /// <summary>Puts back what a reset took: BARs where firmware had them, its message to the host, ATS and page requests if the host had them on, memory space on, not bus master.</summary>
     public void Restore()
     {
-        foreach (PciBarInfo bar in Bars)
-        {
-            int offset = PciOffset.Bar0 + (4 * bar.Index);
-            Space.Write32(offset, (uint)bar.Address.Value);
-            if (bar.Is64Bit)
-                Space.Write32(offset + 4, (uint)(bar.Address.Value >> 32));
-        }
-
-        Space.Write16(PciOffset.Command, (ushort)(PciCommand.MemorySpace | PciCommand.InterruptDisable));
+        _header.Restore();
         SendTo(_message);
         if (_pageRequests != 0)
             Requests.EnablePasids();

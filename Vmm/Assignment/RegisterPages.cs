@@ -7,13 +7,14 @@ namespace Dma.Vmm;
 /// <remarks>
 /// Only whole pages are mapped, which no other device is in: firmware of host and guest gives each BAR pages of its own,
 /// and where the guest moves it between pages, or over memory or another device, its accesses exit, and the VMM passes
-/// them on.
+/// them on. Pages with registers that are the host's, those of MSI-X, always exit.
 /// </remarks>
 /// <param name="memory">The guest's memory.</param>
 /// <param name="bar">The BAR of the real device.</param>
-internal sealed class RegisterPages(GuestMemory memory, PciBarInfo bar)
+/// <param name="trapped">Stretches of the BAR, first byte and length, that the guest must not reach by itself.</param>
+internal sealed class RegisterPages(GuestMemory memory, PciBarInfo bar, IReadOnlyList<(ulong First, ulong Length)> trapped)
 {
-    private readonly List<(GuestPhysicalAddress Guest, FrameSize Size)> _pages = [];
+    private readonly List<(GuestPhysicalAddress Guest, PhysicalAddress Host, FrameSize Size)> _pages = [];
     private readonly ulong _length = Math.Max(bar.Length, FrameSize.Page4K.Bytes);
     private ulong? _at;
 
@@ -35,8 +36,24 @@ internal sealed class RegisterPages(GuestMemory memory, PciBarInfo bar)
             Unmap();
     }
 
-    private static FrameSize PageAt(ulong guest, ulong host, ulong left) =>
-        FrameSize.Page2M.IsAligned(guest | host) && left >= FrameSize.Page2M.Bytes ? FrameSize.Page2M : FrameSize.Page4K;
+    /// <summary>Whether the guest does not get a part of a BAR by itself.</summary>
+    /// <param name="trapped">The stretches.</param>
+    /// <param name="first">The first byte of the part.</param>
+    /// <param name="length">Its bytes.</param>
+    public static bool IsTrapped(IReadOnlyList<(ulong First, ulong Length)> trapped, ulong first, ulong length)
+    {
+        foreach ((ulong start, ulong bytes) in trapped)
+        {
+            if (start < first + length && first < start + bytes)
+                return true;
+        }
+
+        return false;
+    }
+
+    private FrameSize PageAt(ulong guest, ulong done) =>
+        FrameSize.Page2M.IsAligned((guest + done) | (bar.Address.Value + done)) && _length - done >= FrameSize.Page2M.Bytes
+            && !IsTrapped(trapped, done, FrameSize.Page2M.Bytes) ? FrameSize.Page2M : FrameSize.Page4K;
 
     private bool IsMappable(ulong at)
     {
@@ -44,7 +61,7 @@ internal sealed class RegisterPages(GuestMemory memory, PciBarInfo bar)
             return false;
         for (ulong done = 0; done < _length;)
         {
-            FrameSize page = PageAt(at + done, bar.Address.Value + done, _length - done);
+            FrameSize page = PageAt(at, done);
             if (IsTaken(at + done, page))
                 return false;
             done += page.Bytes;
@@ -53,12 +70,12 @@ internal sealed class RegisterPages(GuestMemory memory, PciBarInfo bar)
         return true;
     }
 
-    // Something is mapped in the page, or the guest's memory reaches into it.
+    // Something is mapped in the page, or it is memory of the guest, which may have no frame at the moment.
     private bool IsTaken(ulong at, FrameSize page)
     {
         for (ulong offset = 0; offset < page.Bytes; offset += FrameSize.Page4K.Bytes)
         {
-            if (memory.Tables.Walk(new(at + offset), EptRights.None).Outcome != EptOutcome.Violation)
+            if (memory.Contains(new(at + offset), 1) || memory.Tables.Walk(new(at + offset), EptRights.None).Outcome != EptOutcome.Violation)
                 return true;
         }
 
@@ -69,10 +86,15 @@ internal sealed class RegisterPages(GuestMemory memory, PciBarInfo bar)
     {
         for (ulong done = 0; done < _length;)
         {
-            FrameSize page = PageAt(at + done, bar.Address.Value + done, _length - done);
-            if (!memory.Tables.TryMap(new(at + done), new(bar.Address.Value + done), page, EptRights.ReadWrite, EptMemoryType.Uncacheable))
-                return false;
-            _pages.Add((new(at + done), page));
+            FrameSize page = PageAt(at, done);
+            if (!IsTrapped(trapped, done, page.Bytes))
+            {
+                // Written down first: whatever becomes of the attempt is taken back.
+                _pages.Add((new(at + done), new(bar.Address.Value + done), page));
+                if (!memory.Tables.TryMap(_pages[^1].Guest, _pages[^1].Host, page, EptRights.ReadWrite, EptMemoryType.Uncacheable))
+                    return false;
+            }
+
             done += page.Bytes;
         }
 
@@ -81,8 +103,8 @@ internal sealed class RegisterPages(GuestMemory memory, PciBarInfo bar)
 
     private void Unmap()
     {
-        foreach ((GuestPhysicalAddress guest, FrameSize size) in _pages)
-            memory.Tables.Unmap(guest, size);
+        foreach ((GuestPhysicalAddress guest, PhysicalAddress host, FrameSize size) in _pages)
+            memory.Tables.Remove(guest, host, size);
         _pages.Clear();
     }
 }

@@ -18,6 +18,7 @@ public sealed class FaultMonitor
     private readonly Host _host;
     private readonly Queue<LoggedFault> _log = new();
     private readonly Dictionary<SourceId, ulong> _counts = [];
+    private readonly Dictionary<SourceId, (ulong SinceNs, ulong Faults)> _windows = [];
 
     internal FaultMonitor(Host host) => _host = host;
 
@@ -26,6 +27,9 @@ public sealed class FaultMonitor
 
     /// <summary>How many faults were read from the unit.</summary>
     public ulong Total { get; private set; }
+
+    /// <summary>How often a device was to be put in quarantine, since it did nothing but fault or did not answer.</summary>
+    public ulong Quarantines { get; private set; }
 
     /// <summary>How many of them a requester caused.</summary>
     public ulong CountOf(SourceId source) => _counts.GetValueOrDefault(source);
@@ -46,9 +50,41 @@ public sealed class FaultMonitor
         {
             if (_log.Count == Capacity)
                 _ = _log.Dequeue();
-            _log.Enqueue(new(_host.Loop.NowNs, fault, _host.MachineOf(fault.Source)?.Name));
+            Assignment[] devices = [.. _host.AssignedUnder(fault.Source)];
+            VirtualMachine? machine = devices.FirstOrDefault()?.Machine;
+            _log.Enqueue(new(_host.Loop.NowNs, fault, machine?.Name));
+            machine?.Iommu?.Report(fault);
             _counts[fault.Source] = CountOf(fault.Source) + 1;
             Total++;
+            if (devices.Length != 0 && IsStorm(fault.Source))
+                Quarantine(devices);
+        }
+
+        // Who did not answer an invalidation has nothing any more, and shall not be left half assigned.
+        foreach (SourceId silent in _host.Remapping.Quarantined.ToArray())
+            Quarantine([.. _host.AssignedUnder(silent)]);
+    }
+
+    private bool IsStorm(SourceId source)
+    {
+        if (_host.Options.FaultStorm is not { } storm)
+            return false;
+        (ulong sinceNs, ulong faults) = _windows.GetValueOrDefault(source);
+        if (faults == 0 || _host.Loop.NowNs - sinceNs >= storm.WindowNs)
+            (sinceNs, faults) = (_host.Loop.NowNs, 0);
+        faults++;
+        bool isStorm = faults > storm.FaultsMax;
+        _windows[source] = (sinceNs, isStorm ? 0 : faults);
+        return isStorm;
+    }
+
+    // It takes time, in which the next faults are read.
+    private void Quarantine(Assignment[] devices)
+    {
+        foreach (Assignment device in devices)
+        {
+            Quarantines++;
+            _host.Loop.Start(async () => _ = await device.Quarantine());
         }
     }
 }

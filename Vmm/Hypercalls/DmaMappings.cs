@@ -10,7 +10,8 @@ namespace Dma.Vmm;
 /// other. What a mapping shares with its neighbours is the rest of its first and last page: a device reaches these bytes
 /// of the same guest too, with the rights of the mapping.
 /// Device addresses lie where the guest has no memory, so that a driver that gives its device a memory address is
-/// found out at once. Requests are served one after the other, each from check to answer.
+/// found out at once, unless all memory is mapped there. Requests are served one after the other, each from check to answer.
+/// A page stays pinned until no device can reach it any more, which may be later than its unmap (<see cref="MappingPolicy.Deferred"/>).
 /// </remarks>
 public sealed class DmaMappings
 {
@@ -22,23 +23,45 @@ public sealed class DmaMappings
 
     private const ulong PageSize = 4096;
 
+    // Each stretch is aligned to its size: devices that must not cross an address like this take it as one segment.
+    private static readonly DmaLimits s_limits = DmaLimits.None with { Boundary = 1ul << 32 };
+
     private readonly VirtualMachine _machine;
     private readonly RemappingDomain _domain;
-    private readonly IovaAllocator _addresses = new(new(WindowStart), WindowLength);
+    private readonly DomainWindow<Held> _window;
     private readonly Dictionary<Iova, Entry> _entries = [];
+    private readonly HashSet<Held> _held = [];
     private readonly Gate _gate = new();
     private bool _isClosed;
 
-    internal DmaMappings(VirtualMachine machine, RemappingDomain domain) => (_machine, _domain) = (machine, domain);
+    internal DmaMappings(VirtualMachine machine, RemappingDomain domain)
+    {
+        (_machine, _domain) = (machine, domain);
+        _window = new(domain, new(new(WindowStart), WindowLength), machine.Host.Loop, machine.Mapping, Forget);
+    }
 
     /// <summary>How many mappings there are.</summary>
-    public int Count => _entries.Count;
+    public int Count { get; private set; }
 
-    /// <summary>The mappings, in no order: device address, guest-physical address, length in bytes, direction.</summary>
-    public IEnumerable<(Iova Device, GuestPhysicalAddress Guest, ulong Length, DmaDirection Direction)> All =>
-        _entries.Select(pair => (pair.Key, pair.Value.Start, pair.Value.Length, pair.Value.Direction));
+    /// <summary>How many were unmapped and wait for their invalidation; their pages are still pinned.</summary>
+    public int WaitingCount => _window.WaitingCount;
+
+    /// <summary>The mappings, in no order: device address, guest-physical address, length in bytes, direction. A map of all memory is none of them.</summary>
+    public IEnumerable<(Iova Device, GuestPhysicalAddress Guest, ulong Length, DmaDirection Direction)> All
+    {
+        get
+        {
+            foreach ((Iova address, Entry newest) in _entries)
+            {
+                for (Entry? entry = newest; entry is not null; entry = entry.Older)
+                    yield return (address, entry.Start, entry.Length, entry.Direction);
+            }
+        }
+    }
 
     private FrameTable Frames => _machine.Host.Frames;
+
+    private bool IsTranslated => _machine.Mapping.Policy != MappingPolicy.Untranslated;
 
     /// <summary>Maps memory of the VM. Range, direction and policy are already checked.</summary>
     internal async ValueTask<HypercallResult> Map(GuestPhysicalAddress start, ulong length, DmaDirection direction)
@@ -49,29 +72,27 @@ public sealed class DmaMappings
             if (_isClosed)
                 return new(DmaRefusal.NotAssigned, 0);
             ulong pages = PagesOf(start.PageOffset, length);
-            if (pages > _machine.PinnedPagesMax || _machine.PinnedPages > _machine.PinnedPagesMax - pages
-                || !_addresses.TryAllocate(pages, PageSize, out Iova first))
-            {
+            if (!HasQuota(pages))
+                await _window.Flush();
+            if (!HasQuota(pages))
                 return new(DmaRefusal.Exhausted, 0);
-            }
 
             // Pinned before the device can reach them, so that they cannot go to anyone else in between.
-            if (!TryPin(start, pages, out List<Run> runs))
-            {
-                Forget(first, pages, runs);
-                return new(DmaRefusal.Exhausted, 0);
-            }
-
-            DmaRefusal refusal = await MapRuns(first, runs, direction);
+            Held held = new();
+            _ = _held.Add(held);
+            (DmaRefusal refusal, Iova first) = TryPin(start, pages, held)
+                ? await Place(held, start.PageOffset, length, direction)
+                : (DmaRefusal.Exhausted, default);
             if (refusal == DmaRefusal.None)
             {
                 Iova address = first + (ulong)start.PageOffset;
-                _entries.Add(address, new(start, length, direction, runs));
+                _entries[address] = new(start, length, direction, held, _entries.GetValueOrDefault(address));
+                Count++;
                 return new(DmaRefusal.None, address.Value);
             }
 
-            Forget(first, pages, runs);
-            return refusal == DmaRefusal.Exhausted
+            Forget(held);
+            return refusal is DmaRefusal.Exhausted or DmaRefusal.Unreachable
                 ? new(refusal, 0)
                 : throw new InvalidOperationException($"The domain refuses {length} bytes from {start}: {refusal}.");
         }
@@ -81,7 +102,7 @@ public sealed class DmaMappings
         }
     }
 
-    /// <summary>Takes back what <see cref="Map"/> returned; the unit has forgotten it when this completes.</summary>
+    /// <summary>Takes back what <see cref="Map"/> returned; the unit has forgotten it when this completes, unless the policy lets it wait.</summary>
     internal async ValueTask<DmaRefusal> Unmap(Iova address, ulong length)
     {
         await _gate.Enter();
@@ -89,9 +110,19 @@ public sealed class DmaMappings
         {
             if (_isClosed)
                 return DmaRefusal.NotAssigned;
-            if (!_entries.TryGetValue(address, out Entry entry) || entry.Length != length)
+            Entry? entry = _entries.GetValueOrDefault(address), newer = null;
+            while (entry is not null && entry.Length != length)
+                (entry, newer) = (entry.Older, entry);
+            if (entry is null)
                 return DmaRefusal.NotMapped;
-            await Remove(address, entry);
+            await Take(new(address.Value & ~(PageSize - 1)), PagesOf(address.PageOffset, length), entry.Held);
+            if (newer is not null)
+                newer.Older = entry.Older;
+            else if (entry.Older is not null)
+                _entries[address] = entry.Older;
+            else
+                _ = _entries.Remove(address);
+            Count--;
             return DmaRefusal.None;
         }
         finally
@@ -100,88 +131,130 @@ public sealed class DmaMappings
         }
     }
 
-    /// <summary>Takes everything back; later requests are refused.</summary>
-    internal async ValueTask Close()
+    /// <summary>Invalidates what was unmapped and waits for that.</summary>
+    internal ValueTask Flush() => _window.Flush();
+
+    /// <summary>Maps all memory of the VM, at its own addresses, until the end.</summary>
+    /// <returns><c>false</c> where the quota of pinned pages, or frames for tables, do not do; what was mapped goes with the domain.</returns>
+    internal async ValueTask<bool> TryMapAll()
     {
-        await _gate.Enter();
-        _isClosed = true;
-        foreach ((Iova address, Entry entry) in _entries.ToArray())
-            await Remove(address, entry);
-        _gate.Leave();
-    }
-
-    private static ulong PagesOf(int offset, ulong length) => ((ulong)offset + length + PageSize - 1) / PageSize;
-
-    private async ValueTask Remove(Iova address, Entry entry)
-    {
-        Iova first = new(address.Value & ~(PageSize - 1));
-        ulong pages = PagesOf(address.PageOffset, entry.Length);
-        DmaRefusal refusal = await _domain.Unmap(first, pages * PageSize);
-        if (refusal != DmaRefusal.None)
-            throw new InvalidOperationException($"What is mapped at {address} cannot be unmapped: {refusal}.");
-
-        // Only now that no device can reach them.
-        _ = _entries.Remove(address);
-        Forget(first, pages, entry.Runs);
-    }
-
-    private void Forget(Iova first, ulong pages, List<Run> runs)
-    {
-        foreach (Run run in runs)
+        foreach ((ulong start, ulong length) in MemoryLayout.Memory(_machine.Memory.Bytes))
         {
-            for (ulong at = 0; at < run.Length; at += PageSize)
-                Frames.Unpin(run.Start + at);
-        }
-
-        _machine.PinnedPages -= pages;
-        _addresses.Free(first, pages);
-    }
-
-    private async ValueTask<DmaRefusal> MapRuns(Iova first, List<Run> runs, DmaDirection direction)
-    {
-        ulong done = 0;
-        foreach (Run run in runs)
-        {
-            DmaRefusal refusal = await _domain.Map(first + done, new(run.Start.Value), run.Length, direction);
-            if (refusal != DmaRefusal.None)
-            {
-                DmaRefusal stuck = done == 0 ? DmaRefusal.None : await _domain.Unmap(first, done);
-                return stuck == DmaRefusal.None
-                    ? refusal
-                    : throw new InvalidOperationException($"What was mapped at {first} a moment ago cannot be unmapped: {stuck}.");
-            }
-
-            done += run.Length;
-        }
-
-        return DmaRefusal.None;
-    }
-
-    // The host frames behind whole pages of the guest, neighbours together. Each is pinned before the next one is looked
-    // for: where memory comes when it is touched, that could take it away again.
-    private bool TryPin(GuestPhysicalAddress start, ulong pages, out List<Run> runs)
-    {
-        runs = [];
-        _machine.PinnedPages += pages;
-        for (ulong page = start.Page; page < start.Page + pages; page++)
-        {
-            GuestPhysicalAddress guest = new(page * PageSize);
-            if (_machine.Memory.Lazy is { } lazy && !lazy.TryPageIn(guest, out _))
+            Held held = new();
+            _ = _held.Add(held);
+            if (!HasQuota(length / PageSize) || !TryPin(new(start), length / PageSize, held))
                 return false;
-            EptWalkResult found = _machine.Memory.Tables.Walk(guest, EptRights.ReadWrite);
-            if (found.Outcome != EptOutcome.Mapped)
-                throw new InvalidOperationException($"Page {page:X}h is memory of {_machine.Name}, and EPT does not map it.");
-            Frames.Pin(found.Address);
-            if (runs.Count != 0 && runs[^1].Start + runs[^1].Length == found.Address)
-                runs[^1] = runs[^1] with { Length = runs[^1].Length + PageSize };
-            else
-                runs.Add(new(found.Address, PageSize));
+            Iova at = new(start);
+            foreach (MemoryRun run in held.Runs)
+            {
+                if (await _domain.Map(at, run.Start, run.Length, DmaDirection.Bidirectional) != DmaRefusal.None)
+                    return false;
+                at += run.Length;
+            }
         }
 
         return true;
     }
 
-    private readonly record struct Run(PhysicalAddress Start, ulong Length);
+    /// <summary>Takes everything back, of maps that broke off in the middle and of unmaps that wait too; later requests are refused.</summary>
+    /// <remarks>No device reaches the domain any more, whose tables are thrown away as a whole.</remarks>
+    internal async ValueTask Close()
+    {
+        await _gate.Enter();
+        _isClosed = true;
+        await _window.Close();
+        foreach (Held held in _held.ToArray())
+            Forget(held);
+        _entries.Clear();
+        Count = 0;
+        _gate.Leave();
+    }
 
-    private readonly record struct Entry(GuestPhysicalAddress Start, ulong Length, DmaDirection Direction, List<Run> Runs);
+    private static ulong PagesOf(int offset, ulong length) => ((ulong)offset + length + PageSize - 1) / PageSize;
+
+    private bool HasQuota(ulong pages) => pages <= _machine.PinnedPagesMax && _machine.PinnedPages <= _machine.PinnedPagesMax - pages;
+
+    // A device without translation uses the addresses of the machine: what it shall take as one stretch must be one there.
+    private ValueTask<(DmaRefusal Refusal, Iova First)> Place(Held held, int offset, ulong length, DmaDirection direction)
+    {
+        if (IsTranslated)
+            return _window.Map(held.Runs, direction, s_limits, offset, length);
+        return held.Runs.Count == 1
+            ? new((DmaRefusal.None, new(held.Runs[0].Start.Value)))
+            : new((DmaRefusal.Unreachable, default));
+    }
+
+    private async ValueTask Take(Iova first, ulong pages, Held held)
+    {
+        if (!IsTranslated)
+        {
+            Forget(held);
+            return;
+        }
+
+        DmaRefusal refusal = await _window.Unmap(first, pages, held);
+        if (refusal != DmaRefusal.None)
+            throw new InvalidOperationException($"What is mapped at {first} cannot be unmapped: {refusal}.");
+    }
+
+    // Only now that no device can reach them.
+    private void Forget(Held held)
+    {
+        if (!_held.Remove(held))
+            return;
+        foreach (MemoryRun run in held.Runs)
+        {
+            for (ulong at = 0; at < run.Length; at += PageSize)
+                Frames.Unpin(new(run.Start.Value + at));
+        }
+
+        _machine.PinnedPages -= held.Pages;
+    }
+
+    // The host frames behind whole pages of the guest, neighbours together. Each is pinned before the next one is looked
+    // for: where memory comes when it is touched, that could take it away again.
+    private bool TryPin(GuestPhysicalAddress start, ulong pages, Held held)
+    {
+        held.Pages = pages;
+        _machine.PinnedPages += pages;
+        List<MemoryRun> runs = held.Runs;
+        for (ulong page = start.Page; page < start.Page + pages; page++)
+        {
+            GuestPhysicalAddress guest = new(page * PageSize);
+            if (!_machine.Memory.TryReach(guest))
+                return false;
+            EptWalkResult found = _machine.Memory.Tables.Walk(guest, EptRights.ReadWrite);
+            if (found.Outcome != EptOutcome.Mapped)
+                throw new InvalidOperationException($"Page {page:X}h is memory of {_machine.Name}, and EPT does not map it.");
+            Frames.Pin(found.Address);
+            if (runs.Count != 0 && runs[^1].Start.Value + runs[^1].Length == found.Address.Value)
+                runs[^1] = runs[^1] with { Length = runs[^1].Length + PageSize };
+            else
+                runs.Add(new(new(found.Address.Value), PageSize));
+        }
+
+        return true;
+    }
+
+    /// <summary>Pages that are pinned together.</summary>
+    private sealed class Held
+    {
+        public ulong Pages { get; set; }
+
+        public List<MemoryRun> Runs { get; } = [];
+    }
+
+    /// <summary>A mapping; without translation, several can have the same address.</summary>
+    private sealed class Entry(GuestPhysicalAddress start, ulong length, DmaDirection direction, Held held, Entry? older)
+    {
+        public GuestPhysicalAddress Start => start;
+
+        public ulong Length => length;
+
+        public DmaDirection Direction => direction;
+
+        public Held Held => held;
+
+        public Entry? Older { get; set; } = older;
+    }
 }

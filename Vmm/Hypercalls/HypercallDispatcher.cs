@@ -13,6 +13,7 @@ internal sealed class HypercallDispatcher(VirtualMachine machine)
         {
             Hypercall.MapDma => await Map(argument0, new(argument1), argument2, argument3),
             Hypercall.UnmapDma when argument3 == 0 => await Unmap(argument0, new(argument1), argument2),
+            Hypercall.FlushDma when (argument1 | argument2 | argument3) == 0 => await Flush(argument0),
             Hypercall.FindDevice when (argument1 | argument2 | argument3) == 0 => Find(argument0),
             Hypercall.ShareGrants when (argument2 | argument3) == 0 => Refuse(machine.Grants.Share(new(argument0), argument1)),
             Hypercall.ConnectUsb when argument3 == 0 => machine.UsbBackEnd?.Connect(argument0, argument1, argument2) ?? Refuse(DmaRefusal.NotAssigned),
@@ -33,6 +34,10 @@ internal sealed class HypercallDispatcher(VirtualMachine machine)
             return Refuse(DmaRefusal.BadDirection);
         if (!machine.Memory.Contains(start, length))
             return Refuse(DmaRefusal.BadRange);
+
+        // With a remapping unit of its own, a guest says by its tables what devices reach.
+        if (machine.Iommu is not null)
+            return Refuse(DmaRefusal.Denied);
         return machine.Policy.Permits(new(machine, device.GuestAddress, start, length, (DmaDirection)direction))
             ? await device.Mappings!.Map(start, length, (DmaDirection)direction)
             : Refuse(DmaRefusal.Denied);
@@ -40,6 +45,14 @@ internal sealed class HypercallDispatcher(VirtualMachine machine)
 
     private async ValueTask<HypercallResult> Unmap(ulong handle, Iova address, ulong length) =>
         Refuse(DeviceOf(handle) is { } device ? await device.Mappings!.Unmap(address, length) : DmaRefusal.NotAssigned);
+
+    private async ValueTask<HypercallResult> Flush(ulong handle)
+    {
+        if (DeviceOf(handle) is not { Mappings: { } mappings })
+            return Refuse(DmaRefusal.NotAssigned);
+        await mappings.Flush();
+        return Refuse(DmaRefusal.None);
+    }
 
     private HypercallResult Find(ulong index) =>
         index < (ulong)machine.Devices.Count

@@ -16,10 +16,12 @@ public sealed class GuestSchedule
 {
     private readonly Processor _processor;
     private readonly InterruptGates _gates;
+    private ulong _ranNs;
+    private ulong _enteredNs;
 
     internal GuestSchedule(Processor processor, InterruptGates gates)
     {
-        (_processor, _gates) = (processor, gates);
+        (_processor, _gates, _enteredNs) = (processor, gates, processor.Loop.NowNs);
         gates.WaitingOutside = Wake;
     }
 
@@ -29,6 +31,9 @@ public sealed class GuestSchedule
     /// <summary>How often it was entered after it had halted or been preempted.</summary>
     public ulong Entries { get; private set; }
 
+    /// <summary>How long it has run so far, in nanoseconds.</summary>
+    public ulong RunTimeNs => _ranNs + (State == GuestState.Running ? _processor.Loop.NowNs - _enteredNs : 0);
+
     /// <summary>How its interrupts are posted; null while none are.</summary>
     internal PostedInterrupts? Posting { get; set; }
 
@@ -37,6 +42,7 @@ public sealed class GuestSchedule
     {
         if (State == GuestState.Running)
             return;
+        _enteredNs = _processor.Loop.NowNs;
         State = GuestState.Running;
         Entries++;
         Posting?.Enter();
@@ -73,6 +79,7 @@ public sealed class GuestSchedule
         if (State == GuestState.Running)
             _processor.Charge(Cost.Exit);
         _gates.IsOpen = false;
+        _ranNs = RunTimeNs;
         State = next;
         Posting?.Leave(next);
     }

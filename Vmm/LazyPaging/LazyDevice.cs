@@ -20,8 +20,8 @@ public sealed class LazyDevice : IPageSupplier
     private readonly RemappingDomain _domain;
     private readonly LazyMemory _memory;
     private readonly List<LazyDevice> _all;
-    private readonly Queue<ulong> _reached = [];
-    private readonly HashSet<ulong> _pages = [];
+    private readonly LinkedList<ulong> _reached = [];
+    private readonly Dictionary<ulong, LinkedListNode<ulong>> _pages = [];
     private readonly Dictionary<Pasid, ProcessBinding> _processes = [];
     private readonly Gate _sharing = new();
     private readonly Gate _gate;
@@ -123,17 +123,16 @@ public sealed class LazyDevice : IPageSupplier
         {
             if (_isClosed)
                 return false;
-            if (_pages.Contains(page.Page))
+            if (_pages.ContainsKey(page.Page))
                 return true;
             while (_memory.DevicePages >= _memory.DeviceFramesMax)
-                await _all.MaxBy(static device => device.Pages)!.TakeBackOne();
+                await _all.MaxBy(static device => device.Pages)!.TakeBackFirst();
             if (!_memory.TryHold(page, out PhysicalAddress frame))
                 return false;
             _machine.Host.Cpu.Processor.Charge(Cost.PageFault);
             if (await _domain.Map(new(page.Value), new(frame.Value), FrameSize.Page4K.Bytes, DmaDirection.Bidirectional) == DmaRefusal.None)
             {
-                _ = _pages.Add(page.Page);
-                _reached.Enqueue(page.Page);
+                _pages.Add(page.Page, _reached.AddLast(page.Page));
                 return true;
             }
 
@@ -161,14 +160,32 @@ public sealed class LazyDevice : IPageSupplier
         await _remapping.PageRequests!.Cease(Source, null);
         await _gate.Enter();
         while (_reached.Count != 0)
-            await TakeBackOne();
+            await TakeBackFirst();
         _ = _all.Remove(this);
         _gate.Leave();
     }
 
-    private async ValueTask TakeBackOne()
+    /// <summary>Takes one page back, where the device reaches it; it may ask for it again.</summary>
+    internal async ValueTask TakeBack(GuestPhysicalAddress page)
     {
-        ulong page = _reached.Dequeue();
+        await _gate.Enter();
+        try
+        {
+            if (_pages.TryGetValue(page.Page, out LinkedListNode<ulong>? place))
+                await TakeBack(place);
+        }
+        finally
+        {
+            _gate.Leave();
+        }
+    }
+
+    private ValueTask TakeBackFirst() => TakeBack(_reached.First!);
+
+    private async ValueTask TakeBack(LinkedListNode<ulong> place)
+    {
+        ulong page = place.Value;
+        _reached.Remove(place);
         DmaRefusal refusal = await _domain.Unmap(new(page << 12), FrameSize.Page4K.Bytes);
         if (refusal != DmaRefusal.None)
             throw new InvalidOperationException($"Page {page:X}h of {_machine.Name} cannot be taken back from {Source}: {refusal}.");

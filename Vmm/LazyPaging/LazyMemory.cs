@@ -1,4 +1,3 @@
-using System.Diagnostics.CodeAnalysis;
 using Dma.Machine;
 
 namespace Dma.Vmm;
@@ -23,13 +22,13 @@ public sealed class LazyMemory
     private readonly FrameTable _frames;
     private readonly EptTables _tables;
     private readonly FrameOwner _owner;
-    private readonly ulong _bytes;
+    private readonly GuestMemory _memory;
+    private readonly BackingStore _store;
     private readonly Dictionary<ulong, Resident> _resident = [];
-    private readonly Queue<ulong> _order = [];
-    private readonly Dictionary<ulong, byte[]> _pagedOut = [];
+    private readonly LinkedList<ulong> _order = [];
 
-    internal LazyMemory(FrameTable frames, EptTables tables, FrameOwner owner, ulong bytes, int framesMax) =>
-        (_frames, _tables, _owner, _bytes, FramesMax) = (frames, tables, owner, bytes, framesMax);
+    internal LazyMemory(FrameTable frames, GuestMemory memory, BackingStore store, int framesMax) =>
+        (_frames, _tables, _owner, _memory, _store, FramesMax) = (frames, memory.Tables, memory.Owner, memory, store, framesMax);
 
     /// <summary>How many frames the VM may have at a time.</summary>
     public int FramesMax { get; }
@@ -56,7 +55,7 @@ public sealed class LazyMemory
     public bool TryPageIn(GuestPhysicalAddress address, out PhysicalAddress frame)
     {
         frame = default;
-        if (!GuestMemory.Contains(_bytes, address, 1))
+        if (!_memory.Contains(address, 1))
             return false;
         if (_resident.TryGetValue(address.Page, out Resident? resident))
         {
@@ -71,10 +70,8 @@ public sealed class LazyMemory
                 return false;
         }
 
-        if (_pagedOut.Remove(address.Page, out byte[]? bytes))
-            _ = _frames.Memory.TryWrite(frame, bytes);
-        _resident.Add(address.Page, new(frame));
-        _order.Enqueue(address.Page);
+        _store.Return(address.Page, frame);
+        _resident.Add(address.Page, new(frame, _order.AddLast(address.Page)));
         PagedIn++;
         return true;
     }
@@ -91,10 +88,19 @@ public sealed class LazyMemory
             return false;
         }
 
+        // A page that is on its way to another frame stays for that.
+        if ((_tables.Walk(address, EptRights.Read).Rights & EptRights.Write) == 0)
+            _tables.Change(address, frame, EptRights.All);
         _resident[address.Page].Devices++;
         DevicePages++;
         return true;
     }
+
+    /// <summary>Whether a device reaches a page.</summary>
+    internal bool IsHeld(GuestPhysicalAddress address) => _resident.TryGetValue(address.Page, out Resident? resident) && resident.Devices != 0;
+
+    /// <summary>A page has another frame.</summary>
+    internal void Follow(GuestPhysicalAddress address, PhysicalAddress frame) => _resident[address.Page].Frame = frame;
 
     /// <summary>A device cannot reach a page any more.</summary>
     internal void LetGo(GuestPhysicalAddress address)
@@ -110,7 +116,20 @@ public sealed class LazyMemory
             _frames.Free(_owner, resident.Frame, FrameSize.Page4K);
         _resident.Clear();
         _order.Clear();
-        _pagedOut.Clear();
+    }
+
+    /// <summary>Takes the frame of a page away; no device reaches it, and nobody has pinned it.</summary>
+    internal void PageOut(GuestPhysicalAddress page)
+    {
+        _ = _resident.Remove(page.Page, out Resident? resident);
+        _order.Remove(resident!.Place);
+
+        // Out of reach of the processor before it is read; cleared when it is given back.
+        _tables.Unmap(page, FrameSize.Page4K);
+        _store.Keep(page.Page, resident.Frame);
+        _frames.Free(_owner, resident.Frame, FrameSize.Page4K);
+        _memory.DirtyLog?.Mark(page);
+        PagedOut++;
     }
 
     private bool TryPlace(ulong page, out PhysicalAddress frame)
@@ -129,40 +148,26 @@ public sealed class LazyMemory
     {
         for (int left = _order.Count; left > 0; left--)
         {
-            ulong page = _order.Dequeue();
-            Resident resident = _resident[page];
-            if (resident.Devices != 0 || _frames.PinsOf(resident.Frame) != 0)
+            LinkedListNode<ulong> first = _order.First!;
+            Resident resident = _resident[first.Value];
+            if (resident.Devices == 0 && _frames.PinsOf(resident.Frame) == 0)
             {
-                _order.Enqueue(page);
-                continue;
+                PageOut(new(first.Value << 12));
+                return true;
             }
 
-            // Out of reach of the processor before it is read; cleared when it is given back.
-            _tables.Unmap(new(page << 12), FrameSize.Page4K);
-            if (TryKeep(resident.Frame, out byte[]? bytes))
-                _pagedOut.Add(page, bytes);
-            _frames.Free(_owner, resident.Frame, FrameSize.Page4K);
-            _ = _resident.Remove(page);
-            PagedOut++;
-            return true;
+            _order.RemoveFirst();
+            _order.AddLast(first);
         }
 
         return false;
     }
 
-    private bool TryKeep(PhysicalAddress frame, [NotNullWhen(true)] out byte[]? bytes)
+    private sealed class Resident(PhysicalAddress frame, LinkedListNode<ulong> place)
     {
-        bytes = new byte[FrameSize.Page4K.Bytes];
-        _ = _frames.Memory.TryRead(frame, bytes);
-        if (bytes.AsSpan().ContainsAnyExcept((byte)0))
-            return true;
-        bytes = null;
-        return false;
-    }
+        public PhysicalAddress Frame { get; set; } = frame;
 
-    private sealed class Resident(PhysicalAddress frame)
-    {
-        public PhysicalAddress Frame => frame;
+        public LinkedListNode<ulong> Place => place;
 
         public int Devices { get; set; }
     }

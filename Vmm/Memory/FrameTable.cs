@@ -37,6 +37,9 @@ public sealed class FrameTable
     /// <summary>Pins of all frames together.</summary>
     public ulong Pins { get; private set; }
 
+    /// <summary>What happens before a table in one of the frames is written; an exception from there stops the software before it.</summary>
+    public Action? BeforeTableWrite { get; init; }
+
     /// <summary>The memory whose frames these are.</summary>
     public PhysicalMemory Memory => _memory;
 

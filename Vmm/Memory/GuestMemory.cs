@@ -5,15 +5,20 @@ namespace Dma.Vmm;
 /// <summary>The memory of one VM: frames of the host, and the EPT tables that put them at guest-physical addresses.</summary>
 /// <remarks>
 /// All memory is given and mapped when the VM begins, by the largest pages that fit; a page that nobody touches still
-/// costs no memory of the machine below. Or it comes page by page, when it is touched: see <see cref="LazyMemory"/>.
+/// costs no memory of the machine below; pages may move and be swapped out afterwards, see <see cref="PageMover"/>. Or
+/// memory comes page by page, when it is touched: see <see cref="LazyMemory"/>.
 /// </remarks>
 public sealed class GuestMemory
 {
     private readonly FrameTable _frames;
-    private readonly List<(GuestPhysicalAddress Guest, PhysicalAddress Host, FrameSize Size)> _blocks = [];
+    private bool _isReleased;
 
-    private GuestMemory(FrameTable frames, EptTables tables, FrameOwner owner, ulong bytes) =>
-        (_frames, Tables, Owner, Bytes) = (frames, tables, owner, bytes);
+    private GuestMemory(FrameTable frames, EptTables tables, FrameOwner owner, ulong bytes, int? framesMax)
+    {
+        (_frames, Tables, Owner, Bytes, Store) = (frames, tables, owner, bytes, new(frames.Memory));
+        Lazy = framesMax is { } most ? new(frames, this, Store, most) : null;
+        Swap = new(frames, this, Store);
+    }
 
     /// <summary>The tables; register pages of devices are mapped by them too.</summary>
     public EptTables Tables { get; }
@@ -25,10 +30,19 @@ public sealed class GuestMemory
     public ulong Bytes { get; }
 
     /// <summary>What gives pages their frames when they are touched; null where all have one from the beginning.</summary>
-    public LazyMemory? Lazy { get; private init; }
+    public LazyMemory? Lazy { get; }
 
-    /// <summary>The blocks of which it is made, lowest guest address first; none where memory comes when it is touched.</summary>
-    public IReadOnlyList<(GuestPhysicalAddress Guest, PhysicalAddress Host, FrameSize Size)> Blocks => _blocks;
+    /// <summary>What brings pages back that were swapped out, of memory that had all its frames at the beginning.</summary>
+    public PageSwap Swap { get; }
+
+    /// <summary>What pages hold that have no frame.</summary>
+    public BackingStore Store { get; }
+
+    /// <summary>Which pages were written while somebody wants to know; null otherwise.</summary>
+    public DirtyLog? DirtyLog { get; internal set; }
+
+    /// <summary>The blocks of which it is made now, lowest guest address first, as EPT has them; none where memory comes when it is touched.</summary>
+    public IReadOnlyList<(GuestPhysicalAddress Guest, PhysicalAddress Host, FrameSize Size)> Blocks => Lazy is null ? [.. Mapped()] : [];
 
     /// <summary>Takes memory from the host; <c>null</c>, and nothing taken, where there is not enough.</summary>
     /// <param name="frames">The frames of the host.</param>
@@ -40,7 +54,7 @@ public sealed class GuestMemory
             throw new ArgumentOutOfRangeException(nameof(bytes), "Memory is made of whole 4 KiB pages.");
         if (EptTables.TryCreate(frames) is not { } tables)
             return null;
-        GuestMemory memory = new(frames, tables, owner, bytes);
+        GuestMemory memory = new(frames, tables, owner, bytes, framesMax: null);
         foreach ((ulong start, ulong length) in MemoryLayout.Memory(bytes))
         {
             for (ulong at = start; at < start + length;)
@@ -68,9 +82,7 @@ public sealed class GuestMemory
         if (bytes == 0 || !FrameSize.Page4K.IsAligned(bytes))
             throw new ArgumentOutOfRangeException(nameof(bytes), "Memory is made of whole 4 KiB pages.");
         ArgumentOutOfRangeException.ThrowIfLessThan(framesMax, LazyMemory.FramesMin);
-        return EptTables.TryCreate(frames) is { } tables
-            ? new(frames, tables, owner, bytes) { Lazy = new(frames, tables, owner, bytes, framesMax) }
-            : null;
+        return EptTables.TryCreate(frames) is { } tables ? new(frames, tables, owner, bytes, framesMax) : null;
     }
 
     /// <summary>Whether a range is memory in every byte; an empty range, and one that wraps, is not.</summary>
@@ -85,15 +97,79 @@ public sealed class GuestMemory
     /// <summary>Whether a range is memory of this VM in every byte; an empty range, and one that wraps, is not.</summary>
     public bool Contains(GuestPhysicalAddress start, ulong length) => Contains(Bytes, start, length);
 
+    /// <summary>Whether some byte of a range is memory of this VM.</summary>
+    /// <param name="start">The first guest-physical byte.</param>
+    /// <param name="length">Bytes; the range does not wrap.</param>
+    public bool Overlaps(ulong start, ulong length) =>
+        MemoryLayout.Memory(Bytes).Any(range => range.Start < start + length && start < range.Start + range.Length);
+
+    /// <summary>Reads what pages hold, with a frame or without, and leaves no trace of it.</summary>
+    /// <param name="page">The first byte of a page of memory.</param>
+    /// <param name="destination">4096 bytes.</param>
+    public void Peek(GuestPhysicalAddress page, Span<byte> destination)
+    {
+        EptWalkResult found = Tables.Walk(page, EptRights.Read);
+        if (found.Outcome == EptOutcome.Mapped)
+            _ = _frames.Memory.TryRead(found.Address, destination);
+        else
+            Store.Read(page.Page, destination);
+    }
+
     /// <summary>Gives the frames and the tables back.</summary>
     public void Release()
     {
+        (GuestPhysicalAddress, PhysicalAddress Host, FrameSize Size)[] blocks = [.. Blocks];
+        _isReleased = true;
         Tables.Release();
         Lazy?.Release();
-        foreach ((_, PhysicalAddress host, FrameSize size) in _blocks)
+        foreach ((_, PhysicalAddress host, FrameSize size) in blocks)
             _frames.Free(Owner, host, size);
-        _blocks.Clear();
+        Store.Clear();
     }
+
+    /// <summary>Sees to it that a page can be accessed in every way: brings it in, or lifts the protection of one on its way.</summary>
+    /// <returns><c>false</c> where the address is no memory, or no frame can be had.</returns>
+    internal bool TryReach(GuestPhysicalAddress address)
+    {
+        if (_isReleased || !IsMemory(address))
+            return false;
+        GuestPhysicalAddress page = new(address.Value & ~(FrameSize.Page4K.Bytes - 1));
+        EptWalkResult found = Tables.Walk(page, EptRights.None);
+        if (found.Outcome != EptOutcome.Mapped)
+            return Lazy is { } lazy ? lazy.TryPageIn(page, out _) : Swap.TryBringIn(page);
+        if ((found.Rights & EptRights.Write) == 0)
+            Tables.Change(page, found.Address, EptRights.All);
+        return true;
+    }
+
+    /// <summary>Takes the frame of a page away that nobody has pinned and no device reaches.</summary>
+    internal void TakeOut(GuestPhysicalAddress page, PhysicalAddress frame)
+    {
+        if (Lazy is { } lazy)
+            lazy.PageOut(page);
+        else
+            Swap.TakeOut(page, frame);
+    }
+
+    /// <summary>What EPT maps of the memory now, lowest guest address first.</summary>
+    internal IEnumerable<(GuestPhysicalAddress Guest, PhysicalAddress Host, FrameSize Size)> Mapped()
+    {
+        foreach ((ulong start, ulong length) in MemoryLayout.Memory(Bytes))
+        {
+            for (ulong at = start; at < start + length;)
+            {
+                EptWalkResult found = Tables.Walk(new(at), EptRights.None);
+                FrameSize size = (FrameSize)(12 + (9 * (Math.Clamp(found.Level, 1, 3) - 1)));
+                if (found.Outcome == EptOutcome.Mapped)
+                    yield return (new(at), found.Address, size);
+                at = (at & ~(size.Bytes - 1)) + size.Bytes;
+            }
+        }
+    }
+
+    private bool IsMemory(GuestPhysicalAddress address) => address.Value < MemoryLayout.LowMemoryEnd
+        ? address.Value < Bytes
+        : Bytes > MemoryLayout.LowMemoryEnd && address.Value - MemoryLayout.HighMemoryStart < Bytes - MemoryLayout.LowMemoryEnd;
 
     private FrameSize? TryAdd(GuestPhysicalAddress at, ulong left)
     {
@@ -107,7 +183,6 @@ public sealed class GuestMemory
                 return null;
             }
 
-            _blocks.Add((at, host, size));
             return size;
         }
 

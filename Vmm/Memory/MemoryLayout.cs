@@ -1,3 +1,5 @@
+using Dma.Machine;
+
 namespace Dma.Vmm;
 
 /// <summary>Where a computer has memory and where device registers, real or virtual: the same in both.</summary>
@@ -26,6 +28,11 @@ public static class MemoryLayout
 
     /// <summary>The registers of the first remapping unit.</summary>
     public const ulong RemappingUnit = 0xFED9_0000;
+
+    /// <summary>The first byte of a page of memory.</summary>
+    /// <param name="number">Which one, counted from the lowest; the gap counts none.</param>
+    internal static GuestPhysicalAddress PageAt(ulong number) =>
+        new((number << 12) + (number < LowMemoryEnd >> 12 ? 0 : HighMemoryStart - LowMemoryEnd));
 
     /// <summary>The ranges that hold a number of bytes of memory, lowest first.</summary>
     /// <param name="bytes">Bytes, a multiple of 4096.</param>

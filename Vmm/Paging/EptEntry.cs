@@ -19,7 +19,11 @@ public readonly record struct EptEntry(Bits64 Raw)
     }
 
     /// <summary>Bits 2:0: what is allowed through this entry; all zero means not present.</summary>
-    public EptRights Rights => (EptRights)Raw.Bits(2, 0);
+    public EptRights Rights
+    {
+        get => (EptRights)Raw.Bits(2, 0);
+        init => Raw = Raw.With(2, 0, (ulong)value);
+    }
 
     /// <summary>Bits 5:3, of an entry that maps a page.</summary>
     public EptMemoryType MemoryType => (EptMemoryType)Raw.Bits(5, 3);
@@ -31,13 +35,25 @@ public readonly record struct EptEntry(Bits64 Raw)
     public bool MapsPage => Raw.Bit(7);
 
     /// <summary>Bit 8, where the pointer enables it.</summary>
-    public bool Accessed => Raw.Bit(8);
+    public bool Accessed
+    {
+        get => Raw.Bit(8);
+        init => Raw = Raw.With(8, value);
+    }
 
     /// <summary>Bit 9, of an entry that maps a page, where the pointer enables it.</summary>
-    public bool Dirty => Raw.Bit(9);
+    public bool Dirty
+    {
+        get => Raw.Bit(9);
+        init => Raw = Raw.With(9, value);
+    }
 
     /// <summary>Bits 51:12: the page or the table; a larger page uses only the high ones.</summary>
-    public PhysicalAddress Address => new(Raw.Bits(51, 12) << 12);
+    public PhysicalAddress Address
+    {
+        get => new(Raw.Bits(51, 12) << 12);
+        init => Raw = Raw.With(51, 12, value.Page);
+    }
 
     /// <summary>Whether anything is allowed: an entry without rights is not present, and its other bits are software's.</summary>
     public bool IsPresent => Rights != EptRights.None;

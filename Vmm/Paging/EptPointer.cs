@@ -13,7 +13,11 @@ public readonly record struct EptPointer(Bits64 Raw)
     public int Levels => (int)Raw.Bits(5, 3) + 1;
 
     /// <summary>Bit 6: the processor sets accessed and dirty bits.</summary>
-    public bool TracksAccess => Raw.Bit(6);
+    public bool TracksAccess
+    {
+        get => Raw.Bit(6);
+        init => Raw = Raw.With(6, value);
+    }
 
     /// <summary>Bits 51:12: the table of the highest level.</summary>
     public PhysicalAddress Root => new(Raw.Bits(51, 12) << 12);

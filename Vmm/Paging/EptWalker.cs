@@ -21,7 +21,15 @@ public static class EptWalker
     /// <param name="pointer">Where they begin.</param>
     /// <param name="address">What to translate.</param>
     /// <param name="access">What the access needs.</param>
-    public static EptWalkResult Walk(PhysicalMemory memory, EptPointer pointer, GuestPhysicalAddress address, EptRights access)
+    public static EptWalkResult Walk(PhysicalMemory memory, EptPointer pointer, GuestPhysicalAddress address, EptRights access) =>
+        Walk(memory, pointer, address, access, marks: false);
+
+    /// <summary>Walks for an access that is made: where the pointer says so, entries that are used are marked as accessed, and a page that is written as dirty.</summary>
+    /// <inheritdoc cref="Walk(PhysicalMemory, EptPointer, GuestPhysicalAddress, EptRights)"/>
+    public static EptWalkResult WalkAndMark(PhysicalMemory memory, EptPointer pointer, GuestPhysicalAddress address, EptRights access) =>
+        Walk(memory, pointer, address, access, pointer.TracksAccess);
+
+    private static EptWalkResult Walk(PhysicalMemory memory, EptPointer pointer, GuestPhysicalAddress address, EptRights access, bool marks)
     {
         if (address.Value >> AddressBits != 0)
             return EptWalkResult.Violation(0, default, EptRights.None);
@@ -32,7 +40,8 @@ public static class EptWalker
             int shift = 12 + (9 * (level - 1));
 
             // Where no memory is, the bus gives all ones, which is no valid reference to a table.
-            if (!memory.TryRead(new PhysicalAddress(table.Value | ((address.Value >> shift & 0x1FF) << 3)), out ulong raw))
+            PhysicalAddress place = new(table.Value | ((address.Value >> shift & 0x1FF) << 3));
+            if (!memory.TryRead(place, out ulong raw))
                 raw = ulong.MaxValue;
             EptEntry entry = new(raw);
 
@@ -44,6 +53,8 @@ public static class EptWalker
             if (IsMisconfigured(entry, level, isLeaf, shift))
                 return EptWalkResult.Misconfiguration(level, entry);
             rights &= entry.Rights;
+            if (marks && (!isLeaf || (rights & access) == access))
+                entry = Mark(memory, place, entry, isWritten: isLeaf && (access & EptRights.Write) != 0);
             if (isLeaf)
             {
                 return (rights & access) == access
@@ -53,6 +64,14 @@ public static class EptWalker
 
             table = entry.Address;
         }
+    }
+
+    private static EptEntry Mark(PhysicalMemory memory, PhysicalAddress place, EptEntry entry, bool isWritten)
+    {
+        EptEntry marked = entry with { Accessed = true, Dirty = entry.Dirty || isWritten };
+        if (marked != entry)
+            _ = memory.TryWrite(place, marked.Raw.Value);
+        return marked;
     }
 
     // Writable but not readable; a reserved memory type; a large page that is not aligned; a reserved bit.

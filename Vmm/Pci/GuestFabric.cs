@@ -1,9 +1,10 @@
 using System.Buffers.Binary;
+using Dma.Iommu;
 using Dma.Machine;
 
 namespace Dma.Vmm;
 
-/// <summary>What stands between the virtual functions of a VM and its memory: the VM's own EPT, and its interrupts.</summary>
+/// <summary>What stands between the virtual functions of a VM and its memory: its remapping unit if it has one, EPT, and its interrupts.</summary>
 /// <param name="machine">The VM.</param>
 internal sealed class GuestFabric(VirtualMachine machine) : IDmaFabric
 {
@@ -12,10 +13,16 @@ internal sealed class GuestFabric(VirtualMachine machine) : IDmaFabric
 
     private sealed class Port(VirtualMachine machine, SourceId source) : IDmaPort
     {
+        private RemappedPort? _remapped;
+
         public SourceId Source => source;
+
+        private RemappedPort? Remapped => _remapped ??= machine.Iommu?.Unit.Open(source);
 
         public DmaStatus Read(Iova address, Span<byte> destination, DmaAttributes attributes = default)
         {
+            if (Remapped is { } remapped)
+                return remapped.Read(address, destination, attributes);
             for (int done = 0; done < destination.Length;)
             {
                 int step = PageStep(address, done, destination.Length);
@@ -29,6 +36,8 @@ internal sealed class GuestFabric(VirtualMachine machine) : IDmaFabric
 
         public DmaStatus Write(Iova address, ReadOnlySpan<byte> source, DmaAttributes attributes = default)
         {
+            if (Remapped is { } remapped)
+                return remapped.Write(address, source, attributes);
             if (InterruptRange.Contains(address.Value))
                 return WriteInterrupt(address, source);
             for (int done = 0; done < source.Length;)

@@ -1,54 +1,121 @@
 using Dma.Hal;
+using Dma.Iommu;
 using Dma.Machine;
 
 namespace Dma.Vmm;
 
-/// <summary>What the shape of the host's PCI hierarchy means for telling its devices apart.</summary>
+/// <summary>What the shape of the host's PCI hierarchy means for telling its devices apart, read from configuration space.</summary>
 /// <param name="configuration">The way to configuration space; buses are numbered already.</param>
 internal sealed class PciTopology(IPciConfiguration configuration)
 {
-    private const int Functions = 256;
     private const int Type = 2;
     private const int TypeShift = 4;
     private const int TypeMask = 0xF;
-    private const ushort NoVendor = 0xFFFF;
+    private const int AccessControl = 4;
+    private const int AccessControlBytes = 8;
 
-    private readonly Dictionary<byte, SourceId> _bridges = PciScan.Enumerate(configuration)
+    private IReadOnlyList<PciFunctionInfo>? _functions;
+    private Dictionary<byte, SourceId>? _bridges;
+
+    /// <summary>All bridges.</summary>
+    public IEnumerable<SourceId> Bridges => BridgesByBus.Values;
+
+    private IReadOnlyList<PciFunctionInfo> Functions => _functions ??= PciScan.Enumerate(configuration);
+
+    private Dictionary<byte, SourceId> BridgesByBus => _bridges ??= Functions
         .Where(function => function.SecondaryBus != 0)
         .ToDictionary(function => function.SecondaryBus, function => function.Location);
 
-    /// <summary>All bridges.</summary>
-    public IEnumerable<SourceId> Bridges => _bridges.Values;
+    /// <summary>Something was plugged in or pulled out: what is known is read again when it is needed.</summary>
+    public void Forget() => (_functions, _bridges) = (null, null);
 
     /// <summary>The bridge right above a bus; null above bus 0.</summary>
-    public SourceId? BridgeAbove(byte bus) => _bridges.TryGetValue(bus, out SourceId bridge) ? bridge : null;
+    public SourceId? BridgeAbove(byte bus) => BridgesByBus.TryGetValue(bus, out SourceId bridge) ? bridge : null;
+
+    /// <summary>All functions as they decide who can be kept apart. What a function says about itself and cannot be read counts as nothing.</summary>
+    public IReadOnlyCollection<TopologyFunction> Read() => [.. Functions.Select(function => new TopologyFunction(
+        function.Location,
+        BridgeAbove(function.Location.Bus),
+        function.SecondaryBus != 0,
+        TryTypeOf(function.Location),
+        AccessControlsOf(function.Location)))];
 
     /// <summary>Whether requests from a bus reach the root under the source-id of a bridge.</summary>
-    /// <exception cref="DeviceException">The capability list of a bridge is malformed.</exception>
     public bool SharesRequester(byte bus)
     {
-        while (BridgeAbove(bus) is { } bridge)
+        for (SourceId? bridge = BridgeAbove(bus); bridge is { } above; bridge = BridgeAbove(above.Bus))
         {
-            IConfigurationAccess space = configuration.Open(bridge);
-            int express = PciCapabilityList.Find(space, bridge, PciCapabilityId.PciExpress);
-            if (express == 0 || (PciExpressType)((space.Read16(express + Type) >> TypeShift) & TypeMask) == PciExpressType.ExpressToConventional)
+            if (TryTypeOf(above) is null or PciExpressType.ExpressToConventional)
                 return true;
-            bus = bridge.Bus;
         }
 
         return false;
     }
 
-    /// <summary>Whether nothing else is on the bus of a function.</summary>
-    public bool IsAlone(SourceId source)
+    /// <summary>Under which source-id the requests of a function reach the root.</summary>
+    public SourceId RequesterOf(SourceId source)
     {
-        for (int place = 0; place < Functions; place++)
+        SourceId requester = source;
+        byte bus = source.Bus;
+        while (BridgeAbove(bus) is { } bridge)
         {
-            SourceId other = new((ushort)((source.Bus << 8) | place));
-            if (other != source && configuration.Open(other).Read16(PciOffset.VendorId) != NoVendor)
-                return false;
+            // A conventional bridge sends them as its own; one from PCI Express as device 0, function 0 of the bus below it.
+            requester = TryTypeOf(bridge) switch
+            {
+                null => bridge,
+                PciExpressType.ExpressToConventional => new(bus, 0, 0),
+                _ => requester,
+            };
+            bus = bridge.Bus;
         }
 
-        return true;
+        return requester;
+    }
+
+    /// <summary>All functions on a bus and below it: those that a reset of the bus resets.</summary>
+    public IEnumerable<SourceId> Below(byte bus)
+    {
+        foreach (PciFunctionInfo function in Functions)
+        {
+            if (IsAtOrBelow(function.Location.Bus, bus))
+                yield return function.Location;
+        }
+    }
+
+    private bool IsAtOrBelow(byte bus, byte top)
+    {
+        while (bus != top && BridgeAbove(bus) is { } bridge)
+            bus = bridge.Bus;
+        return bus == top;
+    }
+
+    private PciExpressType? TryTypeOf(SourceId function)
+    {
+        IConfigurationAccess space = configuration.Open(function);
+        try
+        {
+            int at = PciCapabilityList.Find(space, function, PciCapabilityId.PciExpress);
+            return at == 0 ? null : (PciExpressType)((space.Read16(at + Type) >> TypeShift) & TypeMask);
+        }
+        catch (DeviceException)
+        {
+            return null;
+        }
+    }
+
+    private AccessControls AccessControlsOf(SourceId function)
+    {
+        IConfigurationAccess space = configuration.Open(function);
+        try
+        {
+            int at = PciExtendedCapabilityList.Find(space, function, PciExtendedCapabilityId.AccessControl);
+            return at is 0 or > PciOffset.End - AccessControlBytes
+                ? AccessControls.None
+                : (AccessControls)space.Read16(at + AccessControl) & AccessControls.Usual;
+        }
+        catch (DeviceException)
+        {
+            return AccessControls.None;
+        }
     }
 }

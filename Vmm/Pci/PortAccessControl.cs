@@ -42,8 +42,8 @@ internal sealed class PortAccessControl
     /// <summary>A device may no longer.</summary>
     public void Distrust(SourceId source)
     {
-        if (_trusted.Remove(source))
-            Update();
+        _ = _trusted.Remove(source);
+        Update();
     }
 
     private void Update()
@@ -60,7 +60,8 @@ internal sealed class PortAccessControl
             AccessControls checks = (AccessControls)space.Read16(at + Capability) & AccessControls.Usual;
             if (open.Contains(port))
                 checks &= ~AccessControls.TranslationBlocking;
-            space.Write16(at + Control, (ushort)checks);
+            if (space.Read16(at + Control) != (ushort)checks)
+                space.Write16(at + Control, (ushort)checks);
         }
     }
 }

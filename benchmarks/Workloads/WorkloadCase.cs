@@ -14,6 +14,8 @@ public sealed record WorkloadCase(string Name, string WorkingSet, double? RatioM
 
     private static int[] PlannedEvents => [1, 16, 1024];
 
+    private static int[] SharingVms => [1, 4, 16, 64];
+
     /// <summary>All that is measured.</summary>
     public static IReadOnlyList<WorkloadCase> All { get; } =
     [
@@ -30,6 +32,8 @@ public sealed record WorkloadCase(string Name, string WorkingSet, double? RatioM
         .. PlannedEvents.Select(planned => new WorkloadCase("event loop", $"{planned} planned", null, () => new EventLoopWorkload(planned))),
         .. Usb(ControllerKind.Ehci, "EHCI"),
         .. Usb(ControllerKind.Xhci, "xHCI"),
+        .. SharingVms.Select(vms => new WorkloadCase("microframe, shared EHCI", $"{vms} VMs, idle", null, () => new SharedMicroframeWorkload(vms, isLoaded: false))),
+        .. SharingVms.Select(vms => new WorkloadCase("microframe, shared EHCI", $"{vms} VMs, loaded", null, () => new SharedMicroframeWorkload(vms, isLoaded: true))),
     ];
 
     /// <summary>Name and working set.</summary>

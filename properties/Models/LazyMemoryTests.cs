@@ -21,6 +21,9 @@ public sealed class LazyMemoryTests
         DeviceWrite,
         Both,
         Pin,
+        Move,
+        SwapOut,
+        MoveWhileWritten,
     }
 
     public static TheoryData<string> Units => ["friendly-scalable", "hostile-scalable"];
@@ -202,6 +205,31 @@ public sealed class LazyMemoryTests
     }
 
     [Fact]
+    public void A_page_that_a_device_reaches_is_taken_from_it_before_it_moves_or_goes_out()
+    {
+        using LazyWorld world = new(HardwareProfile.Named("friendly-scalable"), 32);
+        world.Host.Loop.Run(async () =>
+        {
+            ulong taken = 0;
+            foreach (Func<ValueTask<PageRefusal>> leave in (Func<ValueTask<PageRefusal>>[])[() => world.Machine.Mover.Move(new(0x5000)), () => world.Machine.Mover.SwapOut(new(0x5000))])
+            {
+                world.PutBuffer([1, 2, 3, 4, 5, 6, 7, 8]);
+                world.Begin(WriteCommand, 0x5000, 8);
+                Assert.Equal(PagingOutcome.Done, await world.End());
+                Assert.Equal(1, world.Lazy.DevicePages);
+                Assert.Equal(PageRefusal.None, await leave());
+                Assert.Equal(0, world.Lazy.DevicePages);
+                Assert.Equal(++taken, world.Assignment.Lazy!.TakenBack);
+                world.Begin(ReadCommand, 0x5000, 8);
+                Assert.Equal(PagingOutcome.Done, await world.End());
+                Assert.Equal([1, 2, 3, 4, 5, 6, 7, 8], world.GetBuffer(8));
+            }
+
+            await world.Destroy();
+        });
+    }
+
+    [Fact]
     public void What_is_no_memory_of_the_VM_is_not_supplied()
     {
         using LazyWorld world = new(HardwareProfile.Named("friendly-scalable"), 32);
@@ -246,6 +274,25 @@ public sealed class LazyMemoryTests
                 break;
             case What.Both:
                 await TakeBoth(world, model, address, length, seed);
+                break;
+            case What.Move:
+                Assert.Contains(await world.Machine.Mover.Move(new(address)), (PageRefusal[])[PageRefusal.None, PageRefusal.NotResident]);
+                break;
+            case What.SwapOut:
+                Assert.Contains(await world.Machine.Mover.SwapOut(new(address)), (PageRefusal[])[PageRefusal.None, PageRefusal.NotResident]);
+                break;
+            case What.MoveWhileWritten:
+                // The device writes the pages, and while it does they move: it loses them, and asks again.
+                new Random(seed).NextBytes(there.Span);
+                world.PutBuffer(there.Span);
+                world.Begin(WriteCommand, address, (uint)length);
+                for (int again = 0; again < 8; again++)
+                {
+                    _ = await world.Machine.Mover.Move(new(address + ((ulong)again % 3 * 4096)));
+                    await world.Host.Cpu.Processor.Delay(700);
+                }
+
+                Assert.Equal(PagingOutcome.Done, await world.End());
                 break;
             default:
                 // Mapped for the device the other way, which pins; where that is too much it is refused.

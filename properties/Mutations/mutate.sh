@@ -11,7 +11,8 @@ git ls-files -z | xargs -0 cp --parents -t "$copy/" || exit 2
 classes=(LegacyFaultTests LegacyRequestTests ScalableFaultTests ScalableModelTests SecondStageModelTests QuickWalkLaws
     IotlbModelTests InvalidationQueueTests InvalidationTests DescriptorTests FaultRecordingTests RemappingRegisterTests
     UpperContextTests InvalidationEffectTests MappingIsolationTests DeviceTlbModelTests DeviceTlbTimeTests DeviceTlbDriverTests
-    DeviceTlbAssignmentTests AccessControlTests)
+    DeviceTlbAssignmentTests AccessControlTests ManagementProgramTests ManagementFailureTests HostileManagementTests
+    ManagementDriverTests ShareSchedulerTests FolderPathLaws VirtualIommuTests VirtualIommuProgramTests)
 filter=()
 for class in "${classes[@]}"; do filter+=(-class "Dma.Properties.$class"); done
 bin=$copy/artifacts/bin/properties/debug

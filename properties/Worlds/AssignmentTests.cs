@@ -69,6 +69,7 @@ public sealed class AssignmentTests
         host.Pci.Add(port, 1);
         host.Pci.Add(conventional, 2);
         conventional.Secondary.Add(legacy, 0);
+        conventional.Secondary.Add(new DmaDevice(), 1);
         host.Pci.Add(new DmaDevice(), 3, 0);
         host.Pci.Add(new DmaDevice(), 3, 1);
         host.Pci.Add(lone, 4);
@@ -80,11 +81,11 @@ public sealed class AssignmentTests
         [
             (new(0, 9, 0), AssignmentRefusal.NotThere),
             (port.Source, AssignmentRefusal.Bridge),
-            (new(0, 3, 0), AssignmentRefusal.SeveralFunctions),
-            (new(0, 3, 1), AssignmentRefusal.SeveralFunctions),
-            (legacy.Source, AssignmentRefusal.SharedRequester),
+            (new(0, 3, 0), AssignmentRefusal.PartOfGroup),
+            (new(0, 3, 1), AssignmentRefusal.PartOfGroup),
+            (legacy.Source, AssignmentRefusal.PartOfGroup),
             (lone.Source, AssignmentRefusal.NoReset),
-            (new(1, 0, 0), AssignmentRefusal.NoReset),
+            (new(1, 0, 0), AssignmentRefusal.PartOfGroup),
         ];
         foreach ((SourceId source, AssignmentRefusal refusal) in cases)
         {
@@ -254,9 +255,10 @@ public sealed class AssignmentTests
         device.DiesAtReset = true;
         AssignmentResult result = Run(host, () => onTheWayBack ? assignment.TakeBack() : assignment.Assign(vm, new(0, 1, 0)));
         Assert.Equal(AssignmentRefusal.ResetFailed, result.Refusal);
-        Assert.Equal(AssignmentState.Broken, assignment.State);
+        Assert.Equal(AssignmentState.Quarantined, assignment.State);
         AssertNothingLeft(host, assignment, source);
-        Assert.Equal(AssignmentRefusal.WrongState, Run(host, () => assignment.Assign(vm, new(0, 1, 0))).Refusal);
+        Assert.Equal(AssignmentRefusal.NotThere, Run(host, () => assignment.Assign(vm, new(0, 1, 0))).Refusal);
+        Assert.Equal(AssignmentRefusal.ResetFailed, Run(host, assignment.TakeBack).Refusal);
         host.Loop.Run(() => host.Destroy(vm).AsTask());
         Assert.Empty(host.Machines);
     }

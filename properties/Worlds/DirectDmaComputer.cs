@@ -15,14 +15,14 @@ internal sealed class DirectDmaComputer : IDisposable
 
     private readonly EhciController? _ehci;
 
-    public DirectDmaComputer(string profile, byte[]? content, BusTrace? trace = null, bool isXhci = false)
-        : this(HardwareProfile.Named(profile), content, trace, isXhci)
+    public DirectDmaComputer(string profile, byte[]? content, BusTrace? trace = null, bool isXhci = false, bool allowsUntranslated = false)
+        : this(HardwareProfile.Named(profile), content, trace, isXhci, allowsUntranslated: allowsUntranslated)
     {
     }
 
-    public DirectDmaComputer(HardwareProfile profile, byte[]? content, BusTrace? trace = null, bool isXhci = false)
+    public DirectDmaComputer(HardwareProfile profile, byte[]? content, BusTrace? trace = null, bool isXhci = false, Action? beforeWrite = null, bool allowsUntranslated = false)
     {
-        Host = new(new() { MemoryBytes = 128 * MiB, VmmBytes = 16 * MiB, Profile = profile, Trace = trace });
+        Host = new(new() { MemoryBytes = 128 * MiB, VmmBytes = 16 * MiB, Profile = profile, Trace = trace, BeforeWrite = beforeWrite, AllowsUntranslated = allowsUntranslated });
         PciFunction function = isXhci ? new XhciController(Host.Loop) : new EhciController(Host.Loop);
         _ehci = function as EhciController;
         Ports = _ehci?.Usb.Ports ?? ((XhciController)function).Ports;
@@ -51,11 +51,18 @@ internal sealed class DirectDmaComputer : IDisposable
     /// <summary>The guest gets the controller and finds it as any guest does.</summary>
     public async Task<(PciDevice Device, ParavirtualDmaSpace Dma)> Open()
     {
+        (PciDevice device, IDmaSpace dma) = await Open(MappingOptions.Strict);
+        return (device, (ParavirtualDmaSpace)dma);
+    }
+
+    /// <summary>The same, with the DMA API of a policy; the VM must have that policy.</summary>
+    public async Task<(PciDevice Device, IDmaSpace Dma)> Open(MappingOptions options)
+    {
         Assert.Equal(AssignmentResult.Done, await Assignment.Assign(Guest, _place));
         HypercallResult found = await Guest.Cpu.Call(Hypercall.FindDevice);
         Assert.Equal(DmaRefusal.None, found.Refusal);
         SourceId handle = new((ushort)found.Value);
-        ParavirtualDmaSpace dma = new(Guest.Cpu, new(new(MiB), 15 * MiB), Guest.Cpu, handle);
+        IDmaSpace dma = GuestDma.Create(options, Guest.Cpu, new(new(MiB), 15 * MiB), Guest.Cpu, handle);
         return (PciDevice.Open(Guest.Cpu, new PciConfigurationPorts(Guest.Cpu), handle, dma, Vector), dma);
     }
 

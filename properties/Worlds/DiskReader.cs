@@ -10,21 +10,21 @@ internal static class DiskReader
 
     /// <summary>Brings the controller up, reads every block, and shuts everything down.</summary>
     /// <exception cref="DriverException">A driver gave up; everything is shut down all the same.</exception>
-    public static async Task<byte[]> ReadAll(IDevice device)
+    public static async Task<byte[]> ReadAll(IDevice device, int port = 1)
     {
         byte[] content = [];
-        await Use(device, async disk => content = await ReadAll(disk, device.Dma));
+        await Use(device, async disk => content = await ReadAll(disk, device.Dma), port);
         return content;
     }
 
     /// <summary>Brings the controller up, does something with the disk, and shuts everything down.</summary>
     /// <exception cref="DriverException">A driver gave up; everything is shut down all the same.</exception>
-    public static async Task Use(IDevice device, Func<MassStorageDriver, Task> work)
+    public static async Task Use(IDevice device, Func<MassStorageDriver, Task> work, int port = 1)
     {
         IUsbHostController controller = await UsbHostControllers.Start(device);
         try
         {
-            UsbDeviceHandle usb = await UsbDeviceHandle.Enumerate(controller, port: 1);
+            UsbDeviceHandle usb = await UsbDeviceHandle.Enumerate(controller, port);
             try
             {
                 MassStorageDriver disk = await MassStorageDriver.Start(usb);

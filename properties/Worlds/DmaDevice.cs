@@ -10,8 +10,8 @@ internal sealed class DmaDevice : PciFunction
 
     private readonly byte[] _registers = new byte[BarBytes];
 
-    public DmaDevice(bool functionLevelReset = true, ulong barBytes = BarBytes)
-        : base(new(0x1234, 0xD3A0, 0x0C_03_20))
+    public DmaDevice(bool functionLevelReset = true, ulong barBytes = BarBytes, uint classCode = 0x0C_03_20)
+        : base(new(0x1234, 0xD3A0, classCode))
     {
         AddMemoryBar(0, barBytes);
         _ = AddCapability(new MsiCapability());

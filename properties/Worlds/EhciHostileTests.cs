@@ -1,4 +1,5 @@
 using Dma.Iommu;
+using Dma.Lab;
 using Dma.Machine;
 using Dma.UsbDevice;
 using Dma.UsbDevice.Spec;

@@ -238,7 +238,7 @@ public sealed class InterruptDeliveryTests
     {
         const int Processors = 254;
         using Host host = new(new() { MemoryBytes = 1024 * MiB, VmmBytes = 64 * MiB, Delivery = InterruptDelivery.Posted });
-        PciBridge[] ports = [.. Enumerable.Range(0, 9).Select(_ => new PciBridge(0x1234, 1))];
+        PciBridge[] ports = [.. Enumerable.Range(0, 9).Select(_ => new PciBridge(0x1234, 1, accessControls: AccessControls.Usual))];
         DmaDevice[] devices = [.. Enumerable.Range(0, Processors + 1).Select(_ => new DmaDevice())];
         for (int port = 0; port < ports.Length; port++)
             host.Pci.Add(ports[port], port + 1);

@@ -28,25 +28,14 @@ internal sealed class TroubledDevice(IDevice inner, bool losesInterrupts = false
         }
     }
 
-    private sealed class StingySpace(IDmaSpace inner, int mappings) : IDmaSpace
+    private sealed class StingySpace(IDmaSpace below, int mappings) : DmaLayer(below)
     {
         private int _left = mappings;
 
-        public MemoryBuffer Allocate(int length, int alignment = 64) => inner.Allocate(length, alignment);
+        public override ValueTask<CoherentBuffer> AllocateCoherent(int length) =>
+            _left-- > 0 ? Below.AllocateCoherent(length) : throw new InvalidOperationException("Nothing is left.");
 
-        public DmaRefusal Free(MemoryBuffer buffer) => inner.Free(buffer);
-
-        public ValueTask<CoherentBuffer> AllocateCoherent(int length) =>
-            _left-- > 0 ? inner.AllocateCoherent(length) : throw new InvalidOperationException("Nothing is left.");
-
-        public ValueTask<DmaRefusal> FreeCoherent(CoherentBuffer buffer) => inner.FreeCoherent(buffer);
-
-        public ValueTask<DmaMapResult> Map(MemoryBuffer buffer, DmaDirection direction) =>
-            _left-- > 0 ? inner.Map(buffer, direction) : new(DmaMapResult.Refused(DmaRefusal.Exhausted));
-
-        public ValueTask<ScatterGatherResult> MapScatterGather(IReadOnlyList<BufferSegment> segments, DmaDirection direction) =>
-            inner.MapScatterGather(segments, direction);
-
-        public ValueTask<DmaRefusal> Unmap(DmaMapping mapping) => inner.Unmap(mapping);
+        public override ValueTask<DmaMapResult> Map(MemoryBuffer buffer, DmaDirection direction) =>
+            _left-- > 0 ? Below.Map(buffer, direction) : new(DmaMapResult.Refused(DmaRefusal.Exhausted));
     }
 }

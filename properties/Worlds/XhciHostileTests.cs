@@ -1,4 +1,5 @@
 using Dma.Iommu;
+using Dma.Lab;
 using Dma.Machine;
 using Dma.UsbDevice;
 using Dma.UsbDevice.Spec;
@@ -80,7 +81,7 @@ public sealed class XhciHostileTests : IDisposable
             Assert.True(bench.Controller.Statistics.Visits - visits <= bound);
             Assert.True(bench.Loop.EventsRun - events <= bound);
             if (random.Next(3) == 0)
-                contents.Mutate(bench);
+                contents.Mutate(page => bench.ReadBytes(page, 4096), (page, bytes) => bench.WriteBytes(page, bytes));
         }
 
         CheckOutside(bench, number);

@@ -12,6 +12,9 @@ public enum DriverFailure
     /// <summary>Registers that no xHCI controller has: nobody answers, or something else does.</summary>
     NotAnXhciController,
 
+    /// <summary>Registers that no management device has, of the version that is known: nobody answers, or something else does.</summary>
+    NotAManagementDevice,
+
     /// <summary>A device for which there is no driver.</summary>
     NoDriver,
 

@@ -4,11 +4,10 @@ namespace Dma.UsbDevice;
 
 /// <summary>The device's side of the bulk-only transport: command, data and status in turn, over two pipes (USB mass storage bulk-only 1.0).</summary>
 /// <param name="disk">Who carries the commands out.</param>
-/// <param name="maxPacket">Bytes in a full packet of both pipes.</param>
 /// <param name="halt">Halts the pipe to the host, or else the one to the device.</param>
-internal sealed class BulkOnlyTarget(ScsiDisk disk, int maxPacket, Action<bool> halt) : IStorageTarget
+internal sealed class BulkOnlyTarget(ScsiDisk disk, Action<bool> halt) : IStorageTarget
 {
-    private readonly byte[] _lastPacket = new byte[maxPacket];
+    private readonly byte[] _lastPacket = new byte[UsbBus.PacketMax];
     private State _state;
     private CommandBlockWrapper _command;
     private CommandStatus _status;
@@ -53,7 +52,7 @@ internal sealed class BulkOnlyTarget(ScsiDisk disk, int maxPacket, Action<bool> 
     public UsbReply Out(DeviceEndpoint endpoint, ReadOnlySpan<byte> data) => _state switch
     {
         State.Command => TakeCommand(data),
-        State.DataOut => TakeData(data),
+        State.DataOut => TakeData(endpoint, data),
         _ => UsbReply.Nak,
     };
 
@@ -94,7 +93,7 @@ internal sealed class BulkOnlyTarget(ScsiDisk disk, int maxPacket, Action<bool> 
         _dataLeft -= (ulong)_packetLength;
         _residue -= (uint)_packetLength;
         if (_dataLeft == 0)
-            EndData(isShort: _packetLength < maxPacket);
+            EndData(isShort: _packetLength < endpoint.MaxPacketSize);
     }
 
     private void BeginCommand()
@@ -161,7 +160,7 @@ internal sealed class BulkOnlyTarget(ScsiDisk disk, int maxPacket, Action<bool> 
 
     private UsbReply SendData(DeviceEndpoint endpoint, Span<byte> packet)
     {
-        int length = (int)Math.Min((ulong)maxPacket, _dataLeft);
+        int length = (int)Math.Min((ulong)endpoint.MaxPacketSize, _dataLeft);
         if (_packetReady)
         {
             // The host did not get the packet. The disk does not go back, so the copy of it is sent again.
@@ -184,7 +183,7 @@ internal sealed class BulkOnlyTarget(ScsiDisk disk, int maxPacket, Action<bool> 
         return UsbReply.Data(endpoint.Toggle, length);
     }
 
-    private UsbReply TakeData(ReadOnlySpan<byte> data)
+    private UsbReply TakeData(DeviceEndpoint endpoint, ReadOnlySpan<byte> data)
     {
         int length = (int)Math.Min((ulong)data.Length, _dataLeft);
         if (!disk.Write(data[..length]))
@@ -199,8 +198,8 @@ internal sealed class BulkOnlyTarget(ScsiDisk disk, int maxPacket, Action<bool> 
         _residue -= (uint)length;
 
         // The host ends its data early with a short packet.
-        if (_dataLeft == 0 || data.Length < maxPacket)
-            EndData(isShort: data.Length < maxPacket);
+        if (_dataLeft == 0 || data.Length < endpoint.MaxPacketSize)
+            EndData(isShort: data.Length < endpoint.MaxPacketSize);
         return UsbReply.Ack;
     }
 

@@ -9,7 +9,7 @@ public sealed class MassStorageDevice : StorageDevice
     /// <param name="speed">Full, high or SuperSpeed.</param>
     /// <exception cref="ArgumentException">There is no such disk at that speed, or with such blocks.</exception>
     public MassStorageDevice(IDiskImage image, ScsiDiskOptions? options = null, UsbSpeed speed = UsbSpeed.High)
-        : base(image, options ?? new(), speed, StorageDescriptors.Of(options ?? new(), speed, hasUas: false))
+        : base(image, options ?? new(), speed, hasUas: false)
     {
     }
 }

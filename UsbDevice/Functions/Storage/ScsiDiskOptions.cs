@@ -21,6 +21,9 @@ public sealed record ScsiDiskOptions
     /// <summary>Whether the medium can be removed, as with a stick.</summary>
     public bool IsRemovable { get; init; } = true;
 
+    /// <summary>At SuperSpeed, how many packets its pipes move in a burst, 1 to 16.</summary>
+    public int BurstPackets { get; init; } = 16;
+
     /// <summary>Whether the first command after a reset fails with a unit attention, as most real disks do.</summary>
     public bool ReportsReset { get; init; } = true;
 }

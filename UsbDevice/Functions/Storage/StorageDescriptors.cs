@@ -21,7 +21,7 @@ internal static class StorageDescriptors
     public const int StreamCount = 1 << StreamExponent;
 
     private const int StreamExponent = 5;
-    private const byte MaxBurst = 15;
+    private const int BurstPacketsMax = 16;
     private const byte Scsi = 6;
     private const byte BulkOnly = 0x50;
     private const byte AttachedScsi = 0x62;
@@ -45,6 +45,8 @@ internal static class StorageDescriptors
     {
         if (hasUas && speed is not (UsbSpeed.High or UsbSpeed.Super))
             throw new ArgumentException("USB attached SCSI works at high speed and SuperSpeed.");
+        if (options.BurstPackets is < 1 or > BurstPacketsMax)
+            throw new ArgumentException($"A burst has 1 to {BurstPacketsMax} packets.");
         DescriptorSet set = Build(options, speed, hasUas);
 
         // What is slower than the other has the old transport alone.
@@ -69,34 +71,34 @@ internal static class StorageDescriptors
             ProductString = 2,
             SerialNumberString = 3,
         };
-        return new(device, [Configuration(speed, hasUas)], [options.Vendor, options.Product, options.SerialNumber])
+        return new(device, [Configuration(options, speed, hasUas)], [options.Vendor, options.Product, options.SerialNumber])
         {
             Capabilities = isSuper || hasUas ? DeviceCapabilities() : [],
         };
     }
 
-    private static byte[] Configuration(UsbSpeed speed, bool hasUas)
+    private static byte[] Configuration(ScsiDiskOptions options, UsbSpeed speed, bool hasUas)
     {
         // In units of 2 mA, at SuperSpeed of 8 mA.
         ConfigurationBuilder builder = new(new() { Value = 1, MaxPower = (byte)(speed == UsbSpeed.Super ? 25 : 100) });
         _ = builder.Interface(new() { Class = DeviceClass.MassStorage, Subclass = Scsi, Protocol = BulkOnly });
-        Pipe(builder, speed, DataInNumber, isIn: true, streams: 0);
-        Pipe(builder, speed, DataOutNumber, isIn: false, streams: 0);
+        Pipe(builder, options, speed, DataInNumber, isIn: true, streams: 0);
+        Pipe(builder, options, speed, DataOutNumber, isIn: false, streams: 0);
         if (!hasUas)
             return builder.ToArray();
         _ = builder.Interface(new() { AlternateSetting = 1, Class = DeviceClass.MassStorage, Subclass = Scsi, Protocol = AttachedScsi });
-        Pipe(builder, speed, CommandNumber, isIn: false, streams: 0);
+        Pipe(builder, options, speed, CommandNumber, isIn: false, streams: 0);
         Usage(builder, UasPipe.Command);
-        Pipe(builder, speed, StatusNumber, isIn: true, StreamExponent);
+        Pipe(builder, options, speed, StatusNumber, isIn: true, StreamExponent);
         Usage(builder, UasPipe.Status);
-        Pipe(builder, speed, DataInNumber, isIn: true, StreamExponent);
+        Pipe(builder, options, speed, DataInNumber, isIn: true, StreamExponent);
         Usage(builder, UasPipe.DataIn);
-        Pipe(builder, speed, DataOutNumber, isIn: false, StreamExponent);
+        Pipe(builder, options, speed, DataOutNumber, isIn: false, StreamExponent);
         Usage(builder, UasPipe.DataOut);
         return builder.ToArray();
     }
 
-    private static void Pipe(ConfigurationBuilder builder, UsbSpeed speed, int number, bool isIn, int streams)
+    private static void Pipe(ConfigurationBuilder builder, ScsiDiskOptions options, UsbSpeed speed, int number, bool isIn, int streams)
     {
         _ = builder.Endpoint(new() { Number = number, In = isIn, TransferType = TransferType.Bulk, MaxPacketSize = MaxPacketOf(speed) });
         if (speed != UsbSpeed.Super)
@@ -105,7 +107,7 @@ internal static class StorageDescriptors
         {
             Length = SuperSpeedCompanionDescriptor.Size,
             Type = DescriptorType.SuperSpeedCompanion,
-            MaxBurst = MaxBurst,
+            MaxBurst = (byte)(options.BurstPackets - 1),
             MaxStreams = streams,
         };
         _ = builder.Add(Packed.ToArray(companion, SuperSpeedCompanionDescriptor.Size));

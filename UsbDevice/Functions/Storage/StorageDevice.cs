@@ -6,12 +6,19 @@ namespace Dma.UsbDevice;
 public abstract class StorageDevice : StandardDevice
 {
     private readonly BulkOnlyTarget _bulkOnly;
+    private readonly DescriptorSet _descriptors;
+    private readonly DescriptorSet _slower;
 
-    private protected StorageDevice(IDiskImage image, ScsiDiskOptions options, UsbSpeed speed, DescriptorSet descriptors)
+    private protected StorageDevice(IDiskImage image, ScsiDiskOptions options, UsbSpeed speed, bool hasUas)
+        : this(image, options, speed, StorageDescriptors.Of(options, speed, hasUas)) =>
+        _slower = speed == UsbSpeed.Super ? StorageDescriptors.Of(options, UsbSpeed.High, hasUas) : _descriptors;
+
+    private StorageDevice(IDiskImage image, ScsiDiskOptions options, UsbSpeed speed, DescriptorSet descriptors)
         : base(speed, descriptors)
     {
         Disk = new(image, options);
-        _bulkOnly = new(Disk, StorageDescriptors.MaxPacketOf(speed), HaltPipe);
+        _bulkOnly = new(Disk, HaltPipe);
+        (_descriptors, _slower) = (descriptors, descriptors);
     }
 
     /// <summary>The SCSI disk.</summary>
@@ -23,6 +30,8 @@ public abstract class StorageDevice : StandardDevice
     /// <inheritdoc/>
     protected override void OnReset()
     {
+        // On the wires of USB 2 a SuperSpeed disk is one of high speed.
+        UseDescriptors(TalksSuperSpeed ? _descriptors : _slower);
         Disk.Reset();
         Target.Begin();
     }

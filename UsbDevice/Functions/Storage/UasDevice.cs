@@ -14,11 +14,18 @@ public sealed class UasDevice : StorageDevice
     /// <param name="speed">High, where READ READY and WRITE READY tell the host whose data is next, or SuperSpeed, where streams do.</param>
     /// <exception cref="ArgumentException">There is no such disk at that speed, or with such blocks.</exception>
     public UasDevice(IDiskImage image, ScsiDiskOptions? options = null, UsbSpeed speed = UsbSpeed.High)
-        : base(image, options ?? new(), speed, StorageDescriptors.Of(options ?? new(), speed, hasUas: true)) =>
-        _uas = new(Disk, StorageDescriptors.MaxPacketOf(speed), speed == UsbSpeed.Super ? StorageDescriptors.StreamCount : 0);
+        : base(image, options ?? new(), speed, hasUas: true) =>
+        _uas = new(Disk) { StreamCount = speed == UsbSpeed.Super ? StorageDescriptors.StreamCount : 0 };
 
     /// <summary>Commands that wait or run.</summary>
     public int TasksInFlight => Target == _uas ? _uas.TaskCount : 0;
+
+    /// <inheritdoc/>
+    protected override void OnReset()
+    {
+        _uas.StreamCount = TalksSuperSpeed ? StorageDescriptors.StreamCount : 0;
+        base.OnReset();
+    }
 
     /// <inheritdoc/>
     private protected override IStorageTarget Target => AlternateOf(0) == UasSetting ? _uas : base.Target;

@@ -8,9 +8,7 @@ namespace Dma.UsbDevice;
 /// the number of the tag; without streams a READ READY or WRITE READY unit says it before.
 /// </remarks>
 /// <param name="disk">Who carries the commands out.</param>
-/// <param name="maxPacket">Bytes in a full packet of the pipes.</param>
-/// <param name="streamCount">Streams of each pipe; 0 where they have none.</param>
-internal sealed class UasTarget(ScsiDisk disk, int maxPacket, int streamCount) : IStorageTarget
+internal sealed class UasTarget(ScsiDisk disk) : IStorageTarget
 {
     /// <summary>Commands that may wait, beside the one that runs.</summary>
     public const int WaitingMax = 31;
@@ -19,7 +17,7 @@ internal sealed class UasTarget(ScsiDisk disk, int maxPacket, int streamCount) :
     private const int AnswersMax = 4 * (WaitingMax + 1);
     private const ushort TagMax = 0xFFFE;
 
-    private readonly byte[] _lastPacket = new byte[maxPacket];
+    private readonly byte[] _lastPacket = new byte[UsbBus.PacketMax];
     private readonly List<Waiting> _waiting = new(WaitingMax);
     private readonly List<UasAnswer> _answers = new(AnswersMax);
     private ushort _running;
@@ -31,13 +29,16 @@ internal sealed class UasTarget(ScsiDisk disk, int maxPacket, int streamCount) :
     /// <summary>A command that waits for the disk.</summary>
     private readonly record struct Waiting(ushort Tag, CommandBlock Command);
 
+    /// <summary>Streams of each pipe; 0 where they have none.</summary>
+    public int StreamCount { get; set; }
+
     /// <summary>Commands that wait or run.</summary>
     public int TaskCount => _waiting.Count + (_running != 0 ? 1 : 0);
 
     /// <inheritdoc/>
     public bool MayClearHalt => true;
 
-    private bool HasStreams => streamCount != 0;
+    private bool HasStreams => StreamCount != 0;
 
     // Room for what those that wait will say, and one more.
     private bool TakesUnits => _answers.Count + (2 * TaskCount) + 2 <= AnswersMax;
@@ -50,14 +51,14 @@ internal sealed class UasTarget(ScsiDisk disk, int maxPacket, int streamCount) :
     }
 
     /// <inheritdoc/>
-    public bool IsReadyFor(DeviceEndpoint endpoint) => IsCommandPipe(endpoint) ? TakesUnits : _direction == ScsiDirection.Out;
+    public bool IsReadyFor(DeviceEndpoint endpoint) => IsCommandPipe(endpoint) ? TakesUnits : IsTurnOf(endpoint, ScsiDirection.Out);
 
     /// <inheritdoc/>
     public UsbReply Out(DeviceEndpoint endpoint, ReadOnlySpan<byte> data)
     {
         if (IsCommandPipe(endpoint))
             return TakesUnits ? TakeUnit(endpoint, data) : UsbReply.Nak;
-        return IsTurnOf(endpoint, ScsiDirection.Out) ? TakeData(data) : Waits(endpoint);
+        return IsTurnOf(endpoint, ScsiDirection.Out) ? TakeData(endpoint, data) : Waits(endpoint);
     }
 
     /// <inheritdoc/>
@@ -110,7 +111,7 @@ internal sealed class UasTarget(ScsiDisk disk, int maxPacket, int streamCount) :
         InformationUnit head = Packed.Read<InformationUnit>(data);
 
         // Whom nobody could answer: no tag, or one that has no stream.
-        if (data.Length < InformationUnit.Size || (HasStreams && (head.Tag == 0 || head.Tag > streamCount)))
+        if (data.Length < InformationUnit.Size || (HasStreams && (head.Tag == 0 || head.Tag > StreamCount)))
         {
             endpoint.IsHalted = true;
             return UsbReply.Stall;
@@ -236,7 +237,7 @@ internal sealed class UasTarget(ScsiDisk disk, int maxPacket, int streamCount) :
 
     private UsbReply SendData(DeviceEndpoint endpoint, Span<byte> packet)
     {
-        int length = (int)Math.Min((ulong)maxPacket, _dataLeft);
+        int length = (int)Math.Min((ulong)endpoint.MaxPacketSize, _dataLeft);
         if (!_packetReady)
         {
             if (!disk.Read(_lastPacket.AsSpan(0, length)))
@@ -255,7 +256,7 @@ internal sealed class UasTarget(ScsiDisk disk, int maxPacket, int streamCount) :
         return UsbReply.Data(endpoint.Toggle, length);
     }
 
-    private UsbReply TakeData(ReadOnlySpan<byte> data)
+    private UsbReply TakeData(DeviceEndpoint endpoint, ReadOnlySpan<byte> data)
     {
         int length = (int)Math.Min((ulong)data.Length, _dataLeft);
         if (!disk.Write(data[..length]))
@@ -266,7 +267,7 @@ internal sealed class UasTarget(ScsiDisk disk, int maxPacket, int streamCount) :
 
         // The host ends its data early with a short packet.
         _dataLeft -= (ulong)length;
-        if (_dataLeft == 0 || data.Length < maxPacket)
+        if (_dataLeft == 0 || data.Length < endpoint.MaxPacketSize)
             EndRunning();
         return UsbReply.Ack;
     }

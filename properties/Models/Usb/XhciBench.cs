@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Dma.Lab;
 using Dma.Machine;
 using Dma.UsbDevice;
 using Dma.UsbDevice.Spec;

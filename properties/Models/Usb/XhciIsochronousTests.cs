@@ -1,3 +1,4 @@
+using Dma.Lab;
 using Dma.UsbDevice;
 using Dma.UsbDevice.Spec;
 
@@ -90,6 +91,35 @@ public sealed class XhciIsochronousTests
             ],
             told.Select(transfer => (transfer.Code, transfer.Residual)));
         Assert.Equal(EndpointState.Running, bench.EndpointContextOf(slot, InIndex).State);
+    }
+
+    [Fact]
+    public void A_device_of_high_bandwidth_is_asked_for_as_many_packets_as_it_announces()
+    {
+        using XhciBench bench = new();
+        bench.Start();
+        UsbReply[] script =
+        [
+            UsbReply.Data(UsbPid.Data2, 256), UsbReply.Data(UsbPid.Data1, 256), UsbReply.Data(UsbPid.Data0, 256),
+            UsbReply.Data(UsbPid.Data1, 256), UsbReply.Data(UsbPid.Data0, 100),
+            UsbReply.Data(UsbPid.Data0, 256),
+            UsbReply.Data(UsbPid.Data1, 256), UsbReply.Data(UsbPid.Data1, 256),
+            UsbReply.Data(UsbPid.DataM, 256),
+        ];
+        int asked = 0;
+        XhciTestDevice device = new() { Gives = (_, _) => asked < script.Length ? script[asked++] : UsbReply.Silence };
+        (int slot, XhciTestRing ring) = Open(bench, device, 1, InIndex, interval: 0, burst: 2, packet: 256);
+        for (int transfer = 0; transfer < 5; transfer++)
+            _ = ring.Add(XhciTrbs.Isochronous(bench.Take(768), 768));
+        bench.Doorbell(slot, InIndex);
+        bench.Loop.RunFor(5_000_000);
+        Assert.Equal(
+            [
+                (CompletionCode.Success, 0), (CompletionCode.ShortPacket, 412), (CompletionCode.ShortPacket, 512),
+                (CompletionCode.TransactionError, 512), (CompletionCode.TransactionError, 768),
+            ],
+            XhciTrbs.Transfers(bench.Drain()).Take(5).Select(transfer => (transfer.Code, transfer.Residual)));
+        Assert.Equal(script.Length, asked);
     }
 
     [Fact]

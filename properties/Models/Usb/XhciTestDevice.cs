@@ -1,3 +1,4 @@
+using Dma.Machine;
 using Dma.UsbDevice;
 using Dma.UsbDevice.Spec;
 
@@ -44,6 +45,18 @@ internal sealed class XhciTestDevice : IUsbDevice
     public int Resets { get; private set; }
 
     public bool IsSuspended { get; private set; }
+
+    /// <summary>Says ERDY.</summary>
+    public void SayReady(UsbPid pid, int endpoint, int stream = 0) =>
+        Port?.SignalReady(new(pid, Address, (byte)endpoint) { Stream = (ushort)stream });
+
+    /// <summary>The answer of an endpoint that is not ready; at SuperSpeed it says so itself when it is, a microsecond later.</summary>
+    public UsbReply Later(EventLoop loop, UsbToken token)
+    {
+        if (Speed == UsbSpeed.Super)
+            _ = loop.Schedule(1000, () => Port?.SignalReady(token));
+        return UsbReply.Nak;
+    }
 
     public void Connected(UsbPort? port)
     {

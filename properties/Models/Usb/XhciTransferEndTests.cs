@@ -1,3 +1,4 @@
+using Dma.Lab;
 using Dma.UsbDevice;
 using Dma.UsbDevice.Spec;
 

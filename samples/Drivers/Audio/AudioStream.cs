@@ -62,8 +62,11 @@ public sealed class AudioStream
         AudioStream stream = new(controller, pipe, rate, frameBytes, isRecorder, buffer, mapped.Mapping);
         foreach (Block block in stream._blocks)
         {
+            // A player fills its blocks before it hands them over.
             if (isRecorder)
                 stream.Submit(block);
+            else
+                controller.Memory.SyncForCpu(mapped.Mapping, block.Offset, BlockBytes(pipe)).Require("take the buffer of a stream");
         }
 
         return stream;
@@ -192,6 +195,10 @@ public sealed class AudioStream
                 block.Packets[index] = new(block.Offset + index * _pipe.PacketBytesMax, _pipe.PacketBytesMax);
         }
 
+        // From here on the block is the device's.
+        int bytes = _isRecorder ? block.Packets.Length * _pipe.PacketBytesMax : block.Length;
+        if (bytes != 0)
+            _controller.Memory.SyncForDevice(_mapping, block.Offset, bytes).Require("hand over samples");
         (block.Position, block.Packet) = (0, 0);
         block.Running = _pipe.Transfer(_mapping, block.Packets).AsTask();
     }
@@ -200,6 +207,7 @@ public sealed class AudioStream
     {
         IsochronousResult result = await block.Running!;
         block.Running = null;
+        _controller.Memory.SyncForCpu(_mapping, block.Offset, BlockBytes(_pipe)).Require("take samples back");
         if (result.Status != TransferStatus.Completed)
             throw new DriverException(new TransferResult(result.Status, 0).Failure, $"The stream ended as {result.Status}.");
         IntervalsSkipped += result.IntervalsSkipped;

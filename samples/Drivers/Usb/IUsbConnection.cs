@@ -33,6 +33,12 @@ public interface IUsbConnection
     /// <exception cref="DriverException">Its descriptor makes no sense, or there is no bandwidth for it.</exception>
     ValueTask<IUsbPipe> Open(UsbEndpoint endpoint);
 
+    /// <summary>Opens a SuperSpeed bulk endpoint with its streams.</summary>
+    /// <param name="endpoint">What the device says of it.</param>
+    /// <returns><c>null</c> where device or controller has no streams.</returns>
+    /// <exception cref="DriverException">Its descriptor makes no sense, or there is no memory for its rings.</exception>
+    ValueTask<IUsbStreamPipe?> OpenStreams(UsbEndpoint endpoint) => new((IUsbStreamPipe?)null);
+
     /// <summary>Opens an isochronous endpoint.</summary>
     /// <param name="endpoint">What the device says of it.</param>
     /// <exception cref="DriverException">Its descriptor makes no sense, or there is no bandwidth for it.</exception>

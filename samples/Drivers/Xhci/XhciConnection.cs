@@ -101,6 +101,26 @@ internal sealed class XhciConnection : IUsbConnection
     }
 
     /// <inheritdoc/>
+    public async ValueTask<IUsbStreamPipe?> OpenStreams(UsbEndpoint endpoint)
+    {
+        int most = _driver.Registers.Capabilities.StreamArrayMax;
+        if (Location.Speed != DeviceSpeed.Super || endpoint.Companion.MaxStreams == 0 || most == 0 || endpoint.Descriptor.TransferType != TransferType.Bulk)
+            return null;
+        endpoint.Require(Location.Speed);
+        XhciStreams streams = await XhciStreams.Allocate(_driver.Structures, Math.Min(endpoint.Companion.MaxStreams - 1, most));
+        EndpointContext context = XhciEndpointContexts.Of(endpoint, Location.Speed) with { StreamsMax = streams.SizeCode, LinearStreams = true, Dequeue = streams.Array };
+        try
+        {
+            return new XhciStreamPipe(_driver, this, await Add(endpoint, streams[1], context), streams, endpoint.Descriptor.MaxPacketSize);
+        }
+        catch (DriverException)
+        {
+            await streams.Free(_driver.Structures);
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
     public async ValueTask<IUsbIsochronousPipe> OpenIsochronous(UsbEndpoint endpoint)
     {
         if (endpoint.Descriptor.TransferType != TransferType.Isochronous)
@@ -203,19 +223,31 @@ internal sealed class XhciConnection : IUsbConnection
     private async ValueTask<XhciEndpoint> Add(UsbEndpoint endpoint)
     {
         endpoint.Require(Location.Speed);
-        int index = ContextIndex.Of(endpoint.Descriptor.Number, endpoint.In);
         XhciRing ring = await XhciRing.Allocate(_driver.Structures);
         try
         {
-            WriteEndpoint(index, XhciEndpointContexts.Of(endpoint, Location.Speed) with { Dequeue = ring.Next, CycleState = ring.Cycle });
-            _open |= 1u << index;
+            return await Add(endpoint, ring, XhciEndpointContexts.Of(endpoint, Location.Speed) with { Dequeue = ring.Next, CycleState = ring.Cycle });
+        }
+        catch (DriverException)
+        {
+            await _driver.Structures.Free(ring.Buffer);
+            throw;
+        }
+    }
+
+    private async ValueTask<XhciEndpoint> Add(UsbEndpoint endpoint, XhciRing ring, EndpointContext context)
+    {
+        int index = ContextIndex.Of(endpoint.Descriptor.Number, endpoint.In);
+        WriteEndpoint(index, context);
+        _open |= 1u << index;
+        try
+        {
             await Configure(add: 1u << index, drop: 0);
             return new(_driver, this, index, ring);
         }
         catch (DriverException)
         {
             _open &= ~(1u << index);
-            await _driver.Structures.Free(ring.Buffer);
             throw;
         }
     }

@@ -133,7 +133,8 @@ internal sealed class XhciPipe : IUsbPipe, IUsbControlPipe, IXhciTransferEvents
         if (_driver.HasStopped)
             return new(TransferStatus.ControllerStopped, 0);
         (_isAtStart, _isCanceled) = (false, false);
-        _transfer.Submit(_endpoint);
+        _transfer.Submit(_endpoint.Ring);
+        _endpoint.RingDoorbell();
         TransferStatus status = await WaitForEnd(_driver.Events.After(timeoutNs));
         if (status != TransferStatus.Completed)
             await CleanUp();

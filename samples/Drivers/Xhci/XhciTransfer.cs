@@ -71,13 +71,12 @@ internal sealed class XhciTransfer
         while (left != 0);
     }
 
-    /// <summary>Puts it onto a ring and rings.</summary>
-    public void Submit(XhciEndpoint endpoint)
+    /// <summary>Puts it onto a ring; the controller must be told.</summary>
+    public void Submit(XhciRing ring)
     {
         if (_places.Length < _trbs.Count)
             _places = new ulong[_trbs.Count];
-        endpoint.Ring.Push(CollectionsMarshal.AsSpan(_trbs), _places);
-        endpoint.RingDoorbell();
+        ring.Push(CollectionsMarshal.AsSpan(_trbs), _places);
     }
 
     /// <summary>Takes an event of its endpoint; one that belongs to an earlier transfer changes nothing.</summary>

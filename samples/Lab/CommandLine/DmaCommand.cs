@@ -32,10 +32,10 @@ public static class DmaCommand
     {
         RootCommand root = new("A simulated computer in which every DMA goes through an Intel VT-d unit.")
         {
-            new Command("run", "Run a scenario and report what happened.")
+            new RunScenario(terminal),
+            new Command("check", "Check a statement on random cases, for as long as wanted.")
             {
-                new RunDirectDma(terminal),
-                new RunRogueDevices(terminal),
+                new CheckIsolation(terminal),
             },
             new Command("compare", "Do the same in several ways, and compare what each takes.")
             {

@@ -26,5 +26,5 @@ internal sealed class HelpWithExamples : SynchronousCommandLineAction
     }
 
     private static IEnumerable<Verb> Verbs(Command command) =>
-        command is Verb verb ? [verb] : command.Subcommands.SelectMany(Verbs);
+        command.Subcommands.SelectMany(Verbs).Concat(command is Verb verb ? [verb] : []);
 }

@@ -26,9 +26,18 @@ public sealed class ProgressLine(Terminal terminal, string what, string unit, ul
             return;
         _next = _watch.Elapsed + Refresh;
         double percent = total == 0 ? 100 : 100.0 * done / total;
-        string line = string.Create(CultureInfo.InvariantCulture, $"{what} {done / unitSize} of {total / unitSize} {unit} ({percent:F0} %)");
-        terminal.Error.Profile.Out.Writer.Write("\r" + line.PadRight(_shown));
-        _shown = line.Length;
+        Show(string.Create(CultureInfo.InvariantCulture, $"{what} {done / unitSize} of {total / unitSize} {unit} ({percent:F0} %)"));
+    }
+
+    /// <summary>Tells how far work is of which nobody knows how much there is.</summary>
+    /// <param name="done">How much is done.</param>
+    /// <param name="time">How long that took.</param>
+    public void ReportRate(ulong done, TimeSpan time)
+    {
+        if (!terminal.ShowsProgress || _watch.Elapsed < _next)
+            return;
+        _next = _watch.Elapsed + Refresh;
+        Show(string.Create(CultureInfo.InvariantCulture, $"{what} {done / unitSize} {unit}, {done / unitSize / time.TotalSeconds:F0} {unit}/s"));
     }
 
     /// <summary>Takes the line away.</summary>
@@ -36,5 +45,11 @@ public sealed class ProgressLine(Terminal terminal, string what, string unit, ul
     {
         if (_shown != 0)
             terminal.Error.Profile.Out.Writer.Write("\r" + new string(' ', _shown) + "\r");
+    }
+
+    private void Show(string line)
+    {
+        terminal.Error.Profile.Out.Writer.Write("\r" + line.PadRight(_shown));
+        _shown = line.Length;
     }
 }

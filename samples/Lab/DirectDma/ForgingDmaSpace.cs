@@ -10,7 +10,7 @@ namespace Dma.Lab;
 /// Between two of its calls the guest runs without the VMM; these stretches are told to whoever watches.
 /// </remarks>
 /// <param name="honest">The API that asks the VMM.</param>
-internal sealed class ForgingDmaSpace(IDmaSpace honest) : IDmaSpace
+internal sealed class ForgingDmaSpace(IDmaSpace honest) : DmaLayer(honest)
 {
     private readonly Dictionary<DmaMapping, CoherentBuffer?> _forged = [];
 
@@ -27,16 +27,10 @@ internal sealed class ForgingDmaSpace(IDmaSpace honest) : IDmaSpace
     public Action VmmRuns { get; set; } = static () => { };
 
     /// <inheritdoc/>
-    public MemoryBuffer Allocate(int length, int alignment = 64) => honest.Allocate(length, alignment);
-
-    /// <inheritdoc/>
-    public DmaRefusal Free(MemoryBuffer buffer) => honest.Free(buffer);
-
-    /// <inheritdoc/>
-    public async ValueTask<CoherentBuffer> AllocateCoherent(int length)
+    public override async ValueTask<CoherentBuffer> AllocateCoherent(int length)
     {
         VmmRuns();
-        CoherentBuffer buffer = await honest.AllocateCoherent(length);
+        CoherentBuffer buffer = await Below.AllocateCoherent(length);
         if (NextCoherent is { } address)
         {
             NextCoherent = null;
@@ -50,17 +44,17 @@ internal sealed class ForgingDmaSpace(IDmaSpace honest) : IDmaSpace
     }
 
     /// <inheritdoc/>
-    public async ValueTask<DmaRefusal> FreeCoherent(CoherentBuffer buffer)
+    public override async ValueTask<DmaRefusal> FreeCoherent(CoherentBuffer buffer)
     {
         VmmRuns();
         CoherentBuffer truth = _forged.Remove(buffer.Mapping, out CoherentBuffer? real) && real is not null ? real : buffer;
-        DmaRefusal refusal = await honest.FreeCoherent(truth);
+        DmaRefusal refusal = await Below.FreeCoherent(truth);
         GuestRuns();
         return refusal;
     }
 
     /// <inheritdoc/>
-    public async ValueTask<DmaMapResult> Map(MemoryBuffer buffer, DmaDirection direction)
+    public override async ValueTask<DmaMapResult> Map(MemoryBuffer buffer, DmaDirection direction)
     {
         if (NextData is { } address)
         {
@@ -71,27 +65,27 @@ internal sealed class ForgingDmaSpace(IDmaSpace honest) : IDmaSpace
         }
 
         VmmRuns();
-        DmaMapResult result = await honest.Map(buffer, direction);
+        DmaMapResult result = await Below.Map(buffer, direction);
         GuestRuns();
         return result;
     }
 
     /// <inheritdoc/>
-    public async ValueTask<ScatterGatherResult> MapScatterGather(IReadOnlyList<BufferSegment> segments, DmaDirection direction)
+    public override async ValueTask<ScatterGatherResult> MapScatterGather(IReadOnlyList<BufferSegment> segments, DmaDirection direction)
     {
         VmmRuns();
-        ScatterGatherResult result = await honest.MapScatterGather(segments, direction);
+        ScatterGatherResult result = await Below.MapScatterGather(segments, direction);
         GuestRuns();
         return result;
     }
 
     /// <inheritdoc/>
-    public async ValueTask<DmaRefusal> Unmap(DmaMapping mapping)
+    public override async ValueTask<DmaRefusal> Unmap(DmaMapping mapping)
     {
         if (_forged.Remove(mapping))
             return DmaRefusal.None;
         VmmRuns();
-        DmaRefusal refusal = await honest.Unmap(mapping);
+        DmaRefusal refusal = await Below.Unmap(mapping);
         GuestRuns();
         return refusal;
     }

@@ -20,16 +20,21 @@ internal sealed class Session
     /// <summary>The disk, once it is started.</summary>
     public MassStorageDriver? Disk { get; private set; }
 
+    /// <summary>Memory that the controller can reach.</summary>
+    public IDmaSpace Memory => _controller.Memory;
+
     /// <summary>Whether the controller gave up.</summary>
     public bool HasStopped => _controller.HasStopped;
 
-    /// <summary>Brings the controller up and gives the device at its first port an address.</summary>
-    public static async ValueTask<Session> Open(IDevice device)
+    /// <summary>Brings the controller up and gives the device at a port an address.</summary>
+    /// <param name="device">The controller.</param>
+    /// <param name="port">The port, from 1.</param>
+    public static async ValueTask<Session> Open(IDevice device, int port = 1)
     {
         EhciDriver controller = await EhciDriver.Start(device);
         try
         {
-            return new(controller, await UsbDeviceHandle.Enumerate(controller, port: 1));
+            return new(controller, await UsbDeviceHandle.Enumerate(controller, port));
         }
         catch (DriverException)
         {

@@ -85,6 +85,7 @@ internal sealed class ModelWorld : IDisposable
     {
         if (Host.Remapping.Interrupts is { CanPost: true })
             Machine.Delivery = InterruptDelivery.Posted;
+        Machine.Mapping = new() { Policy = MappingPolicy.Static };
         Assignment assignment = Host.AssignmentOf(_controller.Function.Source);
         AssignmentResult assigned = await assignment.Assign(Machine, _place);
         if (!assigned.IsDone)
@@ -92,7 +93,7 @@ internal sealed class ModelWorld : IDisposable
         Mediator = $"none: the whole controller is the VM's, in domain {assignment.DomainId} of the remapping unit, interrupts {(Machine.Delivery == InterruptDelivery.Posted ? "posted" : "passed on")}";
         GuestCpu cpu = Machine.Cpu;
         SourceId handle = new((ushort)(await cpu.Call(Hypercall.FindDevice)).Value);
-        PremappedDmaSpace dma = await PremappedDmaSpace.Create(cpu, frames, cpu, handle);
+        IDmaSpace dma = GuestDma.Create(Machine.Mapping, cpu, frames, cpu, handle);
         return await UsbHostControllers.Start(PciDevice.Open(cpu, new PciConfigurationPorts(cpu), handle, dma, Vector));
     }
 

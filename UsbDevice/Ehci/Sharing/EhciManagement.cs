@@ -1,0 +1,197 @@
+using Dma.Machine;
+
+namespace Dma.UsbDevice;
+
+/// <summary>The function of a shared EHCI controller by which the host shares it out; see <see cref="EhciManagementOffsets"/> for its registers.</summary>
+/// <remarks>It moves no data, so that it needs no way to memory but for the message of its interrupt. Its reset changes no register set.</remarks>
+public sealed class EhciManagement : PciFunction
+{
+    private const uint NoSet = 0xFF;
+    private const uint AdmittedNs = 100_000;
+    private const uint QuantumNs = 16_000;
+    private const uint QuantumNsMin = 1_000;
+    private const uint QuantumNsMax = 1_000_000;
+
+    private readonly EhciEngine _engine;
+    private readonly SharedEhciOptions _options;
+    private readonly IReadOnlyList<EhciInterface> _interfaces;
+    private SharingPolicy _policy;
+    private uint _quantumNs;
+    private bool _interrupts;
+
+    internal EhciManagement(EhciEngine engine, SharedEhciOptions options, IReadOnlyList<EhciInterface> interfaces)
+        : base(new PciIdentity(0x8086, 0x293D, 0x0C0380))
+    {
+        (_engine, _options, _interfaces) = (engine, options, interfaces);
+        _engine.Asked = RaiseQuestion;
+        AddMemoryBar(0, EhciManagementOffsets.WindowLength);
+        AddInterruptPin(1);
+        _ = AddCapability(new MsiCapability());
+        _ = AddCapability(new PciExpressCapability(PciExpressType.RootComplexEndpoint));
+        foreach (EhciRegisterSet set in engine.Sets)
+            set.Share.PeriodicBudgetNs = AdmittedNs / (uint)engine.Sets.Count;
+        OnReset();
+    }
+
+    /// <inheritdoc/>
+    public override ulong ReadBar(int bar, ulong offset, int width)
+    {
+        uint value = Read((int)offset & ~3);
+        return (value >> (8 * ((int)offset & 3))) & RegisterFile.AllOnes(width);
+    }
+
+    /// <inheritdoc/>
+    public override void WriteBar(int bar, ulong offset, int width, ulong value)
+    {
+        // Registers are doublewords; other accesses write nothing.
+        if (width == sizeof(uint) && (offset & 3) == 0)
+            Write((int)offset, (uint)value);
+    }
+
+    /// <inheritdoc/>
+    protected override void OnReset()
+    {
+        _interrupts = false;
+        (_policy, _quantumNs) = (_options.Policy, QuantumNs);
+        ChoosePolicy();
+        SetInterruptLevel(false);
+    }
+
+    private uint Read(int offset) => offset switch
+    {
+        EhciManagementOffsets.Id => EhciManagementOffsets.IdValue,
+        EhciManagementOffsets.Counts => (uint)(_engine.Sets.Count | (_engine.Usb.Ports.Count << 8) | (_engine.Sets[0].PortCount << 16)),
+        EhciManagementOffsets.AddressCapability => _engine.Addresses is { } addresses
+            ? 1 | ((uint)_options.Addresses.Assignment << 1) | ((uint)addresses.Table.StaticBits << 4)
+            : 0,
+        EhciManagementOffsets.Status => _engine.Addresses is { HasQuestion: true } ? 1u : 0,
+        EhciManagementOffsets.InterruptEnable => _interrupts ? 1u : 0,
+        EhciManagementOffsets.Policy => (uint)_policy,
+        EhciManagementOffsets.Quantum => _quantumNs,
+        EhciManagementOffsets.Question => ReadQuestion(),
+        EhciManagementOffsets.AddressZero => _engine.Addresses is { } replaced
+            ? (byte)replaced.Zero.Owner | ((uint)replaced.Zero.Waiting << 8)
+            : NoSet,
+        >= EhciManagementOffsets.FirstAddress => ReadAddress((offset - EhciManagementOffsets.FirstAddress) / 4),
+        >= EhciManagementOffsets.FirstPort => ReadPort((offset - EhciManagementOffsets.FirstPort) / 4),
+        >= EhciManagementOffsets.FirstSet => ReadSet(offset - EhciManagementOffsets.FirstSet),
+        _ => 0,
+    };
+
+    private void Write(int offset, uint value)
+    {
+        switch (offset)
+        {
+            case EhciManagementOffsets.InterruptEnable:
+                _interrupts = (value & 1) != 0;
+                SetInterruptLevel(_interrupts && _engine.Addresses is { HasQuestion: true });
+                break;
+            case EhciManagementOffsets.Policy when (value & 7) <= (uint)SharingPolicy.Weighted:
+                _policy = (SharingPolicy)(value & 7);
+                ChoosePolicy();
+                break;
+            case EhciManagementOffsets.Quantum:
+                _quantumNs = Math.Clamp(value, QuantumNsMin, QuantumNsMax);
+                ChoosePolicy();
+                break;
+            case EhciManagementOffsets.Answer when ((value >> 8) & 0xFF) < _engine.Sets.Count:
+                _engine.Addresses?.Answer((int)((value >> 8) & 0xFF), (byte)(value & 0x7F));
+                SetInterruptLevel(_interrupts && _engine.Addresses is { HasQuestion: true });
+                break;
+            case >= EhciManagementOffsets.FirstPort and < EhciManagementOffsets.FirstAddress:
+                WritePort((offset - EhciManagementOffsets.FirstPort) / 4, value & 0xFF);
+                break;
+            case >= EhciManagementOffsets.FirstSet and < EhciManagementOffsets.FirstPort:
+                WriteSet(offset - EhciManagementOffsets.FirstSet, value);
+                break;
+            default:
+                break;
+        }
+    }
+
+    private uint ReadQuestion() =>
+        _engine.Addresses is { } addresses && addresses.TryNextQuestion(out int set, out byte wanted)
+            ? (1u << 31) | ((uint)set << 8) | wanted
+            : 0;
+
+    private uint ReadAddress(int address)
+    {
+        if (address >= UsbBus.AddressCount || _engine.Addresses is not { } addresses)
+            return 0;
+        AddressEntry entry = addresses.Table[(byte)address];
+        return ((uint)entry.State << 30) | ((uint)entry.Set << 8) | entry.Virtual;
+    }
+
+    private uint ReadPort(int port) => port >= _engine.Usb.Ports.Count ? 0 : (uint?)_engine.OwnerOf(port)?.Number ?? NoSet;
+
+    private void WritePort(int port, uint owner)
+    {
+        if (port >= _engine.Usb.Ports.Count || (owner >= _engine.Sets.Count && owner != NoSet))
+            return;
+        EhciRegisterSet? set = owner == NoSet ? null : _engine.Sets[(int)owner];
+
+        // A place of a set shows one port; it must be empty before another is put there.
+        if (set is null || !_engine.IsPlaceTaken(set, port))
+            _engine.GivePort(port, set);
+    }
+
+    private uint ReadSet(int offset)
+    {
+        int number = offset / EhciManagementOffsets.SetStride;
+        if (number >= _engine.Sets.Count)
+            return 0;
+        EhciRegisterSet set = _engine.Sets[number];
+        return (offset % EhciManagementOffsets.SetStride) switch
+        {
+            EhciManagementOffsets.Budget => set.Share.PeriodicBudgetNs,
+            EhciManagementOffsets.Weight => (uint)set.Share.Weight,
+            EhciManagementOffsets.State => (set.IsRunning ? 1u : 0) | (set.IsDead ? 2u : 0),
+            EhciManagementOffsets.Used => (uint)(set.Statistics.WireNs / 1000),
+            EhciManagementOffsets.Requester => _interfaces[number].Source.Value,
+            EhciManagementOffsets.CutOffs => (uint)set.Statistics.PeriodicCutOffs,
+            _ => 0,
+        };
+    }
+
+    private void WriteSet(int offset, uint value)
+    {
+        int number = offset / EhciManagementOffsets.SetStride;
+        if (number >= _engine.Sets.Count)
+            return;
+        BusShare share = _engine.Sets[number].Share;
+        switch (offset % EhciManagementOffsets.SetStride)
+        {
+            case EhciManagementOffsets.Budget:
+                share.PeriodicBudgetNs = Math.Min(value, WireTime.MicroframeNs);
+                break;
+            case EhciManagementOffsets.Weight:
+                share.Weight = Math.Max((int)(value & 0xFF), 1);
+                break;
+            default:
+                break;
+        }
+    }
+
+    private void ChoosePolicy()
+    {
+        // Nobody keeps what the policy before left him.
+        foreach (EhciRegisterSet set in _engine.Sets)
+            set.Share.DeficitNs = 0;
+        _engine.Turns.Policy = _policy switch
+        {
+            SharingPolicy.Sequential => new SequentialTurns(),
+            SharingPolicy.RoundRobinByTransaction => new TransactionTurns(),
+            SharingPolicy.RoundRobinByPass => new PassTurns(),
+            SharingPolicy.DeficitRoundRobin => new DeficitTurns(_quantumNs, isWeighted: false),
+            _ => new DeficitTurns(_quantumNs, isWeighted: true),
+        };
+    }
+
+    private void RaiseQuestion()
+    {
+        if (!_interrupts)
+            return;
+        SetInterruptLevel(true);
+        RaiseInterrupt();
+    }
+}

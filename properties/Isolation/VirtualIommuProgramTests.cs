@@ -1,0 +1,78 @@
+using Dma.Iommu;
+using FsCheck;
+using FsCheck.Fluent;
+
+namespace Dma.Properties;
+
+/// <summary>Guests that write anything into the tables of their own remapping units, invalidate some of it, and let devices loose.</summary>
+public sealed class VirtualIommuProgramTests
+{
+    private static readonly string[] s_profiles = ["friendly", "hostile", "minimal", "qemu", "xeon-scalable"];
+
+    private static Gen<Step> Steps =>
+        from what in Gen.Frequency(
+            (12, Gen.Constant(What.Edit)), (2, Gen.Constant(What.EditContext)), (5, Gen.Constant(What.InvalidateIotlb)), (2, Gen.Constant(What.InvalidateContext)),
+            (2, Gen.Constant(What.InvalidateAll)), (8, Gen.Constant(What.Write)), (6, Gen.Constant(What.Read)), (1, Gen.Constant(What.SetRoot)),
+            (1, Gen.Constant(What.Translate)), (1, Gen.Constant(What.Reassign)))
+        from device in Gen.Choose(0, 1)
+        from place in Gen.Choose(0, 1 << 20)
+        from kind in Gen.Choose(0, 19)
+        from value in Gen.Choose(0, 1 << 20)
+        from bits in Generate.Any64
+        select new Step(what, device, place, kind, value, bits);
+
+    public static TheoryData<string> Profiles => [.. s_profiles];
+
+    [Theory]
+    [MemberData(nameof(Profiles))]
+    public void A_device_is_answered_what_the_guests_tables_say_or_said_since_the_last_invalidation(string profile) =>
+        Property.Check(Generate.Program(Steps, 60), program => Run(profile, program, forgetsPages: false), 134);
+
+    [Fact]
+    public void A_shadow_that_does_not_follow_invalidations_of_pages_is_found_out()
+    {
+        int found = 0;
+        Property.Check(
+            Gen.ArrayOf(Steps, 60),
+            program =>
+            {
+                try
+                {
+                    Run("friendly", program, forgetsPages: true);
+                }
+                catch (Xunit.Sdk.XunitException)
+                {
+                    found++;
+                }
+            },
+            100);
+        Assert.True(found > 0);
+    }
+
+    private static void Run(string profile, Step[] program, bool forgetsPages)
+    {
+        using VirtualIommuWorld world = new(HardwareProfile.Named(profile)) { ForgetsPages = forgetsPages };
+        foreach (Step step in program)
+            world.Take(step);
+        world.End();
+    }
+
+    internal enum What
+    {
+        Edit,
+        EditContext,
+        InvalidateIotlb,
+        InvalidateContext,
+        InvalidateAll,
+        Write,
+        Read,
+        SetRoot,
+        Translate,
+        Reassign,
+    }
+
+    internal sealed record Step(What What, int Device, int Place, int Kind, int Value, ulong Bits)
+    {
+        public override string ToString() => $"{What} {Device} {Place} {Kind} {Value} {Bits:X}";
+    }
+}

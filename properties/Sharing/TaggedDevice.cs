@@ -1,0 +1,68 @@
+using Dma.UsbDevice;
+using Dma.UsbDevice.Spec;
+
+namespace Dma.Properties;
+
+/// <summary>A device that says whose it is: in the answer to a vendor request, and in all bulk data that it sends.</summary>
+internal sealed class TaggedDevice(byte tag) : StandardDevice(UsbSpeed.High, s_descriptors)
+{
+    public const byte AskTag = 1;
+    public const int BulkIn = 1;
+    public const int BulkOut = 2;
+    public const int Busy = 3;
+
+    private static readonly DescriptorSet s_descriptors = Describe();
+
+    private bool _toggle;
+
+    public byte Tag => tag;
+
+    /// <summary>Bytes that came by bulk, since it was made.</summary>
+    public int Received { get; private set; }
+
+    protected override int OnRequest(in SetupPacket setup, Span<byte> data) =>
+        setup is { Type: RequestType.Vendor, In: true, Request: AskTag } ? Answer([tag], data) : -1;
+
+    protected override UsbReply OnOut(DeviceEndpoint endpoint, ReadOnlySpan<byte> data)
+    {
+        Received += data.Length;
+        return UsbReply.Ack;
+    }
+
+    protected override UsbReply OnIn(DeviceEndpoint endpoint, Span<byte> packet)
+    {
+        // One endpoint never has anything.
+        if ((endpoint.Address & 0xF) == Busy)
+            return UsbReply.Nak;
+        packet[..512].Fill(tag);
+        return UsbReply.Data(_toggle, 512);
+    }
+
+    protected override void OnAcknowledged(DeviceEndpoint endpoint) => _toggle = !_toggle;
+
+    protected override void OnReset() => _toggle = false;
+
+    protected override void OnConfigured() => _toggle = false;
+
+    private static DescriptorSet Describe()
+    {
+        byte[] Endpoint(byte address) => Packed.ToArray(
+            new EndpointDescriptor
+            {
+                Length = EndpointDescriptor.Size,
+                Type = DescriptorType.Endpoint,
+                Address = address,
+                TransferType = TransferType.Bulk,
+                MaxPacketSize = 512,
+            },
+            EndpointDescriptor.Size);
+        byte[] face = Packed.ToArray(
+            new InterfaceDescriptor { Length = InterfaceDescriptor.Size, Type = DescriptorType.Interface, EndpointCount = 3, Class = DeviceClass.VendorSpecific },
+            InterfaceDescriptor.Size);
+        byte[] head = Packed.ToArray(
+            new ConfigurationDescriptor { Length = ConfigurationDescriptor.Size, Type = DescriptorType.Configuration, InterfaceCount = 1, Value = 1 },
+            ConfigurationDescriptor.Size);
+        DeviceDescriptor device = new() { UsbVersion = 0x0200, MaxPacketSize0 = 64, VendorId = 0x1209, ProductId = 0x00FD };
+        return new(device, [[.. head, .. face, .. Endpoint(0x80 | BulkIn), .. Endpoint(BulkOut), .. Endpoint(0x80 | Busy)]], []);
+    }
+}

@@ -1,0 +1,97 @@
+using Dma.UsbDevice;
+using Dma.Vmm;
+
+namespace Dma.Lab;
+
+/// <summary>A host whose one USB controller is shared between VMs: each gets a register set, and the root port of the same number with a disk in it.</summary>
+internal sealed class SharedMachine : IDisposable
+{
+    private const ulong GuestBytes = 4 << 20;
+    private const ulong VmmBytes = 32 << 20;
+    private const int DiskBytes = 256 * 1024;
+    private const int ManagementPlace = 1;
+    private const int GuestPlace = 4;
+    private const int TracedMax = 50_000;
+
+    private readonly Timeline? _timeline;
+    private readonly SharingTimeline? _sharing;
+    private readonly TimelineTrack _vmm;
+    private readonly TimelineTrack _iommu;
+    private readonly TimelineTrack[] _vms = [];
+
+    /// <summary>Builds and boots it; each disk has bytes of its own.</summary>
+    /// <param name="vms">How many VMs.</param>
+    /// <param name="options">How the controller is built.</param>
+    /// <param name="seed">What the bytes of the disks come from.</param>
+    /// <param name="trace">Where a timeline is written, or null.</param>
+    /// <param name="observer">Who sees how the bus is shared.</param>
+    public SharedMachine(int vms, SharedEhciOptions options, ulong seed, Stream? trace, Func<IBusShareObserver?, IBusShareObserver> observer)
+    {
+        BusTrace? bus = trace is null ? null : new(TracedMax);
+        Host = new(new() { MemoryBytes = VmmBytes + ((ulong)vms * GuestBytes) + VmmBytes, VmmBytes = VmmBytes, Seed = seed, Trace = bus });
+        Controller = new(Host.Loop, options with { SetCount = vms, RootPortCount = vms });
+        Disks = [.. Enumerable.Range(1, vms).Select(Disk)];
+        for (int number = 0; number < vms; number++)
+            Controller.Usb.Ports[number].Plug(new MassStorageDevice(Disks[number]));
+        Controller.PlugInto(Host.Pci, ManagementPlace);
+        Host.Boot();
+        Machines = [.. Enumerable.Range(1, vms).Select(number => Host.CreateMachine($"VM {number}", GuestBytes))];
+        if (trace is not null)
+        {
+            _timeline = new(trace);
+            _vms = [.. Machines.Select(machine => _timeline.Track("VMs", machine.Name))];
+            _vmm = _timeline.Track("VMM", "VMM");
+            _sharing = new(_timeline, Host.Loop, [.. Machines.Select(machine => machine.Name)]);
+            _iommu = _timeline.Track("IOMMU", "requests of devices");
+        }
+
+        Controller.Observer = observer(_sharing);
+    }
+
+    /// <summary>The host.</summary>
+    public Host Host { get; }
+
+    /// <summary>The controller.</summary>
+    public SharedEhciController Controller { get; }
+
+    /// <summary>What the disk of each VM holds.</summary>
+    public IReadOnlyList<IDiskImage> Disks { get; }
+
+    /// <summary>The VMs.</summary>
+    public IReadOnlyList<VirtualMachine> Machines { get; }
+
+    /// <summary>Takes the controller over for the VMM.</summary>
+    public async Task<SharedUsbController> Start() =>
+        await SharedUsbController.Start(Host, Controller.Management.Source) ?? throw new InvalidOperationException("The controller cannot be shared.");
+
+    /// <summary>Gives a VM its register set and port, and starts its HAL.</summary>
+    public async Task<Guest> Give(SharedUsbController sharing, int number)
+    {
+        ulong startNs = Host.Loop.NowNs;
+        AssignmentResult result = await sharing.Give(number, Machines[number], new(0, GuestPlace, 0), number + 1);
+        if (!result.IsDone)
+            throw new InvalidOperationException($"The register set cannot be assigned: {result.Reason}.");
+        _timeline?.Slice(_vmm, $"assign set {number} to {Machines[number].Name}", startNs, Host.Loop.NowNs - startNs);
+        return await Guest.Start(Machines[number], Host.RandomFor($"places of buffers of {Machines[number].Name}"));
+    }
+
+    /// <summary>Notes in the timeline what a VM did since a time.</summary>
+    public void Note(int number, string what, ulong sinceNs) => _timeline?.Slice(_vms[number], what, sinceNs, Host.Loop.NowNs - sinceNs);
+
+    /// <summary>Ends the timeline.</summary>
+    public void Dispose()
+    {
+        _sharing?.End();
+        if (Host.Options.Trace is { } bus)
+            _timeline?.Add(_iommu, bus);
+        _timeline?.Dispose();
+        Host.Dispose();
+    }
+
+    private MemoryDiskImage Disk(int number)
+    {
+        byte[] bytes = new byte[DiskBytes];
+        Host.RandomFor($"disk {number}").NextBytes(bytes);
+        return new(bytes);
+    }
+}
