@@ -19,6 +19,7 @@ public sealed class GuestGrants
     private readonly FrameAllocator _frames;
     private readonly MemoryBuffer _table;
     private readonly FreeBitmap _free;
+    private bool _isClosed;
 
     private GuestGrants(IHypercallGate gate, FrameAllocator frames, MemoryBuffer table)
     {
@@ -62,7 +63,7 @@ public sealed class GuestGrants
     {
         bool found = _free.TryTake((ulong)count, 1, 0, out ulong index);
         first = (uint)index;
-        if (!found)
+        if (_isClosed || !found)
             return false;
         for (int done = 0; done < count; done++)
         {
@@ -100,18 +101,21 @@ public sealed class GuestGrants
         return true;
     }
 
-    /// <summary>Has no table any more, and gives its memory back.</summary>
+    /// <summary>Has no table any more, and gives its memory back. Grants that are left mean nothing from then on, and can be taken back all the same.</summary>
     /// <returns><c>false</c>, and nothing changed, where the host still uses a page.</returns>
     public async ValueTask<bool> Close()
     {
         if ((await _gate.Call(Hypercall.ShareGrants)).Refusal != DmaRefusal.None)
             return false;
+        _isClosed = true;
         _frames.Free(_table.Address, (ulong)(_table.Length / FrameAllocator.FrameSize));
         return true;
     }
 
     private GrantEntry Read(uint grant)
     {
+        if (_isClosed)
+            return default;
         Span<byte> bytes = stackalloc byte[GrantEntry.Size];
         _table.Read((int)grant * GrantEntry.Size, bytes);
         return new(new(BitConverter.ToUInt64(bytes)));
@@ -119,6 +123,8 @@ public sealed class GuestGrants
 
     private void Write(uint grant, GrantEntry entry)
     {
+        if (_isClosed)
+            return;
         Span<byte> bytes = stackalloc byte[GrantEntry.Size];
         BitConverter.TryWriteBytes(bytes, entry.Raw.Value);
         _table.Write((int)grant * GrantEntry.Size, bytes);

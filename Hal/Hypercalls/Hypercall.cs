@@ -64,7 +64,7 @@ public enum Hypercall
     /// Result: how many ports there are.
     /// Refusals: <see cref="DmaRefusal.NotAssigned"/> where there is no back end for the caller; <see cref="DmaRefusal.StillMapped"/>
     /// where it is connected; <see cref="DmaRefusal.NotMapped"/> for grants that do not let the host write; <see cref="DmaRefusal.BadRange"/>
-    /// for another vector.
+    /// for another vector; <see cref="DmaRefusal.Denied"/> while the caller's memory is on its way to another computer.
     /// </summary>
     ConnectUsb = 6,
 

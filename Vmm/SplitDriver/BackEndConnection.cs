@@ -22,6 +22,7 @@ internal sealed class BackEndConnection
     private readonly Dictionary<ushort, UrbWork> _works = [];
     private readonly bool[] _hasNews;
     private bool _isClosing;
+    private bool _isShutdown;
     private bool _isServing = true;
 
     /// <summary>Connects.</summary>
@@ -92,14 +93,25 @@ internal sealed class BackEndConnection
             _ = await _idle.Wait();
     }
 
-    /// <summary>Takes nothing any more; when it completes, every request has its response, and the guest's pages are used no more.</summary>
-    public async ValueTask Close()
+    /// <summary>Takes nothing any more; when it completes, every request that was taken has its response, and the guest's pages are used no more.</summary>
+    /// <param name="isShutdown">Whether it is the host that ends it: requests that could not be carried out are told so, and those not taken yet as well.</param>
+    public async ValueTask Close(bool isShutdown)
     {
-        _isClosing = true;
+        (_isClosing, _isShutdown) = (true, isShutdown);
         _event.Raise();
         while (_isServing)
             _ = await _idle.Wait();
+        if (isShutdown)
+            RefuseRest();
         await Drain(port: null);
+    }
+
+    // At most a ring of them: the guest can show no more while nothing else runs.
+    private void RefuseRest()
+    {
+        byte[] entry = new byte[UrbRequest.Size];
+        while (_requests.TryTake(entry))
+            Respond(new() { Id = UrbRequest.Read(entry).Id, Status = UrbStatus.Shutdown });
     }
 
     private void TellNews()
@@ -167,6 +179,8 @@ internal sealed class BackEndConnection
         _ = _works.Remove(work.Request.Id);
         if (work.Port.IsGone)
             response = response with { Status = UrbStatus.NoDevice };
+        else if (_isShutdown && response.Status == UrbStatus.Unlinked)
+            response = response with { Status = UrbStatus.Shutdown };
 
         // One of several that belong together: the guest is not woken for each, only for what ends it.
         if (work.Request.ShortNotOk && response.Status != UrbStatus.Ok)

@@ -28,6 +28,7 @@ public sealed class UsbBackEnd : IUsbMediator, IGuestService
     private readonly BackEndPort?[] _ports = new BackEndPort?[PortCount];
     private readonly Gate _gate = new();
     private BackEndConnection? _connection;
+    private bool _isStopped;
 
     /// <summary>A back end without devices, and nobody connected.</summary>
     /// <param name="machine">For which VM; it has none yet.</param>
@@ -67,7 +68,7 @@ public sealed class UsbBackEnd : IUsbMediator, IGuestService
     public ValueTask<bool> Attach(IHostUsbDevice device)
     {
         int free = Array.IndexOf(_ports, null);
-        if (free < 0 || device.Controller != _controller || device.Speed == UsbSpeed.Super)
+        if (_isStopped || free < 0 || device.Controller != _controller || device.Speed == UsbSpeed.Super)
             return new(false);
         _ports[free] = new(free + 1, device);
         _connection?.Tell(free + 1);
@@ -91,14 +92,31 @@ public sealed class UsbBackEnd : IUsbMediator, IGuestService
         _ports[index] = null;
     }
 
+    /// <summary>Ends: what is under way is called off and answered as <see cref="UrbStatus.Shutdown"/>, and the VM can get another back end.</summary>
+    /// <remarks>Devices stay assigned, and nobody reaches them, until they are taken back.</remarks>
+    public async ValueTask Stop()
+    {
+        if (_isStopped)
+            return;
+        _isStopped = true;
+        Machine.UsbBackEnd = null;
+        _ = Machine.Services.Remove(this);
+        _ = await Disconnect(isShutdown: true);
+        Array.Clear(_ports);
+    }
+
     /// <inheritdoc/>
-    async ValueTask IGuestService.Close() => _ = await Disconnect();
+    ValueTask IGuestService.Close() => Stop();
 
     /// <summary>Answers <see cref="Hypercall.ConnectUsb"/>.</summary>
     internal HypercallResult Connect(ulong requests, ulong plugs, ulong vector)
     {
         if (_connection is not null)
             return new(DmaRefusal.StillMapped, 0);
+
+        // What is written through grants goes by no log.
+        if (Machine.Memory.DirtyLog is not null)
+            return new(DmaRefusal.Denied, 0);
         if (vector is < 32 or > byte.MaxValue)
             return new(DmaRefusal.BadRange, 0);
         if (requests > uint.MaxValue || plugs > uint.MaxValue || !_grants.TryTake((uint)requests, isWritten: true, out GrantedPage requestPage))
@@ -127,14 +145,16 @@ public sealed class UsbBackEnd : IUsbMediator, IGuestService
     }
 
     /// <summary>Answers <see cref="Hypercall.DisconnectUsb"/>.</summary>
-    internal async ValueTask<DmaRefusal> Disconnect()
+    internal ValueTask<DmaRefusal> Disconnect() => Disconnect(isShutdown: false);
+
+    private async ValueTask<DmaRefusal> Disconnect(bool isShutdown)
     {
         await _gate.Enter();
         try
         {
             if (_connection is not { } connection)
                 return DmaRefusal.NotAssigned;
-            await connection.Close();
+            await connection.Close(isShutdown);
             _connection = null;
             foreach (GrantedPage page in connection.Pages)
                 _grants.Return(page);

@@ -62,10 +62,12 @@ internal sealed class ParavirtualRing(Processor processor, IHypercallGate gate, 
     public void TakeAll()
     {
         UrbResponse response = default;
+        bool isLast = false;
         do
         {
             while (ring.TryTake(MemoryMarshal.AsBytes(new Span<UrbResponse>(ref response))))
             {
+                isLast |= response.Status == UrbStatus.Shutdown;
                 if (!_waiters.Remove(response.Id, out Waiter? waiter))
                     continue;
                 waiter.Response = response;
@@ -73,6 +75,8 @@ internal sealed class ParavirtualRing(Processor processor, IHypercallGate gate, 
             }
         }
         while (!ring.Sleep());
+        if (isLast)
+            Stop();
         _room.Raise();
     }
 
@@ -103,8 +107,8 @@ internal sealed class ParavirtualRing(Processor processor, IHypercallGate gate, 
                 _ = await processor.Wait(_room);
             for (; made < requests.Length && (ring.Free != 0 || HasStopped); made++)
                 waiters[made] = Add(requests[made].Request, requests[made].Segments);
-            if (!HasStopped && ring.Push())
-                _ = await gate.Call(Hypercall.NotifyUsb);
+            if (!HasStopped && ring.Push() && (await gate.Call(Hypercall.NotifyUsb)).Refusal != DmaRefusal.None)
+                Stop();
         }
 
         return waiters;

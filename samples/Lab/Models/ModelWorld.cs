@@ -108,7 +108,7 @@ internal sealed class ModelWorld : IDisposable
         List<UsbDeviceAssignment> assignments = [];
         foreach (IUsbDevice device in _devices)
         {
-            HostUsbDevice onHost = new(Stack, PortOf(device));
+            HostUsbDevice onHost = new(Stack, _controller.PortOf(device));
             UsbDeviceAssignment assignment = new(onHost);
             if (!await onHost.LogIn() || !await assignment.Assign(mediator))
                 throw new InvalidOperationException($"{onHost.Name} cannot be given to {Machine.Name}.");
@@ -122,12 +122,5 @@ internal sealed class ModelWorld : IDisposable
 
         // A guest that knows nothing of a VMM: its memory is where it believes it to be, for its devices too.
         return await UsbHostControllers.Start(PciDevice.Open(cpu, new PciConfigurationPorts(cpu), _place, new IdentityDmaSpace(cpu, frames), Vector));
-    }
-
-    // As the driver of the controller counts: over all buses.
-    private int PortOf(IUsbDevice device)
-    {
-        UsbPort[] ports = [.. Buses.SelectMany(bus => bus.Ports)];
-        return 1 + Array.FindIndex(ports, port => port.Device == device);
     }
 }

@@ -3,7 +3,7 @@ using Dma.Drivers;
 namespace Dma.Lab;
 
 /// <summary>A driver of the host for one kind of USB device.</summary>
-internal interface IHostClassDriver
+public interface IHostClassDriver
 {
     /// <summary>Lets go of the device.</summary>
     /// <returns><c>false</c> where somebody uses it; nothing changed then.</returns>

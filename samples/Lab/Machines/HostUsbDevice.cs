@@ -10,7 +10,7 @@ namespace Dma.Lab;
 /// <param name="stack">The host's stack.</param>
 /// <param name="port">The port, from 1.</param>
 /// <param name="driver">The driver of the host for it; null where it has none.</param>
-internal sealed class HostUsbDevice(HostUsbStack stack, int port, IHostClassDriver? driver = null) : IHostUsbDevice
+public sealed class HostUsbDevice(HostUsbStack stack, int port, IHostClassDriver? driver = null) : IHostUsbDevice
 {
     private const ulong RequestTimeoutNs = 5_000_000_000;
 
