@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using Dma.Hal;
 using Dma.Hal.Spec;
 using Dma.Machine;
 using Dma.Vmm;

@@ -1,7 +1,6 @@
 using System.Buffers.Binary;
 using Dma.Hal;
 using Dma.Hal.Spec;
-using Dma.Machine;
 using Dma.UsbDevice.Spec;
 using Dma.Vmm;
 using static Dma.Properties.FrontEndMemory;

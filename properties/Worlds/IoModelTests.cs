@@ -1,7 +1,6 @@
 using Dma.Drivers;
 using Dma.Iommu;
 using Dma.Lab;
-using Dma.Machine;
 using Dma.UsbDevice;
 using Dma.Vmm;
 

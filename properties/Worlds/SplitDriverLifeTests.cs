@@ -3,7 +3,6 @@ using Dma.Hal;
 using Dma.Hal.Spec;
 using Dma.Iommu;
 using Dma.Lab;
-using Dma.Machine;
 using Dma.UsbDevice;
 using Dma.UsbDevice.Spec;
 using Dma.Vmm;

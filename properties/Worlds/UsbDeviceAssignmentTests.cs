@@ -1,7 +1,5 @@
 using Dma.Drivers;
 using Dma.Lab;
-using Dma.Machine;
-using Dma.UsbDevice;
 using Dma.Vmm;
 
 namespace Dma.Properties;

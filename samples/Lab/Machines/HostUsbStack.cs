@@ -47,12 +47,8 @@ public sealed class HostUsbStack : IHostUsbController
     public Processor Processor => _cpu.Processor;
 
     /// <summary>The controller.</summary>
-    /// <exception cref="DriverException">The stack does not have it.</exception>
-    public IUsbHostController Controller => _controller ?? throw Gone();
-
-    /// <summary>Memory for drivers of the host.</summary>
-    /// <exception cref="DriverException">The stack does not have the controller.</exception>
-    public IDmaSpace Memory => _memory ?? throw Gone();
+    /// <exception cref="InvalidOperationException">The stack does not have it.</exception>
+    public IUsbHostController Controller => _controller ?? throw new InvalidOperationException("The stack does not have its controller.");
 
     /// <summary>Takes the controller. A stop that broke off in the middle left drivers in a state that nobody knows: they begin anew.</summary>
     /// <exception cref="DriverException">It does not start.</exception>
@@ -153,8 +149,6 @@ public sealed class HostUsbStack : IHostUsbController
             throw new InvalidOperationException($"What was mapped at {buffer.DeviceAddress} cannot be unmapped: {refusal}.");
         addresses.Free(new(start), (end - start) / PageBytes);
     }
-
-    private static DriverException Gone() => new(DriverFailure.NoDriver, "The host does not have the controller.");
 
     // The device reaches nothing any more, so that what its drivers had is free, whatever became of them.
     private async ValueTask Abandon()

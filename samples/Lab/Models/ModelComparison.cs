@@ -1,4 +1,3 @@
-using Dma.Drivers;
 using Dma.Iommu;
 using Dma.Vmm;
 

@@ -1,7 +1,6 @@
 using System.Text;
 using Dma.Drivers;
 using Dma.Hal;
-using Dma.Machine;
 using Dma.UsbDevice;
 using Dma.UsbDevice.Spec;
 
