@@ -156,12 +156,18 @@ public sealed class VirtualMachine
     internal HypercallDispatcher Hypercalls { get; }
 
     /// <summary>Gives the VM a remapping unit of its own, at the place where the host has one; from then on it takes no hypercalls for DMA.</summary>
-    /// <exception cref="InvalidOperationException">It has one, or devices, or its memory comes when it is touched: what its tables map could not be pinned.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// It has one, or devices, or its memory comes when it is touched: what its tables map could not be pinned. Or the host cannot
+    /// give it one of that mode, see <see cref="VirtualIommu.RefusalOf"/>.
+    /// </exception>
     public VirtualIommu AddIommu(VirtualIommuOptions? options = null)
     {
+        options ??= new();
         if (Iommu is not null || Memory.Lazy is not null || Host.Assignments.Any(device => device.Machine == this))
             throw new InvalidOperationException($"{Name} has a remapping unit or devices, or memory that comes when it is touched.");
-        return Iommu = new(this, options ?? new());
+        if (VirtualIommu.RefusalOf(Host, options.Mode) is { } refusal)
+            throw new InvalidOperationException($"{Name} can have no {options.Mode} remapping unit: {refusal}.");
+        return Iommu = new(this, options);
     }
 
     /// <summary>The name.</summary>

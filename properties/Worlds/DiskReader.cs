@@ -8,6 +8,14 @@ internal static class DiskReader
 {
     private const int PieceBytes = 128 * 1024;
 
+    /// <summary>What a disk of so many sectors holds: always the same.</summary>
+    public static byte[] Content(int sectors)
+    {
+        byte[] content = new byte[sectors * 512];
+        new Random(sectors).NextBytes(content);
+        return content;
+    }
+
     /// <summary>Brings the controller up, reads every block, and shuts everything down.</summary>
     /// <exception cref="DriverException">A driver gave up; everything is shut down all the same.</exception>
     public static async Task<byte[]> ReadAll(IDevice device, int port = 1)

@@ -40,6 +40,7 @@ public static class DmaCommand
             new Command("compare", "Do the same in several ways, and compare what each takes.")
             {
                 new CompareModels(terminal),
+                new ComparePolicies(terminal),
             },
             new Audit(terminal),
             new Qtest(terminal),
