@@ -245,7 +245,8 @@ internal sealed class HostileFrontEnd : IDisposable
         else if (type == UrbType.Control)
         {
             byte ask = (byte)(isAddress ? (byte)StandardRequest.SetAddress : random.Next(16));
-            request = request with { Setup = new SetupPacket { In = isIn && !isAddress, Request = ask, Value = DeviceAddress, Length = (ushort)length }.Raw.Value };
+            int said = isAddress || random.Next(8) != 0 ? length : random.Next(2 * length);
+            request = request with { Setup = new SetupPacket { In = isIn && !isAddress, Request = ask, Value = DeviceAddress, Length = (ushort)said }.Raw.Value };
             _address = isAddress ? DeviceAddress : _address;
         }
 
