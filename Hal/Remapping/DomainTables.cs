@@ -116,11 +116,18 @@ internal sealed class DomainTables
     }
 
     /// <summary>Unmaps what is mapped in a range whose ends no superpage crosses, and cuts off tables that became empty.</summary>
-    public void Clear(ulong first, ulong end, TableChange change)
+    /// <param name="first">The first device address.</param>
+    /// <param name="end">The end of the range.</param>
+    /// <param name="change">Learns what changed.</param>
+    /// <param name="keepsTables">Whether tables that became empty stay until they are trimmed.</param>
+    public void Clear(ulong first, ulong end, TableChange change, bool keepsTables = false)
     {
         change.Include(first, end);
-        Clear(Root, _levels, first, end, change);
+        Clear(Root, _levels, first, end, change, keepsTables);
     }
+
+    /// <summary>Cuts off the empty tables of a range.</summary>
+    public void Trim(ulong first, ulong end, TableChange change) => Trim(Root, _levels, first, end, change);
 
     /// <summary>Lets mapped addresses lead elsewhere, or with other rights, each by one write: none of them is ever not mapped.</summary>
     /// <param name="first">The first device address; no superpage crosses it.</param>
@@ -256,7 +263,7 @@ internal sealed class DomainTables
         return true;
     }
 
-    private void Clear(GuestPhysicalAddress table, int level, ulong first, ulong end, TableChange change)
+    private void Clear(GuestPhysicalAddress table, int level, ulong first, ulong end, TableChange change, bool keepsTables)
     {
         for (ulong at = first; at < end; at = NextAfter(at, level, end))
         {
@@ -273,14 +280,34 @@ internal sealed class DomainTables
             }
 
             GuestPhysicalAddress below = TableOf(entry);
-            Clear(below, level - 1, at, NextAfter(at, level, end), change);
-            if (!_memory.IsEmpty(below))
-                continue;
-            Write(place, default);
-            _retired.Add(below);
-            ulong start = at - (at % SpanOf(level));
-            change.IncludeTable(start, start + SpanOf(level));
+            Clear(below, level - 1, at, NextAfter(at, level, end), change, keepsTables);
+            if (!keepsTables)
+                CutOff(place, below, level, at, change);
         }
+    }
+
+    private void Trim(GuestPhysicalAddress table, int level, ulong first, ulong end, TableChange change)
+    {
+        for (ulong at = first; level > 1 && at < end; at = NextAfter(at, level, end))
+        {
+            GuestPhysicalAddress place = Place(table, level, at);
+            ulong entry = Read(place);
+            if (!_format.IsPresent(entry) || _format.IsLeaf(entry, level))
+                continue;
+            GuestPhysicalAddress below = TableOf(entry);
+            Trim(below, level - 1, at, NextAfter(at, level, end), change);
+            CutOff(place, below, level, at, change);
+        }
+    }
+
+    private void CutOff(GuestPhysicalAddress place, GuestPhysicalAddress below, int level, ulong at, TableChange change)
+    {
+        if (!_memory.IsEmpty(below))
+            return;
+        Write(place, default);
+        _retired.Add(below);
+        ulong start = at - (at % SpanOf(level));
+        change.IncludeTable(start, start + SpanOf(level));
     }
 
     private void CollectWrites(WriteLog log, GuestPhysicalAddress table, int level, ulong first, TableChange change)

@@ -21,6 +21,7 @@ public sealed class RemappingDomain
     private readonly List<DeviceTlbTarget> _deviceTlbs = [];
     private readonly List<SourceId> _requesters = [];
     private readonly Gate _gate = new();
+    private bool _isTrimDue;
 
     internal RemappingDomain(RemappingDriver driver, DomainTables tables, DomainId id, AddressWidth width, TranslationStage stage)
     {
@@ -311,7 +312,10 @@ public sealed class RemappingDomain
                 return DmaRefusal.NotMapped;
             bool isSplit = _tables.TrySplit(address.Value, _change) && _tables.TrySplit(end, _change);
             if (isSplit)
-                _tables.Clear(address.Value, end, _change);
+                _tables.Clear(address.Value, end, _change, keepsTables: isDeferred);
+
+            // A table that became empty stays where others will be mapped next: cut off, it would have to be invalidated before.
+            _isTrimDue |= isDeferred;
             if (!isDeferred)
                 await Invalidate();
             return isSplit ? DmaRefusal.None : DmaRefusal.Exhausted;
@@ -338,6 +342,9 @@ public sealed class RemappingDomain
     {
         if (_change.IsEmpty)
             return;
+        if (_isTrimDue)
+            _tables.Trim(_change.First, _change.End, _change);
+        _isTrimDue = false;
         ulong firstPage = _change.First >> 12;
         int mask = 64 - System.Numerics.BitOperations.LeadingZeroCount(firstPage ^ ((_change.End - 1) >> 12));
         CapabilityRegister unit = _driver.Unit.Capability;
