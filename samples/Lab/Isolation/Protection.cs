@@ -28,6 +28,13 @@ internal sealed record Protection(string Name, string Meaning)
         IsThere = static profile => profile is { ExtendedCapabilities.QueuedInvalidation: true, IotlbSets: not 0 },
     };
 
+    /// <summary>What was unmapped and waits is forgotten by the unit, too, in time.</summary>
+    public static Protection Flush { get; } = new(
+        "flush", "unmaps that wait for their invalidation never get it")
+    {
+        IsThere = Invalidation.IsThere,
+    };
+
     /// <summary>A device forgets everything between two owners.</summary>
     public static Protection Reset { get; } = new(
         "reset", "a device brings what it knows from one owner to the next");
@@ -47,7 +54,7 @@ internal sealed record Protection(string Name, string Meaning)
     public static Protection Groups { get; } = new("groups", "devices that nothing keeps apart go to different VMs");
 
     /// <summary>All of them.</summary>
-    public static IReadOnlyList<Protection> All { get; } = [SourceValidation, InterruptRemapping, Invalidation, Reset, Pin, Groups, Translation];
+    public static IReadOnlyList<Protection> All { get; } = [SourceValidation, InterruptRemapping, Invalidation, Flush, Reset, Pin, Groups, Translation];
 
     /// <summary>Their names, for messages.</summary>
     public static string Names => string.Join(", ", All.Select(protection => protection.Name));

@@ -1,3 +1,4 @@
+using Dma.Hal;
 using Dma.Iommu;
 using Dma.Vmm;
 
@@ -11,6 +12,9 @@ internal sealed class WorldGenerator
     private const ulong ScheduleBytes = 0x4000;
 
     private static readonly int[] _pages = [4, 8, 8, 16, 16, 32];
+    private static readonly MappingPolicy[] _policies =
+        [MappingPolicy.Deferred, MappingPolicy.Deferred, MappingPolicy.Optimistic, MappingPolicy.Bounce, MappingPolicy.Static];
+
     private static readonly WorldDeviceKind[] _kinds =
     [
         WorldDeviceKind.Probe, WorldDeviceKind.Probe, WorldDeviceKind.Probe, WorldDeviceKind.Ehci, WorldDeviceKind.Xhci, WorldDeviceKind.Edu,
@@ -94,9 +98,13 @@ internal sealed class WorldGenerator
         return devices;
     }
 
-    private WorldGuestSpec DrawGuest(string name) => _random.Next(6) == 0
-        ? new(name, WorldProgram.PagesMax / 2, LazyMemory.FramesMin)
-        : new(name, _pages[_random.Next(_pages.Length)]);
+    private WorldGuestSpec DrawGuest(string name)
+    {
+        MappingPolicy policy = _random.Next(2) == 0 ? MappingPolicy.Strict : _policies[_random.Next(_policies.Length)];
+        return _random.Next(6) == 0
+            ? new(name, WorldProgram.PagesMax / 2, LazyMemory.FramesMin, policy)
+            : new(name, _pages[_random.Next(_pages.Length)], Policy: policy);
+    }
 
     private InterruptDelivery DrawDelivery(HardwareProfile profile, IReadOnlyList<Protection> without)
     {
@@ -171,6 +179,8 @@ internal sealed class WorldGenerator
         ulong number = (ulong)_random.Next(3);
         Add(_random.Next(2) == 0 ? "dma-write" : "dma-read", device, new Place(PlaceKind.Mapping, 0, (int)number, 0), 64ul);
         Add("unmap", (ulong)_owners[device], device, number);
+        if (_program.Guests[_owners[device]].Policy != MappingPolicy.Strict && _random.Next(2) == 0)
+            Add("run", 400_000ul);
         Add("dma-write", device, new Place(PlaceKind.Gone, 0, _random.Next(4), 0), 64ul);
     }
 

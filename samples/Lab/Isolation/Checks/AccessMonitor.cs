@@ -21,6 +21,7 @@ internal sealed class AccessMonitor(IsolationWorld world) : IMemoryWatcher
     private bool _isDevice;
     private bool _isWrite;
     private bool _isInterrupt;
+    private bool _mayBeRefused;
     private MessageInterrupt? _arrived;
     private ulong _faults;
     private int[] _owners = [];
@@ -33,6 +34,9 @@ internal sealed class AccessMonitor(IsolationWorld world) : IMemoryWatcher
 
     /// <summary>Whether tables of EPT changed since this was last cleared.</summary>
     public bool HaveEptTablesChanged { get; set; } = true;
+
+    /// <summary>Whether the VMM works without anybody who waits for it.</summary>
+    public bool IsLater => !world.HasCaller;
 
     /// <summary>How many requests of devices were looked at.</summary>
     public ulong Requests { get; private set; }
@@ -164,6 +168,7 @@ internal sealed class AccessMonitor(IsolationWorld world) : IMemoryWatcher
         _isInterrupt = isWrite && length == sizeof(uint) && (address & 3) == 0 && InterruptRange.Contains(address);
         _device = world.DeviceAt(source);
         _arrived = null;
+        _mayBeRefused = false;
         _expected.Clear();
         if (_isInterrupt || length == 0)
             return;
@@ -171,10 +176,21 @@ internal sealed class AccessMonitor(IsolationWorld world) : IMemoryWatcher
         bool isAssigned = isPlain && (_device?.Assignment.State == AssignmentState.Assigned || IsNamedBySibling);
         for (ulong page = address >> 12; ; page++)
         {
-            _expected.Add(isAssigned && _device!.TryFind(page, wanted, out ulong frame) ? frame : NoFrame);
+            _expected.Add(isAssigned ? FrameOf(_device!, page, wanted) : NoFrame);
             if (page == (unchecked(address + (ulong)length - 1) >> 12) || _expected.Count > length)
                 break;
         }
+    }
+
+    // What waits after its unmap is reached or not; it leads where it led.
+    private ulong FrameOf(WorldDevice device, ulong page, DmaDirection wanted)
+    {
+        if (device.TryFind(page, wanted, out ulong frame))
+            return frame;
+        if (!device.TryFindWaiting(page, wanted, world.Host.Loop.NowNs, out frame))
+            return NoFrame;
+        _mayBeRefused = true;
+        return frame;
     }
 
     private DmaStatus Leave(ulong address, ReadOnlySpan<byte> data, DmaStatus status)
@@ -224,7 +240,7 @@ internal sealed class AccessMonitor(IsolationWorld world) : IMemoryWatcher
             else if (missing < 0 && !_isWrite)
                 CheckData(address, data);
         }
-        else if (missing < 0 && _device is { Busy: 0 })
+        else if (missing < 0 && !_mayBeRefused && _device is { Busy: 0 })
         {
             world.Violate("I1", $"{Who} was refused {(_isWrite ? "a write" : "a read")} of {Bytes((ulong)data.Length)} at {address:X}h as {status}, although all of it is mapped for that");
         }
