@@ -86,11 +86,15 @@ internal sealed class WorldShrinker(string invariant, int triesMax = 4000)
         {
             WorldGuestSpec now = program.Guests[guest];
             program = Try(program, WithGuest(program, guest, Plain(now)));
-            program = Try(program, WithGuest(program, guest, Plain(now) with { Policy = now.Policy }));
+            program = Try(program, WithGuest(program, guest, Small(now)));
         }
 
         return program;
     }
+
+    // One with a remapping unit of its own stays as large as that takes.
+    private static WorldGuestSpec Small(WorldGuestSpec guest) =>
+        guest.HasIommu ? guest : Plain(guest) with { Policy = guest.Policy };
 
     private static WorldGuestSpec Plain(WorldGuestSpec guest) => new(guest.Name, Math.Min(guest.Pages, 4));
 

@@ -159,7 +159,7 @@ internal sealed class WorldProgramReader
 
     private void TakeGuest(string[] words)
     {
-        const string form = "vm NAME PAGES [lazy FRAMES] [POLICY]";
+        const string form = "vm NAME PAGES [lazy FRAMES] [POLICY|iommu]";
         bool isLazy = words.Length >= 5 && words[3] == "lazy";
         string[] policy = words.Length < 3 ? words : isLazy ? words[5..] : words[3..];
         if (words.Length < 3 || policy.Length > 1)
@@ -172,7 +172,10 @@ internal sealed class WorldProgramReader
         ulong frames = 0;
         if (isLazy && (!ProgramText.TryNumber(words[4], out frames) || frames < LazyMemory.FramesMin || frames > pages))
             Fail($"'{words[4]}' is no number of frames from {LazyMemory.FramesMin} to the number of pages.");
-        _guests.Add(new(words[1], (int)pages, (int)frames, policy.Length == 0 ? MappingPolicy.Strict : Chosen(_policies, policy[0])));
+        bool hasIommu = policy is ["iommu"];
+        if (hasIommu && (isLazy || pages < GuestIommu.PagesMin))
+            Fail($"A VM with a remapping unit of its own has {GuestIommu.PagesMin} pages at least, and they are there from the beginning.");
+        _guests.Add(new(words[1], (int)pages, (int)frames, policy.Length == 0 || hasIommu ? MappingPolicy.Strict : Chosen(_policies, policy[0]), hasIommu));
     }
 
     private void TakeDevice(string[] words)

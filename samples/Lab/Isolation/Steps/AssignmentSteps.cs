@@ -64,6 +64,7 @@ internal static class AssignmentSteps
         if (owner is null)
             device.RemoveAll();
         device.IdentityOf = owner?.Policy == MappingPolicy.Static ? owner : null;
+        device.FollowsOf = owner is { HasIommu: true } ? owner : null;
         if (device.User is { } user && (assignment.State != AssignmentState.Assigned || user.Machine != assignment.Machine))
             user.Close();
     }

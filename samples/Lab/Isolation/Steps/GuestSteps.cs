@@ -54,8 +54,13 @@ internal static class GuestSteps
     /// <summary>A store of a VM, to memory or to whatever answers.</summary>
     public static void Store(IsolationWorld world, WorldGuest guest, ulong address, int width, ulong value)
     {
-        if (guest.Machine is { } machine && width is 1 or 2 or 4 or 8)
-            world.ActAs(guest, () => machine.Cpu.Store(new(address), width, value));
+        if (guest.Machine is not { } machine || width is not (1 or 2 or 4 or 8))
+            return;
+
+        // Whoever writes its registers by chance does not know what it does from then on.
+        if (guest.Iommu is { } iommu && address - MemoryLayout.RemappingUnit < (ulong)machine.Iommu!.WindowLength + sizeof(ulong))
+            iommu.IsKnown = false;
+        world.ActAs(guest, () => machine.Cpu.Store(new(address), width, value));
     }
 
     /// <summary>Software of a VM writes doublewords to its memory.</summary>

@@ -195,6 +195,9 @@ internal sealed class IsolationWorld : IDisposable
         machine.Mapping = guest.Mapping;
         guest.Machine = machine;
         guest.Hal = new(this, guest, machine);
+        if (guest.HasIommu)
+            _ = machine.AddIommu();
+        guest.Iommu = guest.HasIommu ? new(this, guest, machine) : null;
         guest.Frames = [.. machine.Memory.Blocks.SelectMany(block => Enumerable.Range(0, (int)block.Size.Frames).Select(frame => block.Host.Page + (ulong)frame))];
         if (guest.Frames.Any(frame => Monitor.OwnerOf(frame) >= 0))
             Violate("U1", $"VM {guest.Name} begins in memory of another VM");
@@ -218,7 +221,7 @@ internal sealed class IsolationWorld : IDisposable
             return true;
         });
         Monitor.Own(guest, isOwner: false);
-        (guest.Machine, guest.Hal, guest.Frames) = (null, null, []);
+        (guest.Machine, guest.Hal, guest.Iommu, guest.Frames) = (null, null, null, []);
         foreach (WorldDevice device in taken)
             AssignmentSteps.AfterMove(this, device);
     }

@@ -66,6 +66,9 @@ internal sealed class WorldDevice(int index, string name, PciFunction function, 
     /// <summary>The VM all of whose memory is mapped for it, at its own addresses; null where that is nobody's policy.</summary>
     public WorldGuest? IdentityOf { get; set; }
 
+    /// <summary>The VM whose own tables say what it reaches; null where hypercalls do.</summary>
+    public WorldGuest? FollowsOf { get; set; }
+
     /// <summary>The software of a VM that drives it as it should; null while none does.</summary>
     public HalDriver? User { get; set; }
 

@@ -29,6 +29,12 @@ internal sealed class WorldGuest(int index, string name, WorldGuestSpec spec)
     /// <summary>When its devices get its memory and lose it again.</summary>
     public MappingPolicy Policy => spec.Policy;
 
+    /// <summary>Whether it has a remapping unit of its own.</summary>
+    public bool HasIommu => spec.HasIommu;
+
+    /// <summary>That unit, as its software drives it; null where it has none, or while there is no machine.</summary>
+    public GuestIommu? Iommu { get; set; }
+
     /// <summary>The policy, with bounds that worlds reach.</summary>
     public MappingOptions Mapping { get; } = new()
     {
