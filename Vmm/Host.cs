@@ -231,6 +231,8 @@ public sealed class Host : IDisposable
         if (!machine.IsRunning)
             return;
         machine.Stop();
+        foreach (IGuestService service in machine.Services.ToArray().Reverse())
+            await service.Close();
         foreach (Assignment device in _assignments.Values.Where(device => device.Machine == machine).ToArray())
         {
             AssignmentResult result = device.Machine == machine ? await device.TakeBack() : AssignmentResult.Done;

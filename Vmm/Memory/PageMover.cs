@@ -73,6 +73,8 @@ public sealed class PageMover
             refusal = Check(page, out source);
             if (refusal != PageRefusal.None)
                 return refusal;
+            if (_machine.Memory.Lazy?.IsHeld(page) == true)
+                return PageRefusal.Changed;
             if (!Tables.TrySplit(page))
                 return PageRefusal.NoFrame;
             Tables.Change(page, source, EptRights.Read | EptRights.Execute);
@@ -95,9 +97,7 @@ public sealed class PageMover
             return PageRefusal.NotMemory;
         if (found.Outcome != EptOutcome.Mapped)
             return PageRefusal.NotResident;
-        if (Frames.PinsOf(frame) != 0)
-            return PageRefusal.Pinned;
-        return _machine.Memory.Lazy?.IsHeld(page) == true ? PageRefusal.Changed : PageRefusal.None;
+        return Frames.PinsOf(frame) != 0 ? PageRefusal.Pinned : PageRefusal.None;
     }
 
     // Protected still, so that nobody has written it, pinned it or given it to a device since.

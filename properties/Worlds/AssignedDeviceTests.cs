@@ -87,13 +87,9 @@ public sealed class AssignedDeviceTests
     [Fact]
     public void Interrupts_reach_the_vector_that_the_guest_chose_and_no_other()
     {
-        using Host host = Small();
-        DmaDevice device = new();
-        host.Pci.Add(device, 3);
-        host.Boot();
-        VirtualMachine vm = host.CreateMachine("one", 2 * MiB);
-        Assignment assignment = host.AssignmentOf(device.Source);
-        Assert.True(Run(host, () => assignment.Assign(vm, new(0, 1, 0))).IsDone);
+        using OneDevice world = new();
+        (Host host, DmaDevice device, VirtualMachine vm, Assignment assignment) = world;
+        world.Assign();
         host.Loop.Run(async () =>
         {
             ParavirtualDmaSpace dma = new(vm.Cpu, new(new(0), 2 * MiB), vm.Cpu, new(0, 1, 0));
@@ -133,13 +129,9 @@ public sealed class AssignedDeviceTests
     [Fact]
     public void A_guest_moves_resets_and_reconfigures_its_device_without_touching_what_is_the_hosts()
     {
-        using Host host = Small();
-        DmaDevice device = new();
-        host.Pci.Add(device, 3);
-        host.Boot();
-        VirtualMachine vm = host.CreateMachine("one", 2 * MiB);
-        Assignment assignment = host.AssignmentOf(device.Source);
-        Assert.True(Run(host, () => assignment.Assign(vm, new(0, 1, 0))).IsDone);
+        using OneDevice world = new();
+        (Host host, DmaDevice device, VirtualMachine vm, Assignment assignment) = world;
+        world.Assign();
         IConfigurationAccess guest = new PciConfigurationPorts(vm.Cpu).Open(new(0, 1, 0));
         IConfigurationAccess real = host.Configuration.Open(device.Source);
         uint hostBar = real.Read32(PciOffset.Bar0);
@@ -183,13 +175,9 @@ public sealed class AssignedDeviceTests
     [Fact]
     public void A_small_bar_is_passed_on_by_exits_where_the_guest_moves_it_off_its_page()
     {
-        using Host host = Small();
-        DmaDevice device = new(barBytes: 1024);
-        host.Pci.Add(device, 3);
-        host.Boot();
-        VirtualMachine vm = host.CreateMachine("one", 2 * MiB);
-        Assignment assignment = host.AssignmentOf(device.Source);
-        Assert.True(Run(host, () => assignment.Assign(vm, new(0, 1, 0))).IsDone);
+        using OneDevice world = new(new(barBytes: 1024));
+        (Host host, DmaDevice device, VirtualMachine vm, Assignment assignment) = world;
+        world.Assign();
         vm.Pci.WriteConfiguration(new(0, 1, 0), PciOffset.Command, 2, (uint)PciCommand.MemorySpace);
         Assert.Single(assignment.MappedBars);
         vm.Pci.WriteConfiguration(new(0, 1, 0), PciOffset.Bar0, 4, 0xD000_0400);

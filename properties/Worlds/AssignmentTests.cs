@@ -124,12 +124,8 @@ public sealed class AssignmentTests
     [Fact]
     public void Steps_out_of_order_are_refused_and_change_nothing()
     {
-        using Host host = Small();
-        DmaDevice device = new();
-        host.Pci.Add(device, 3);
-        host.Boot();
-        VirtualMachine vm = host.CreateMachine("one", 2 * MiB);
-        Assignment assignment = host.AssignmentOf(device.Source);
+        using OneDevice world = new();
+        (Host host, DmaDevice device, VirtualMachine vm, Assignment assignment) = world;
         (AssignmentState[] From, Func<ValueTask<AssignmentResult>> Take, AssignmentState To)[] steps =
         [
             ([AssignmentState.Host], assignment.Detach, AssignmentState.Detached),
@@ -172,12 +168,8 @@ public sealed class AssignmentTests
     [InlineData(AssignmentState.Quiet)]
     public void From_every_state_the_device_comes_back(AssignmentState state)
     {
-        using Host host = Small();
-        DmaDevice device = new();
-        host.Pci.Add(device, 3);
-        host.Boot();
-        VirtualMachine vm = host.CreateMachine("one", 2 * MiB);
-        Assignment assignment = host.AssignmentOf(device.Source);
+        using OneDevice world = new();
+        (Host host, DmaDevice device, VirtualMachine vm, Assignment assignment) = world;
         Func<ValueTask<AssignmentResult>>[] steps =
             [assignment.Detach, assignment.Reset, () => assignment.Isolate(vm), () => assignment.Expose(new(0, 1, 0)), assignment.Withdraw, assignment.Quiesce];
         for (int step = 0; assignment.State != state; step++)
@@ -239,12 +231,8 @@ public sealed class AssignmentTests
     [InlineData(true)]
     public void A_device_that_dies_in_its_reset_takes_nothing_with_it(bool onTheWayBack)
     {
-        using Host host = Small();
-        DmaDevice device = new();
-        host.Pci.Add(device, 3);
-        host.Boot();
-        VirtualMachine vm = host.CreateMachine("one", 2 * MiB);
-        Assignment assignment = host.AssignmentOf(device.Source);
+        using OneDevice world = new();
+        (Host host, DmaDevice device, VirtualMachine vm, Assignment assignment) = world;
         SourceId source = device.Source;
         if (onTheWayBack)
         {

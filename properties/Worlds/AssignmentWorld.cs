@@ -11,7 +11,7 @@ internal static class AssignmentWorld
 {
     public const ulong MiB = 1 << 20;
 
-    public static Host Small() => new(new() { MemoryBytes = 64 * MiB, VmmBytes = 16 * MiB });
+    public static Host Small(FaultStorm? storm = null) => new(new() { MemoryBytes = 64 * MiB, VmmBytes = 16 * MiB, FaultStorm = storm });
 
     public static AssignmentResult Run(Host host, Func<ValueTask<AssignmentResult>> step) => host.Loop.Run(() => step().AsTask());
 

@@ -11,7 +11,7 @@ public sealed class DirectDmaTests
     [MemberData(nameof(Profiles))]
     public void An_unchanged_driver_reads_its_disk_in_a_guest_without_a_copy_and_without_a_fault(string profile)
     {
-        byte[] content = Content(sectors: 700);
+        byte[] content = DiskReader.Content(sectors: 700);
         using DirectDmaComputer computer = new(profile, content);
         MemorySnapshot other = new(computer.Host.Memory, computer.Other.Memory.Blocks.Select(block => (block.Host, block.Size.Bytes)));
         Assert.Equal(content, computer.Host.Loop.Run(computer.ReadDisk));
@@ -36,7 +36,7 @@ public sealed class DirectDmaTests
         for (int run = 0; run < traces.Length; run++)
         {
             BusTrace trace = new();
-            using DirectDmaComputer computer = new(profile, Content(sectors: 200), trace);
+            using DirectDmaComputer computer = new(profile, DiskReader.Content(sectors: 200), trace);
             _ = computer.Host.Loop.Run(computer.ReadDisk);
 
             // And a fault at the end: the guest lets its controller go where nothing is mapped any more.
@@ -52,12 +52,5 @@ public sealed class DirectDmaTests
         }
 
         Assert.Equal(traces[0], traces[1]);
-    }
-
-    private static byte[] Content(int sectors)
-    {
-        byte[] content = new byte[sectors * 512];
-        new Random(sectors).NextBytes(content);
-        return content;
     }
 }

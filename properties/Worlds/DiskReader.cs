@@ -8,6 +8,14 @@ internal static class DiskReader
 {
     private const int PieceBytes = 128 * 1024;
 
+    /// <summary>What a disk of so many sectors holds: always the same.</summary>
+    public static byte[] Content(int sectors)
+    {
+        byte[] content = new byte[sectors * 512];
+        new Random(sectors).NextBytes(content);
+        return content;
+    }
+
     /// <summary>Brings the controller up, reads every block, and shuts everything down.</summary>
     /// <exception cref="DriverException">A driver gave up; everything is shut down all the same.</exception>
     public static async Task<byte[]> ReadAll(IDevice device, int port = 1)
@@ -17,11 +25,22 @@ internal static class DiskReader
         return content;
     }
 
+    /// <summary>Reads every block of a disk behind a controller that is up, and shuts everything down.</summary>
+    /// <exception cref="DriverException">A driver gave up; everything is shut down all the same.</exception>
+    public static async Task<byte[]> ReadAll(IUsbHostController controller, int port = 1)
+    {
+        byte[] content = [];
+        await Use(controller, async disk => content = await ReadAll(disk, controller.Memory), port);
+        return content;
+    }
+
     /// <summary>Brings the controller up, does something with the disk, and shuts everything down.</summary>
     /// <exception cref="DriverException">A driver gave up; everything is shut down all the same.</exception>
-    public static async Task Use(IDevice device, Func<MassStorageDriver, Task> work, int port = 1)
+    public static async Task Use(IDevice device, Func<MassStorageDriver, Task> work, int port = 1) =>
+        await Use(await UsbHostControllers.Start(device), work, port);
+
+    private static async Task Use(IUsbHostController controller, Func<MassStorageDriver, Task> work, int port)
     {
-        IUsbHostController controller = await UsbHostControllers.Start(device);
         try
         {
             UsbDeviceHandle usb = await UsbDeviceHandle.Enumerate(controller, port);

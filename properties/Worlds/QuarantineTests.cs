@@ -17,7 +17,7 @@ public sealed class QuarantineTests
     [InlineData(200)]
     public void A_device_that_does_nothing_but_fault_is_taken_from_its_guest_and_others_go_on(int faultsMax)
     {
-        using Host host = new(new() { MemoryBytes = 64 * MiB, VmmBytes = 16 * MiB, FaultStorm = new((ulong)faultsMax, 1_000_000) });
+        using Host host = Small(new((ulong)faultsMax, 1_000_000));
         DmaDevice bad = new(), good = new();
         host.Pci.Add(bad, 3);
         host.Pci.Add(good, 4);
@@ -60,13 +60,9 @@ public sealed class QuarantineTests
     [Fact]
     public void Faults_within_the_bound_change_nothing()
     {
-        using Host host = new(new() { MemoryBytes = 64 * MiB, VmmBytes = 16 * MiB, FaultStorm = new(10, 1_000_000) });
-        DmaDevice device = new();
-        host.Pci.Add(device, 3);
-        host.Boot();
-        VirtualMachine vm = host.CreateMachine("one", 2 * MiB);
-        Assignment assignment = host.AssignmentOf(device.Source);
-        Assert.True(Run(host, () => assignment.Assign(vm, Place)).IsDone);
+        using OneDevice world = new(storm: new(10, 1_000_000));
+        (Host host, DmaDevice device, VirtualMachine vm, Assignment assignment) = world;
+        world.Assign();
         vm.Pci.WriteConfiguration(Place, PciOffset.Command, 2, On);
         for (int fault = 0; fault < 100; fault++)
         {
@@ -80,13 +76,9 @@ public sealed class QuarantineTests
     [Fact]
     public void A_device_that_did_not_come_back_stays_in_quarantine_until_a_reset_succeeds()
     {
-        using Host host = Small();
-        DmaDevice device = new();
-        host.Pci.Add(device, 3);
-        host.Boot();
-        VirtualMachine vm = host.CreateMachine("one", 2 * MiB);
-        Assignment assignment = host.AssignmentOf(device.Source);
-        Assert.True(Run(host, () => assignment.Assign(vm, Place)).IsDone);
+        using OneDevice world = new();
+        (Host host, DmaDevice device, VirtualMachine vm, Assignment assignment) = world;
+        world.Assign();
         device.DiesAtReset = true;
         Assert.Equal(AssignmentRefusal.ResetFailed, Run(host, assignment.TakeBack).Refusal);
         Assert.Equal(AssignmentRefusal.ResetFailed, Run(host, assignment.TakeBack).Refusal);

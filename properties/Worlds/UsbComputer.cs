@@ -61,6 +61,17 @@ internal sealed class UsbComputer : IDisposable
 
     public PciDevice Device { get; }
 
+    /// <summary>With a controller of either kind, and a device at its first port.</summary>
+    public static UsbComputer With(bool isXhci, IUsbDevice? device, Func<IDmaFabric, IDmaFabric>? fabric = null)
+    {
+        if (!isXhci)
+            return new(device, fabric: fabric);
+        UsbComputer computer = new(new XhciOptions(), fabric);
+        if (device is not null)
+            computer.Ports[0].Plug(device);
+        return computer;
+    }
+
     /// <summary>What lies in a mapped buffer; here device addresses are memory addresses.</summary>
     public int ReadInt32(DmaMapping mapping, int offset)
     {

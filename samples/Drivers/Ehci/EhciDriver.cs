@@ -11,22 +11,23 @@ namespace Dma.Drivers;
 /// </remarks>
 public sealed class EhciDriver : IUsbHostController
 {
-    private const ulong MicroframeNs = 125_000;
     private const ulong MillisecondNs = 1_000_000;
     private const int AddressMax = 127;
 
     private readonly IDevice _device;
     private readonly EhciRegisters _registers;
     private readonly EhciPorts _ports;
+    private readonly ControllerWait _wait;
     private readonly Gate _starting = new();
     private readonly bool[] _addresses = new bool[AddressMax + 1];
     private EhciPeriodicList? _periodicList;
 
-    private EhciDriver(IDevice device, EhciRegisters registers, EhciMemory structures)
+    private EhciDriver(IDevice device, EhciRegisters registers, EhciMemory structures, ControllerWait wait)
     {
         _device = device;
         _registers = registers;
         Structures = structures;
+        _wait = wait;
         Events = new(device, registers);
         AsyncList = new(registers, structures, Events);
         _ports = new(device.Processor, registers);
@@ -65,15 +66,16 @@ public sealed class EhciDriver : IUsbHostController
     {
         await EhciHandoff.TakeOver(device);
         EhciRegisters registers = EhciRegisters.Open(device);
+        ControllerWait wait = new(device.Processor, () => registers.Status.HostSystemError);
 
         // Stop it, then reset: a reset while it runs is undefined.
         registers.Command = registers.Command with { Run = false };
-        await Expect(device, registers, () => registers.Status.Halted, 20 * MillisecondNs, "did not halt");
+        await wait.Expect(20 * MillisecondNs, "did not halt", () => registers.Status.Halted);
         registers.Command = registers.Command with { Reset = true };
-        await Expect(device, registers, () => !registers.Command.Reset, 250 * MillisecondNs, "did not finish its reset");
+        await wait.Expect(250 * MillisecondNs, "did not finish its reset", () => !registers.Command.Reset);
 
         EhciMemory structures = await EhciMemory.Allocate(device.Dma, registers.Capabilities.Addresses64Bit);
-        EhciDriver driver = new(device, registers, structures);
+        EhciDriver driver = new(device, registers, structures, wait);
         try
         {
             await driver.Run();
@@ -92,7 +94,7 @@ public sealed class EhciDriver : IUsbHostController
         Events.Stop();
         _registers.Interrupts = default;
         _registers.Command = default;
-        if (await Until(_device, 20 * MillisecondNs, () => _registers.Status.Halted))
+        if (await _wait.Until(20 * MillisecondNs, () => _registers.Status.Halted))
         {
             _registers.ConfigureFlag = default;
             await Structures.Free();
@@ -151,35 +153,13 @@ public sealed class EhciDriver : IUsbHostController
         }
     }
 
-    private static async ValueTask Expect(IDevice device, EhciRegisters registers, Func<bool> condition, ulong timeoutNs, string failure)
-    {
-        if (await Until(device, timeoutNs, condition))
-            return;
-        throw registers.Status.HostSystemError
-            ? new DriverException(DriverFailure.HostSystemError, $"The controller {failure}: memory refused one of its accesses.")
-            : new DriverException(DriverFailure.ControllerTimeout, $"The controller {failure}.");
-    }
-
-    private static async ValueTask<bool> Until(IDevice device, ulong timeoutNs, Func<bool> condition)
-    {
-        ulong endNs = device.Processor.Loop.NowNs + timeoutNs;
-        while (!condition())
-        {
-            if (device.Processor.Loop.NowNs >= endNs)
-                return false;
-            await device.Processor.Delay(MicroframeNs);
-        }
-
-        return true;
-    }
-
     private async ValueTask Run()
     {
         _registers.Interrupts = new() { Transfer = true, Error = true, HostSystemError = true, AsyncAdvance = true };
         _registers.Command = new() { Run = true, InterruptThreshold = 1 };
-        await Expect(_device, _registers, () => !_registers.Status.Halted, 20 * MillisecondNs, "did not start");
+        await _wait.Expect(20 * MillisecondNs, "did not start", () => !_registers.Status.Halted);
         _registers.Command = _registers.Command with { AsyncEnable = true };
-        await Expect(_device, _registers, () => _registers.Status.AsyncActive, 20 * MillisecondNs, "did not start its schedule");
+        await _wait.Expect(20 * MillisecondNs, "did not start its schedule", () => _registers.Status.AsyncActive);
         _registers.ConfigureFlag = new() { Configured = true };
         await _ports.PowerOn();
     }

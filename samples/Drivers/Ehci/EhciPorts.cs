@@ -28,7 +28,8 @@ internal sealed class EhciPorts(Processor processor, EhciRegisters registers)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(port, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(port, registers.Structure.PortCount);
-        await Debounce(port);
+        if (!await RootPortDebounce.IsConnected(processor, () => registers.ClearPortChanges(port), () => Look(port)))
+            throw NothingConnected(port);
 
         // The K state on an idle line is the pull-up of a low-speed device: it is not ours to reset.
         PortStatusControl status = registers.Port(port);
@@ -55,23 +56,10 @@ internal sealed class EhciPorts(Processor processor, EhciRegisters registers)
         await processor.Delay(10 * MillisecondNs);
     }
 
-    /// <summary>Waits until a connection has lasted 100 ms; bounces start the wait anew, for at most a second.</summary>
-    private async ValueTask Debounce(int port)
+    private (bool Connected, bool Changed) Look(int port)
     {
-        const int StepMs = 25;
-        int steady = 0;
-        for (int waited = 0; waited < 1000 && steady < 100; waited += StepMs)
-        {
-            registers.ClearPortChanges(port);
-            await processor.Delay(StepMs * MillisecondNs);
-            PortStatusControl status = registers.Port(port);
-            steady = status is { Connected: true, ConnectChange: false } ? steady + StepMs : 0;
-            if (!status.Connected && waited >= 200)
-                break;
-        }
-
-        if (steady < 100)
-            throw NothingConnected(port);
+        PortStatusControl status = registers.Port(port);
+        return (status.Connected, status.ConnectChange);
     }
 
     private static DriverException NothingConnected(int port) =>

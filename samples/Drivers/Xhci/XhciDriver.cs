@@ -12,7 +12,6 @@ namespace Dma.Drivers;
 /// </remarks>
 public sealed class XhciDriver : IUsbHostController
 {
-    private const ulong MicroframeNs = 125_000;
     private const ulong MillisecondNs = 1_000_000;
     private const int PageBytes = 4096;
 
@@ -21,15 +20,17 @@ public sealed class XhciDriver : IUsbHostController
 
     private readonly IDevice _device;
     private readonly XhciPorts _ports;
+    private readonly ControllerWait _wait;
     private readonly int[] _slotTypes;
     private CoherentBuffer? _contextArray;
     private XhciEvents? _events;
     private XhciCommands? _commands;
 
-    private XhciDriver(IDevice device, XhciRegisters registers)
+    private XhciDriver(IDevice device, XhciRegisters registers, ControllerWait wait)
     {
         _device = device;
         Registers = registers;
+        _wait = wait;
         Structures = new(device.Dma, registers.Capabilities.Addresses64Bit);
         _ports = new(device.Processor, registers);
         _slotTypes = XhciExtendedCapabilities.SlotTypes(device, registers.Structure1.PortCount);
@@ -72,17 +73,18 @@ public sealed class XhciDriver : IUsbHostController
     {
         XhciRegisters registers = XhciRegisters.Open(device);
         await XhciExtendedCapabilities.TakeOver(device);
+        ControllerWait wait = new(device.Processor, () => registers.Status is { HostSystemError: true } or { ControllerError: true });
 
         // Stop it, then reset: a reset while it runs is undefined. Until it is ready, nothing else may be written.
-        await Expect(device, registers, () => !registers.Status.NotReady, 250 * MillisecondNs, "is not ready");
+        await wait.Expect(250 * MillisecondNs, "is not ready", () => !registers.Status.NotReady);
         registers.Command = registers.Command with { Run = false };
-        await Expect(device, registers, () => registers.Status.Halted, 20 * MillisecondNs, "did not halt");
+        await wait.Expect(20 * MillisecondNs, "did not halt", () => registers.Status.Halted);
         registers.Command = new() { Reset = true };
-        await Expect(device, registers, () => !registers.Command.Reset && !registers.Status.NotReady, 250 * MillisecondNs, "did not finish its reset");
+        await wait.Expect(250 * MillisecondNs, "did not finish its reset", () => !registers.Command.Reset && !registers.Status.NotReady);
         if (!registers.HasSmallPages)
             throw new DriverException(DriverFailure.NotAnXhciController, "The controller does not work with pages of 4 KiB.");
 
-        XhciDriver driver = new(device, registers);
+        XhciDriver driver = new(device, registers, wait);
         try
         {
             await driver.Run();
@@ -100,7 +102,7 @@ public sealed class XhciDriver : IUsbHostController
     {
         _events?.Stop();
         Registers.Command = default;
-        if (await Until(_device, 20 * MillisecondNs, () => Registers.Status.Halted))
+        if (await _wait.Until(20 * MillisecondNs, () => Registers.Status.Halted))
             await Structures.FreeAll();
 
         // A controller that does not halt keeps its memory: given back, it would be written by somebody else's work.
@@ -139,28 +141,6 @@ public sealed class XhciDriver : IUsbHostController
         }
     }
 
-    private static async ValueTask Expect(IDevice device, XhciRegisters registers, Func<bool> condition, ulong timeoutNs, string failure)
-    {
-        if (await Until(device, timeoutNs, condition))
-            return;
-        throw registers.Status is { HostSystemError: true } or { ControllerError: true }
-            ? new DriverException(DriverFailure.HostSystemError, $"The controller {failure}: memory refused one of its accesses.")
-            : new DriverException(DriverFailure.ControllerTimeout, $"The controller {failure}.");
-    }
-
-    private static async ValueTask<bool> Until(IDevice device, ulong timeoutNs, Func<bool> condition)
-    {
-        ulong endNs = device.Processor.Loop.NowNs + timeoutNs;
-        while (!condition())
-        {
-            if (device.Processor.Loop.NowNs >= endNs)
-                return false;
-            await device.Processor.Delay(MicroframeNs);
-        }
-
-        return true;
-    }
-
     private async ValueTask Run()
     {
         // Slots and their contexts; entry 0 of the array leads to the pages that the controller wants for itself.
@@ -179,7 +159,7 @@ public sealed class XhciDriver : IUsbHostController
         Registers.Moderation = new() { Interval = ModerationInterval };
         Registers.Management = new() { Pending = true, Enable = true };
         Registers.Command = new() { Run = true, InterruptEnable = true, SystemErrorEnable = true };
-        await Expect(_device, Registers, () => !Registers.Status.Halted, 20 * MillisecondNs, "did not start");
+        await _wait.Expect(20 * MillisecondNs, "did not start", () => !Registers.Status.Halted);
         await _ports.PowerOn();
     }
 

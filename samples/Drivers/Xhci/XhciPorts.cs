@@ -29,7 +29,8 @@ internal sealed class XhciPorts(Processor processor, XhciRegisters registers)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(port, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(port, registers.Structure1.PortCount);
-        await Debounce(port);
+        if (!await RootPortDebounce.IsConnected(processor, () => registers.ClearPortChanges(port), () => Look(port)))
+            throw NothingConnected(port);
 
         // The link of a SuperSpeed port may have failed; then only a warm reset helps.
         XhciPortStatusControl status = registers.Port(port);
@@ -56,23 +57,10 @@ internal sealed class XhciPorts(Processor processor, XhciRegisters registers)
         };
     }
 
-    /// <summary>Waits until a connection has lasted 100 ms; bounces start the wait anew, for at most a second.</summary>
-    private async ValueTask Debounce(int port)
+    private (bool Connected, bool Changed) Look(int port)
     {
-        const int StepMs = 25;
-        int steady = 0;
-        for (int waited = 0; waited < 1000 && steady < 100; waited += StepMs)
-        {
-            registers.ClearPortChanges(port);
-            await processor.Delay(StepMs * MillisecondNs);
-            XhciPortStatusControl status = registers.Port(port);
-            steady = status is { Connected: true, ConnectChange: false } ? steady + StepMs : 0;
-            if (!status.Connected && waited >= 200)
-                break;
-        }
-
-        if (steady < 100)
-            throw NothingConnected(port);
+        XhciPortStatusControl status = registers.Port(port);
+        return (status.Connected, status.ConnectChange);
     }
 
     private static DriverException NothingConnected(int port) =>
