@@ -1,6 +1,7 @@
 using Dma.Iommu;
 using Dma.Iommu.Spec;
 using Dma.Machine;
+using Dma.Vmm;
 
 namespace Dma.Lab;
 
@@ -39,7 +40,7 @@ internal sealed class ShadowCheck
         AuditReport there = TableAudit.Run(_world.Host.Memory, TableCheck.RequestOf(_world.Host));
         foreach (WorldDevice device in _world.Devices)
         {
-            if (device.FollowsOf == _guest && device.Busy == 0 && device.Assignment.State == Dma.Vmm.AssignmentState.Assigned)
+            if (device.FollowsOf == _guest && device.Busy == 0 && device.Assignment.State == AssignmentState.Assigned)
             {
                 // A VM may take its queue for a table: what that says changes while it invalidates.
                 SortedDictionary<ulong, (ulong Frame, MappingRights Rights)>? pages = PagesOf(device, wanted);
