@@ -13,7 +13,7 @@ classes=(LegacyFaultTests LegacyRequestTests ScalableFaultTests ScalableModelTes
     UpperContextTests InvalidationEffectTests MappingIsolationTests DeviceTlbModelTests DeviceTlbTimeTests DeviceTlbDriverTests
     DeviceTlbAssignmentTests AccessControlTests ManagementProgramTests ManagementFailureTests HostileManagementTests
     ManagementDriverTests ShareSchedulerTests FolderPathLaws VirtualIommuTests VirtualIommuProgramTests
-    NestedIommuTests)
+    NestedIommuTests HostileFrontEndTests UsbDeviceAssignmentTests UsbDeviceOwnerTests SplitDriverLifeTests)
 filter=()
 for class in "${classes[@]}"; do filter+=(-class "Dma.Properties.$class"); done
 bin=$copy/artifacts/bin/properties/debug
