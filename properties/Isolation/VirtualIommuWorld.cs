@@ -143,6 +143,9 @@ internal sealed class VirtualIommuWorld : IDisposable
         if (status != DmaStatus.Success)
         {
             Assert.Contains(null, targets);
+
+            // What the unit marked on the way was there before the fault was reported.
+            AdoptMarks();
             CheckFault(step, at, write, possible);
             return;
         }
