@@ -238,6 +238,8 @@ public sealed class Host : IDisposable
                 throw new InvalidOperationException($"{device.Source} cannot be taken back from {machine.Name}: {result.Reason}.");
         }
 
+        foreach (ControllerTenant share in machine.Shares.ToArray())
+            await share.Owner.TakeBack(machine);
         machine.StopPosting();
         machine.Memory.Release();
         Add(machine.Cpu.Processor.Meter, _past);
