@@ -27,6 +27,9 @@ internal sealed class ControllerSwitch(
     private const ulong HaltNsMax = 16 * WireTime.MicroframeNs;
     private const ulong ResetNsMax = 250_000_000;
 
+    // The longest interrupt threshold that there is, in microframes; other values are undefined (EHCI, USB command register).
+    private const int ThresholdMax = 64;
+
     private RemappedMessages? _entry;
 
     private Processor Processor => host.Cpu.Processor;
@@ -131,7 +134,7 @@ internal sealed class ControllerSwitch(
         }
 
         if (!hardware.Status.Halted)
-            await Processor.Delay((ulong)Math.Max(command.InterruptThreshold, 1) * WireTime.MicroframeNs);
+            await Processor.Delay((ulong)Math.Clamp(command.InterruptThreshold, 1, ThresholdMax) * WireTime.MicroframeNs);
         return true;
     }
 

@@ -28,7 +28,9 @@ internal sealed class EhciImage : IRegisterEffects
     private ulong _seen;
     private bool _isAsyncWritten;
     private bool _wasRunning;
-    private bool _wasReset;
+
+    // False while the controller is still coming to a stop: until then nothing that the guest stops has stopped.
+    private bool _isStill = true;
 
     /// <summary>The registers after a reset.</summary>
     /// <param name="hardware">The controller.</param>
@@ -163,7 +165,7 @@ internal sealed class EhciImage : IRegisterEffects
         this[EhciOperationalOffsets.UsbStatus] = status | overlay;
         _hardware[EhciOperationalOffsets.UsbStatus] = status & Causes;
         _asserted = (status | overlay) & Causes & this[EhciOperationalOffsets.InterruptEnable];
-        (_isAsyncWritten, _wasReset, _wasRunning) = (false, false, Command.Run);
+        (_isAsyncWritten, _isStill, _wasRunning) = (false, false, Command.Run);
 
         // The clock of the last load is that of the controller, to the nanosecond, unless the guest set or stopped it.
         uint index = _hardware[EhciOperationalOffsets.FrameIndex];
@@ -182,9 +184,6 @@ internal sealed class EhciImage : IRegisterEffects
     /// <param name="hasFailed">Whether it did not come to a stop by itself.</param>
     public void Complete(bool hasFailed)
     {
-        // What was under way when the guest reset its controller is not reported any more.
-        if (_wasReset)
-            return;
         UsbCommand command = _hardware.Command;
         uint reported = _hardware[EhciOperationalOffsets.UsbStatus] & Causes;
         _asserted |= reported & _hardware[EhciOperationalOffsets.InterruptEnable];
@@ -196,11 +195,10 @@ internal sealed class EhciImage : IRegisterEffects
         if (hasFailed)
             Status = Status with { HostSystemError = true };
         if (hasFailed || (_wasRunning && !command.Run))
-        {
             Command = Command with { Run = false };
-            Stop();
-        }
 
+        _isStill = true;
+        Apply();
         Poll();
     }
 
@@ -301,34 +299,35 @@ internal sealed class EhciImage : IRegisterEffects
 
     private void CommandWritten(UsbCommand before, UsbCommand after)
     {
-        if (after.Reset)
+        // Software sets the doorbell, hardware alone clears it.
+        Command = after with { AsyncAdvanceDoorbell = before.AsyncAdvanceDoorbell || after.AsyncAdvanceDoorbell };
+        if (_isStill)
+            Apply();
+    }
+
+    // What the command asks for is so, where the controller stands still.
+    private void Apply()
+    {
+        UsbCommand command = Command;
+        if (command.Reset)
         {
             _file.Reset();
             _hardware.ResetPorts(Ports);
             _clock.Set(0);
-            (_asserted, _seen, _wasReset) = (0, 0, true);
+            (_asserted, _seen) = (0, 0);
             return;
         }
 
-        // Software sets the doorbell, hardware alone clears it.
-        Command = after with { AsyncAdvanceDoorbell = before.AsyncAdvanceDoorbell || after.AsyncAdvanceDoorbell };
-        if (after.Run && Status.Halted)
+        if (!command.Run)
         {
+            _clock.Stop(_loop.NowNs);
+            Status = Status with { Halted = true, AsyncActive = false, PeriodicActive = false };
+            return;
+        }
+
+        if (Status.Halted)
             _clock.Start(_loop.NowNs);
-            Status = Status with { Halted = false };
-        }
-        else if (!after.Run)
-        {
-            Stop();
-        }
-
-        Status = Status with { AsyncActive = after.Run && after.AsyncEnable, PeriodicActive = after.Run && after.PeriodicEnable };
-    }
-
-    private void Stop()
-    {
-        _clock.Stop(_loop.NowNs);
-        Status = Status with { Halted = true, AsyncActive = false, PeriodicActive = false };
+        Status = Status with { Halted = false, AsyncActive = command.AsyncEnable, PeriodicActive = command.PeriodicEnable };
     }
 
     // Brings what follows from time and from the ports into the registers.

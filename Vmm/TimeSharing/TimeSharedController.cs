@@ -274,6 +274,7 @@ public sealed class TimeSharedController : IHostDriver
         ulong endNs = _host.Loop.NowNs + _options.QuantumNs;
         ulong lookNs = _host.Loop.NowNs + (WireTime.MicroframeNs / 2);
         ulong busyNs = _host.Loop.NowNs;
+        ulong interrupts = owner.InterruptsForwarded;
         while (_owner == owner && _host.Loop.NowNs < endNs)
         {
             await _host.Loop.Delay(Math.Min(lookNs, endNs) - _host.Loop.NowNs);
@@ -283,8 +284,8 @@ public sealed class TimeSharedController : IHostDriver
             owner.Settle();
             if (_hardware.IsGone)
                 return;
-            if (!_options.IsWorkConserving || IsBusy())
-                busyNs = _host.Loop.NowNs;
+            if (!_options.IsWorkConserving || IsBusy() || interrupts != owner.InterruptsForwarded)
+                (busyNs, interrupts) = (_host.Loop.NowNs, owner.InterruptsForwarded);
             else if (_host.Loop.NowNs - busyNs >= _options.IdleNs && _tenants.Exists(other => other != owner && other.HasDemand))
                 return;
         }
@@ -308,7 +309,8 @@ public sealed class TimeSharedController : IHostDriver
         }
     }
 
-    // A periodic schedule always may have work; the asynchronous one tells by its reclamation bit, in the middle of a microframe.
+    // A periodic schedule always may have work; the asynchronous one tells by its reclamation bit, in the middle of a microframe. Short
+    // transfers are over by then, and show by their interrupts.
     private bool IsBusy()
     {
         UsbCommand command = _hardware.Command;

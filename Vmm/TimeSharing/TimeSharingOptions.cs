@@ -5,7 +5,10 @@ namespace Dma.Vmm;
 /// <summary>How a controller goes from one VM to the next.</summary>
 public sealed record TimeSharingOptions
 {
-    /// <summary>How long a turn is, in nanoseconds, a microframe at least.</summary>
+    /// <summary>The shortest turn, in nanoseconds: it holds a whole frame wherever it begins, so that no periodic schedule is passed over for ever.</summary>
+    public const ulong QuantumNsMin = 16 * WireTime.MicroframeNs;
+
+    /// <summary>How long a turn is, in nanoseconds, <see cref="QuantumNsMin"/> at least.</summary>
     public ulong QuantumNs { get; init; } = 10_000_000;
 
     /// <summary>Whether a VM without work gives its turn up, and one whose schedules are off gets none, where another VM has work.</summary>
@@ -28,7 +31,7 @@ public sealed record TimeSharingOptions
     internal static TimeSharingOptions Check(TimeSharingOptions? options)
     {
         TimeSharingOptions chosen = options ?? new();
-        ArgumentOutOfRangeException.ThrowIfLessThan(chosen.QuantumNs, WireTime.MicroframeNs, nameof(options));
+        ArgumentOutOfRangeException.ThrowIfLessThan(chosen.QuantumNs, QuantumNsMin, nameof(options));
         ArgumentOutOfRangeException.ThrowIfLessThan(chosen.IdleNs, WireTime.MicroframeNs, nameof(options));
         return chosen;
     }

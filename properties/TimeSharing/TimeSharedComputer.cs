@@ -17,7 +17,8 @@ internal sealed class TimeSharedComputer : IDisposable
 
     public TimeSharedComputer(int guests, EhciOptions? options = null)
     {
-        Host = new(new() { MemoryBytes = (uint)(32 + (4 * guests)) * MiB, VmmBytes = 16 * MiB });
+        Watch = new(s_controller);
+        Host = new(new() { MemoryBytes = (uint)(32 + (4 * guests)) * MiB, VmmBytes = 16 * MiB, Watch = Watch.Around });
         Controller = new(Host.Loop, (options ?? new()) with { PortCount = Math.Max(guests, 2), PortGates = true });
         Host.Pci.Add(Controller, s_controller.Device);
         Host.Boot();
@@ -32,7 +33,10 @@ internal sealed class TimeSharedComputer : IDisposable
     public IReadOnlyList<VirtualMachine> Guests => _guests;
 
     /// <summary>How time went by.</summary>
-    public TurnLedger Ledger { get; } = new();
+    public TurnLedger Ledger => Watch.Ledger;
+
+    /// <summary>What must hold in every stretch of time.</summary>
+    public TurnWatch Watch { get; }
 
     /// <summary>Who shares the controller out, once <see cref="Start"/> was called.</summary>
     public TimeSharedController Sharing { get; private set; } = null!;
@@ -40,7 +44,7 @@ internal sealed class TimeSharedComputer : IDisposable
     /// <summary>The VMM takes the controller over.</summary>
     public async Task Start(TimeSharingOptions? options = null)
     {
-        TimeSharedController? sharing = await TimeSharedController.Start(Host, s_controller, (options ?? new()) with { Observer = Ledger });
+        TimeSharedController? sharing = await TimeSharedController.Start(Host, s_controller, (options ?? new()) with { Observer = Watch });
         Assert.NotNull(sharing);
         Sharing = sharing;
     }
@@ -51,6 +55,13 @@ internal sealed class TimeSharedComputer : IDisposable
         VirtualMachine guest = _guests[number];
         Assert.Equal(AssignmentResult.Done, await Sharing.Give(guest, s_place, number + 1));
         return await Find(guest);
+    }
+
+    /// <summary>A guest gets the whole controller for itself, without anybody to share it with.</summary>
+    public async Task<PciDevice> OpenAlone(int number)
+    {
+        Assert.Equal(AssignmentResult.Done, await Host.AssignmentOf(s_controller).Assign(_guests[number], s_place));
+        return await Find(_guests[number]);
     }
 
     /// <summary>A guest looks for its device.</summary>
