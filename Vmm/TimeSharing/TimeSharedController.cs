@@ -248,6 +248,9 @@ public sealed class TimeSharedController : IHostDriver
                 return;
         }
 
+        // A switch that leaves the translation out may have left its domain with the controller.
+        if (tenant.Domain.Attached != 0)
+            await _switch.Block();
         int place = _tenants.IndexOf(tenant);
         _tenants.RemoveAt(place);
         _next = _tenants.Count == 0 ? 0 : (place < _next ? _next - 1 : _next) % _tenants.Count;

@@ -19,6 +19,7 @@ internal sealed class SteppingGuest(Host host, VirtualMachine machine, UsbPort s
     private const ulong NoEndNs = 10_000_000_000;
 
     private readonly CountingDevice _device = new(tag);
+    private Func<ValueTask<IUsbHostController>> _start = null!;
     private IUsbHostController? _driver;
     private UsbDeviceHandle? _handle;
 
@@ -35,8 +36,16 @@ internal sealed class SteppingGuest(Host host, VirtualMachine machine, UsbPort s
     public async Task Run(IDevice device, Func<IDevice, ValueTask<IUsbHostController>> start, IReadOnlyList<DeviceStep> steps)
     {
         socket.Plug(_device);
-        _driver = await start(device);
+        _start = () => start(device);
+        _driver = await _start();
         await Enumerate();
+        await Follow(steps);
+        Transcript.Add($"device took {_device.Received:X8}");
+    }
+
+    /// <summary>Goes through more steps.</summary>
+    public async Task Follow(IReadOnlyList<DeviceStep> steps)
+    {
         foreach (DeviceStep step in steps)
         {
             if (step.Use == DeviceUse.Crash)
@@ -49,16 +58,14 @@ internal sealed class SteppingGuest(Host host, VirtualMachine machine, UsbPort s
             {
                 if (_handle is { } handle)
                     await handle.Release();
-                await _driver.Stop();
-                _driver = await start(device);
+                await _driver!.Stop();
+                _driver = await _start();
                 await Enumerate();
                 continue;
             }
 
             Transcript.Add($"{step}: {await Do(step)}");
         }
-
-        Transcript.Add($"device took {_device.Received:X8}");
     }
 
     private async Task<string> Do(DeviceStep step)

@@ -9,12 +9,16 @@ internal sealed class TurnWatch(SourceId controller) : ITurnObserver
 {
     private ulong _requests;
     private ulong _requestsBefore;
+    private ulong? _startNs;
     private ulong? _endNs;
 
     public TurnLedger Ledger { get; } = new();
 
     /// <summary>Requests of the controller between turns.</summary>
     public ulong Strays { get; private set; }
+
+    /// <summary>From the beginning of the first stretch to the end of the last one.</summary>
+    public ulong SeenNs { get; private set; }
 
     /// <summary>Called for each stretch.</summary>
     public Action<TurnSpan> Seen { get; set; } = static _ => { };
@@ -28,7 +32,9 @@ internal sealed class TurnWatch(SourceId controller) : ITurnObserver
         Assert.True(_endNs is null || _endNs == span.StartNs);
         Assert.True(span.EndNs >= span.StartNs);
         Assert.Equal(span.Phase != TurnPhase.Idle, span.Machine is not null);
+        _startNs ??= span.StartNs;
         _endNs = span.EndNs;
+        SeenNs = span.EndNs - _startNs.Value;
 
         // What is under way at the end of a turn may end while the schedules come to a stop, and no later.
         if (span.Phase is not (TurnPhase.Run or TurnPhase.Quiesce))
