@@ -139,7 +139,7 @@ public sealed partial class RemappingUnit : IDmaFabric, IMmioDevice, IRegisterEf
     /// <param name="write">Whether it wants to write.</param>
     /// <param name="attributes">What else the request carries.</param>
     public WalkTranscript Explain(SourceId source, Iova address, bool write, DmaAttributes attributes = default) =>
-        _translator.Explain(source, address.Value, Access.Of(write, attributes));
+        _translator.FromMemory.Tell(source, address.Value, Access.Of(write, attributes));
 
     /// <summary>Puts the unit back to what it was after power-on; ports stay open.</summary>
     public void Reset()

@@ -17,4 +17,10 @@ public enum RouteKind
 
     /// <summary>By second-stage tables.</summary>
     SecondStage,
+
+    /// <summary>By first-stage tables.</summary>
+    FirstStage,
+
+    /// <summary>By first-stage tables, and what they lead to by second-stage tables.</summary>
+    Nested,
 }

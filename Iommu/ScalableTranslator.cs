@@ -164,6 +164,16 @@ internal sealed class ScalableTranslator(
             caches.ForgetPage(info, page);
     }
 
+    /// <summary>How the untranslated requests of a requester are translated that carry no PASID, from memory alone.</summary>
+    /// <param name="root">The root table.</param>
+    /// <param name="source">The requester.</param>
+    public PasidInfo ReadRequests(PhysicalAddress root, SourceId source)
+    {
+        ScalableContext context = _mode.ReadContext(root, source, default(NoObserver));
+        FaultReason fault = AdmitRequest(context, default, default(NoObserver), out Pasid pasid, out PasidInfo info);
+        return fault == FaultReason.None ? _mode.ReadPasid(context, pasid, default(NoObserver)) : info;
+    }
+
     /// <summary>Tells the story of one address from memory alone.</summary>
     /// <param name="root">The root table.</param>
     /// <param name="source">The requester.</param>

@@ -221,17 +221,8 @@ internal sealed class Translator(PhysicalMemory memory, HardwareProfile profile,
         };
     }
 
-    /// <summary>Where the tables lead the requests of a requester, from memory alone.</summary>
-    public RequesterRoute RouteOf(SourceId source) => this switch
-    {
-        { IsEnabled: false } => new(RouteKind.Untranslated),
-        { _mode.Mode: TranslationTableMode.Legacy } => RequesterRoute.Of(_legacy.ReadContext(_mode.Table, source, default(NoObserver))),
-        _ => new(RouteKind.Blocked),
-    };
-
-    /// <summary>Tells what would become of a request, from memory alone.</summary>
-    public WalkTranscript Explain(SourceId source, ulong address, in Access access) =>
-        new WalkStory(_legacy, _scalable).Tell(IsEnabled ? _mode : null, source, address, access);
+    /// <summary>What the tables say, from memory alone and past all caches.</summary>
+    public WalkStory FromMemory => new(_legacy, _scalable, IsEnabled ? _mode : null);
 
     // Whether a cached translation may be the last word: one that refuses may be older than the tables.
     private bool IsFinal(Translation translation, ulong wanted) =>

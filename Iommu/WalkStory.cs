@@ -3,15 +3,26 @@ using Dma.Machine;
 
 namespace Dma.Iommu;
 
-/// <summary>Tells what would become of a request, from memory alone, past all caches.</summary>
-internal sealed class WalkStory(LegacyMode legacy, ScalableTranslator scalable)
+/// <summary>Tells what tables say of requests, from memory alone, past all caches.</summary>
+/// <param name="legacy">The way of requests in legacy mode.</param>
+/// <param name="scalable">The way of requests in scalable mode.</param>
+/// <param name="mode">The root table and its mode; null while translation is off.</param>
+internal readonly struct WalkStory(LegacyMode legacy, ScalableTranslator scalable, TranslationMode? mode)
 {
+    /// <summary>Where the tables lead the untranslated requests of a requester that carry no PASID.</summary>
+    public RequesterRoute RouteOf(SourceId source) => mode switch
+    {
+        null => new(RouteKind.Untranslated),
+        { Mode: TranslationTableMode.Legacy } known => RequesterRoute.Of(legacy.ReadContext(known.Table, source, default(NoObserver))),
+        { IsScalable: true } known => RequesterRoute.Of(scalable.ReadRequests(known.Table, source)),
+        _ => new(RouteKind.Blocked),
+    };
+
     /// <summary>Tells the story of one address.</summary>
-    /// <param name="mode">The root table and its mode; null while translation is off.</param>
     /// <param name="source">The requester.</param>
     /// <param name="address">The address on the bus.</param>
     /// <param name="access">What it wants.</param>
-    public WalkTranscript Tell(TranslationMode? mode, SourceId source, ulong address, in Access access)
+    public WalkTranscript Tell(SourceId source, ulong address, in Access access)
     {
         List<WalkStep> steps = [];
         WalkRecorder recorder = new(steps);

@@ -231,6 +231,8 @@ public sealed class Host : IDisposable
         if (!machine.IsRunning)
             return;
         machine.Stop();
+        foreach (IGuestService service in machine.Services.ToArray().Reverse())
+            await service.Close();
         foreach (Assignment device in _assignments.Values.Where(device => device.Machine == machine).ToArray())
         {
             AssignmentResult result = device.Machine == machine ? await device.TakeBack() : AssignmentResult.Done;
@@ -238,8 +240,6 @@ public sealed class Host : IDisposable
                 throw new InvalidOperationException($"{device.Source} cannot be taken back from {machine.Name}: {result.Reason}.");
         }
 
-        foreach (ControllerTenant share in machine.Shares.ToArray())
-            await share.Owner.TakeBack(machine);
         machine.StopPosting();
         machine.Memory.Release();
         Add(machine.Cpu.Processor.Meter, _past);

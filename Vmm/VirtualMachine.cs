@@ -23,7 +23,9 @@ public sealed class VirtualMachine
         Cpu = new(this, host.Bus, new(name, host.Loop, host.Options.Costs), Interrupts.ProcessorOf(BootApicId));
         Schedule = new(Cpu.Processor, Cpu.Gates);
         Delivery = host.Options.Delivery;
-        Pci = new(Bus, new GuestFabric(this));
+        DeviceModels = new(this, new GuestFabric(this));
+        Pci = new(Bus, DeviceModels);
+        Grants = new(this);
         Mover = new(this);
         Hypercalls = new(this);
         Ended = new(host.Loop);
@@ -121,6 +123,12 @@ public sealed class VirtualMachine
     /// <summary>The most pages that it ever had pinned.</summary>
     public ulong PinnedPagesMost { get; private set; }
 
+    /// <summary>Which of its pages it lets the host use.</summary>
+    public GrantTable Grants { get; }
+
+    /// <summary>Who passes on USB devices of the host to it; null where nobody does.</summary>
+    public UsbBackEnd? UsbBackEnd { get; internal set; }
+
     /// <summary>Whether it still exists.</summary>
     public bool IsRunning { get; private set; } = true;
 
@@ -130,15 +138,18 @@ public sealed class VirtualMachine
     /// <summary>All devices for which it can map memory, in the order in which they came.</summary>
     internal IReadOnlyList<IGuestDevice> DmaDevices => _dmaDevices;
 
-    /// <summary>Its parts of controllers that are shared in time.</summary>
-    internal List<ControllerTenant> Shares { get; } = [];
-
     /// <summary>Raised when it ends.</summary>
     internal Signal Ended { get; }
 
     internal SystemBus Bus { get; }
 
-    private bool HasDevices => Shares.Count != 0 || Host.Assignments.Any(device => device.Machine == this);
+    /// <summary>The way of its virtual functions into its memory.</summary>
+    internal DeviceModelFabric DeviceModels { get; }
+
+    /// <summary>What the host does for it with its memory or devices; the last one ends first.</summary>
+    internal List<IGuestService> Services { get; } = [];
+
+    private bool HasDevices => _dmaDevices.Count != 0 || Host.Assignments.Any(device => device.Machine == this);
 
     /// <summary>The devices that reach its memory although not all of it is there.</summary>
     internal List<LazyDevice> LazyDevices { get; } = [];
@@ -151,12 +162,18 @@ public sealed class VirtualMachine
     internal HypercallDispatcher Hypercalls { get; }
 
     /// <summary>Gives the VM a remapping unit of its own, at the place where the host has one; from then on it takes no hypercalls for DMA.</summary>
-    /// <exception cref="InvalidOperationException">It has one, or devices, or its memory comes when it is touched: what its tables map could not be pinned.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// It has one, or devices, or its memory comes when it is touched: what its tables map could not be pinned. Or the host cannot
+    /// give it one of that mode, see <see cref="VirtualIommu.RefusalOf"/>.
+    /// </exception>
     public VirtualIommu AddIommu(VirtualIommuOptions? options = null)
     {
+        options ??= new();
         if (Iommu is not null || Memory.Lazy is not null || HasDevices)
             throw new InvalidOperationException($"{Name} has a remapping unit or devices, or memory that comes when it is touched.");
-        return Iommu = new(this, options ?? new());
+        if (VirtualIommu.RefusalOf(Host, options.Mode) is { } refusal)
+            throw new InvalidOperationException($"{Name} can have no {options.Mode} remapping unit: {refusal}.");
+        return Iommu = new(this, options);
     }
 
     /// <summary>The name.</summary>
@@ -167,6 +184,14 @@ public sealed class VirtualMachine
     {
         Cpu.Processor.Charge(Cost.InterruptInjection);
         Interrupts.Deliver(message);
+    }
+
+    /// <summary>Puts an interrupt into the guest that no device of its own sent: where it runs, it leaves for that.</summary>
+    internal void Interrupt(MessageInterrupt message)
+    {
+        if (Schedule.State == GuestState.Running)
+            Cpu.Processor.Charge(Cost.Exit);
+        Inject(message);
     }
 
     /// <summary>Gives back what posted interrupts need; no device is left that has any.</summary>
@@ -184,7 +209,7 @@ public sealed class VirtualMachine
 
     internal void Add(ControllerTenant share)
     {
-        Shares.Add(share);
+        Services.Add(share);
         _dmaDevices.Add(share);
     }
 
@@ -196,7 +221,7 @@ public sealed class VirtualMachine
 
     internal void Remove(ControllerTenant share)
     {
-        _ = Shares.Remove(share);
+        _ = Services.Remove(share);
         _ = _dmaDevices.Remove(share);
     }
 

@@ -48,4 +48,35 @@ public enum Hypercall
     /// Where the VMM invalidates at each unmap there is nothing to wait for.
     /// </summary>
     FlushDma = 4,
+
+    /// <summary>
+    /// Says where the caller's grant table lies: memory of the caller, whose entries say which of its pages the host may use.
+    /// Arguments: the first byte, a multiple of 4096; pages, 1 to 64, or 0 to have no table any more. No result.
+    /// Refusals: <see cref="DmaRefusal.BadRange"/> where that is not the caller's memory, or not whole pages;
+    /// <see cref="DmaRefusal.StillMapped"/> while the host uses a page that was granted.
+    /// </summary>
+    ShareGrants = 5,
+
+    /// <summary>
+    /// Connects the caller's front end to the back end that passes on USB devices of the host.
+    /// Arguments: the grant of the page that holds the ring of requests; that of the ring of plug events; the vector, 32 to 255,
+    /// that is raised when the back end has something to say. Both rings are as they were when their pages were zero.
+    /// Result: how many ports there are.
+    /// Refusals: <see cref="DmaRefusal.NotAssigned"/> where there is no back end for the caller; <see cref="DmaRefusal.StillMapped"/>
+    /// where it is connected; <see cref="DmaRefusal.NotMapped"/> for grants that do not let the host write; <see cref="DmaRefusal.BadRange"/>
+    /// for another vector; <see cref="DmaRefusal.Denied"/> while the caller's memory is on its way to another computer.
+    /// </summary>
+    ConnectUsb = 6,
+
+    /// <summary>
+    /// Wakes the back end: there are new requests. No arguments, no result.
+    /// Refusal: <see cref="DmaRefusal.NotAssigned"/> where none is connected.
+    /// </summary>
+    NotifyUsb = 7,
+
+    /// <summary>
+    /// Ends the connection; when the call returns, the back end uses nothing of the caller's memory any more. No arguments, no result.
+    /// Refusal: <see cref="DmaRefusal.NotAssigned"/> where none is connected.
+    /// </summary>
+    DisconnectUsb = 8,
 }

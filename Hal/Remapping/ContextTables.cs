@@ -10,17 +10,18 @@ internal sealed class ContextTables : IContextTables
     private const int Buses = 256;
 
     private readonly TableMemory _memory;
+    private readonly UnitCapabilities _unit;
     private readonly GuestPhysicalAddress _root;
 
-    private ContextTables(TableMemory memory, GuestPhysicalAddress root) => (_memory, _root) = (memory, root);
+    private ContextTables(TableMemory memory, UnitCapabilities unit, GuestPhysicalAddress root) => (_memory, _unit, _root) = (memory, unit, root);
 
     public RootTableAddress Root => new() { Mode = TranslationTableMode.Legacy, Table = TableMemory.ForUnit(_root) };
 
     /// <summary>An empty root table; null when no frame is left.</summary>
-    public static ContextTables? TryCreate(TableMemory memory) =>
-        memory.TryAllocate(out GuestPhysicalAddress root) ? new(memory, root) : null;
+    public static ContextTables? TryCreate(TableMemory memory, UnitCapabilities unit) =>
+        memory.TryAllocate(out GuestPhysicalAddress root) ? new(memory, unit, root) : null;
 
-    public bool TrySet(SourceId source, ContextEntry entry, out bool isNewBus)
+    public bool TrySet(SourceId source, RequesterEntry entry, out bool isNewBus)
     {
         GuestPhysicalAddress rootEntry = _root + (ulong)(source.Bus * EntryBytes);
         RootEntry root = new(_memory.Read128(rootEntry));
@@ -33,7 +34,7 @@ internal sealed class ContextTables : IContextTables
             _memory.WriteLink(rootEntry, root.Raw, table);
         }
 
-        _memory.WriteEntry(EntryAddress(root, source), entry.Raw);
+        _memory.WriteEntry(EntryAddress(root, source), EntryOf(entry).Raw);
         return true;
     }
 
@@ -60,6 +61,17 @@ internal sealed class ContextTables : IContextTables
 
         _memory.Free(_root);
     }
+
+    private ContextEntry EntryOf(RequesterEntry entry) => entry.Space is not { } domain
+        ? new() { Present = true, TranslationType = TranslationType.PassThrough, AddressWidth = _unit.WidestTables, DomainId = entry.Domain }
+        : new()
+        {
+            Present = true,
+            TranslationType = entry.TranslatesItself ? TranslationType.WithDeviceTlb : TranslationType.UntranslatedOnly,
+            SecondStageTable = TableMemory.ForUnit(domain.Root),
+            AddressWidth = domain.Width,
+            DomainId = entry.Domain,
+        };
 
     private static GuestPhysicalAddress EntryAddress(RootEntry root, SourceId source) =>
         TableMemory.FromUnit(root.ContextTable) + (ulong)(source.DeviceFunction * EntryBytes);

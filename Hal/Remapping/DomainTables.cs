@@ -1,9 +1,8 @@
-using Dma.Iommu.Spec;
 using Dma.Machine;
 
 namespace Dma.Hal;
 
-/// <summary>The second-stage page tables of one domain, as bytes in memory.</summary>
+/// <summary>The page tables of one domain, as bytes in memory.</summary>
 /// <remarks>
 /// <code>
 /// bits 56:48     47:39      38:30    29:21    20:12    11:0
@@ -22,17 +21,15 @@ internal sealed class DomainTables
     private const int EntryBytes = 8;
 
     private readonly TableMemory _memory;
+    private readonly PageFormat _format;
     private readonly List<GuestPhysicalAddress> _retired = [];
     private readonly int _levels;
-    private readonly int _leafLevelMax;
 
-    private DomainTables(TableMemory memory, UnitCapabilities unit, int levels, GuestPhysicalAddress root)
+    private DomainTables(TableMemory memory, PageFormat format, int levels, GuestPhysicalAddress root)
     {
         _memory = memory;
+        _format = format;
         _levels = levels;
-
-        // A superpage of 1 GiB must be able to become one of 2 MiB.
-        _leafLevelMax = !unit.Capability.SecondStage2M ? 1 : unit.Capability.SecondStage1G ? 3 : 2;
         Root = root;
     }
 
@@ -43,22 +40,28 @@ internal sealed class DomainTables
     public WriteLog? Log { get; set; }
 
     /// <summary>Empty tables; null when no frame is left.</summary>
-    public static DomainTables? TryCreate(TableMemory memory, UnitCapabilities unit, int levels) =>
-        memory.TryAllocate(out GuestPhysicalAddress root) ? new(memory, unit, levels, root) : null;
+    public static DomainTables? TryCreate(TableMemory memory, PageFormat format, int levels) =>
+        memory.TryAllocate(out GuestPhysicalAddress root) ? new(memory, format, levels, root) : null;
 
-    /// <summary>The leaf behind an address, and its level.</summary>
+    /// <summary>What is behind an address.</summary>
     /// <returns><c>false</c> where nothing is mapped.</returns>
-    public bool TryFind(ulong address, out SecondStageEntry leaf, out int level)
+    public bool TryFind(ulong address, out RemappingLeaf mapping)
     {
         GuestPhysicalAddress table = Root;
-        for (level = _levels; ; level--)
+        for (int level = _levels; ; level--)
         {
-            leaf = Read(Place(table, level, address));
-            if (!IsPresent(leaf))
+            ulong entry = Read(Place(table, level, address));
+            mapping = default;
+            if (!_format.IsPresent(entry))
                 return false;
-            if (IsLeaf(leaf, level))
+            if (_format.IsLeaf(entry, level))
+            {
+                ulong size = SpanOf(level);
+                mapping = new(TableOf(entry) + (address % size), size, _format.DirectionOf(entry));
                 return true;
-            table = TableMemory.FromUnit(leaf.Address);
+            }
+
+            table = TableOf(entry);
         }
     }
 
@@ -72,13 +75,13 @@ internal sealed class DomainTables
     /// <param name="first">The first device address.</param>
     /// <param name="end">The end of the range.</param>
     /// <param name="target">The memory behind it.</param>
-    /// <param name="rights">A leaf without address and size.</param>
+    /// <param name="direction">What devices may do.</param>
     /// <param name="change">Learns what became present.</param>
     /// <returns><c>false</c> when frames ran out; part of the range may be mapped then.</returns>
-    public bool TryFill(ulong first, ulong end, ulong target, SecondStageEntry rights, TableChange change)
+    public bool TryFill(ulong first, ulong end, ulong target, DmaDirection direction, TableChange change)
     {
         change.Include(first, end);
-        return TryFill(Root, _levels, first, end, target, rights, change);
+        return TryFill(Root, _levels, first, end, target, direction, change);
     }
 
     /// <summary>Sees to it that no superpage lies across an address, by putting a table with the same translations in its place.</summary>
@@ -89,16 +92,16 @@ internal sealed class DomainTables
         for (int level = _levels; address % SpanOf(level) != 0; level--)
         {
             GuestPhysicalAddress place = Place(table, level, address);
-            SecondStageEntry entry = Read(place);
-            if (!IsPresent(entry))
+            ulong entry = Read(place);
+            if (!_format.IsPresent(entry))
                 return true;
-            if (IsLeaf(entry, level))
+            if (_format.IsLeaf(entry, level))
             {
                 if (!_memory.TryAllocate(out GuestPhysicalAddress smaller))
                     return false;
                 FillFrom(smaller, level - 1, entry);
-                entry = PointerTo(smaller);
-                _memory.WriteLink(place, entry.Raw.Value, smaller);
+                entry = _format.PointerTo(smaller);
+                _memory.WriteLink(place, entry, smaller);
 
                 // A cached superpage must go as a whole, wherever in it the next change will be.
                 ulong start = address - (address % SpanOf(level));
@@ -106,27 +109,34 @@ internal sealed class DomainTables
                 change.IncludeTable(start, start + SpanOf(level));
             }
 
-            table = TableMemory.FromUnit(entry.Address);
+            table = TableOf(entry);
         }
 
         return true;
     }
 
     /// <summary>Unmaps what is mapped in a range whose ends no superpage crosses, and cuts off tables that became empty.</summary>
-    public void Clear(ulong first, ulong end, TableChange change)
+    /// <param name="first">The first device address.</param>
+    /// <param name="end">The end of the range.</param>
+    /// <param name="change">Learns what changed.</param>
+    /// <param name="keepsTables">Whether tables that became empty stay until they are trimmed.</param>
+    public void Clear(ulong first, ulong end, TableChange change, bool keepsTables = false)
     {
         change.Include(first, end);
-        Clear(Root, _levels, first, end, change);
+        Clear(Root, _levels, first, end, change, keepsTables);
     }
+
+    /// <summary>Cuts off the empty tables of a range.</summary>
+    public void Trim(ulong first, ulong end, TableChange change) => Trim(Root, _levels, first, end, change);
 
     /// <summary>Lets mapped addresses lead elsewhere, or with other rights, each by one write: none of them is ever not mapped.</summary>
     /// <param name="first">The first device address; no superpage crosses it.</param>
     /// <param name="end">The end of the range, all of which is mapped; no superpage crosses it.</param>
     /// <param name="target">The memory behind it.</param>
-    /// <param name="rights">A leaf without address and size.</param>
+    /// <param name="direction">What devices may do.</param>
     /// <param name="change">Learns what changed.</param>
     /// <returns><c>false</c> when frames ran out; part of the range may lead elsewhere then.</returns>
-    public bool TryReplace(ulong first, ulong end, ulong target, SecondStageEntry rights, TableChange change)
+    public bool TryReplace(ulong first, ulong end, ulong target, DmaDirection direction, TableChange change)
     {
         change.Include(first, end);
         for (ulong at = first; at < end;)
@@ -142,9 +152,9 @@ internal sealed class DomainTables
                 continue;
             }
 
-            SecondStageEntry before = Read(place);
-            Write(place, LeafAt(behind, level, rights));
-            Log?.See(before, SpanOf(level));
+            ulong before = Read(place);
+            Write(place, _format.LeafAt(behind, level, direction));
+            Log?.See(_format, before, SpanOf(level));
             at += SpanOf(level);
         }
 
@@ -178,15 +188,7 @@ internal sealed class DomainTables
     // The end of an entry's span, or of the range where that comes first.
     private static ulong NextAfter(ulong address, int level, ulong end) => Math.Min(end, address - (address % SpanOf(level)) + SpanOf(level));
 
-    private static bool IsPresent(SecondStageEntry entry) => entry.Read || entry.Write;
-
-    private static bool IsLeaf(SecondStageEntry entry, int level) => level == 1 || entry.PageSize;
-
-    private static SecondStageEntry PointerTo(GuestPhysicalAddress table) =>
-        new() { Read = true, Write = true, Address = TableMemory.ForUnit(table) };
-
-    private static SecondStageEntry LeafAt(ulong target, int level, SecondStageEntry rights) =>
-        rights with { Address = new(target), PageSize = level > 1 };
+    private GuestPhysicalAddress TableOf(ulong entry) => TableMemory.FromUnit(_format.TargetOf(entry));
 
     private GuestPhysicalAddress PlaceOfLeaf(ulong address, out int level)
     {
@@ -194,10 +196,10 @@ internal sealed class DomainTables
         for (level = _levels; ; level--)
         {
             GuestPhysicalAddress place = Place(table, level, address);
-            SecondStageEntry entry = Read(place);
-            if (IsLeaf(entry, level))
+            ulong entry = Read(place);
+            if (_format.IsLeaf(entry, level))
                 return place;
-            table = TableMemory.FromUnit(entry.Address);
+            table = TableOf(entry);
         }
     }
 
@@ -205,10 +207,10 @@ internal sealed class DomainTables
     {
         for (ulong at = first; at < end; at = NextAfter(at, level, end))
         {
-            SecondStageEntry entry = Read(Place(table, level, at));
-            if (!IsPresent(entry))
+            ulong entry = Read(Place(table, level, at));
+            if (!_format.IsPresent(entry))
                 return false;
-            if (!IsLeaf(entry, level) && !AllMapped(TableMemory.FromUnit(entry.Address), level - 1, at, NextAfter(at, level, end)))
+            if (!_format.IsLeaf(entry, level) && !AllMapped(TableOf(entry), level - 1, at, NextAfter(at, level, end)))
                 return false;
         }
 
@@ -219,10 +221,10 @@ internal sealed class DomainTables
     {
         for (ulong at = first; at < end; at = NextAfter(at, level, end))
         {
-            SecondStageEntry entry = Read(Place(table, level, at));
-            if (!IsPresent(entry))
+            ulong entry = Read(Place(table, level, at));
+            if (!_format.IsPresent(entry))
                 continue;
-            if (IsLeaf(entry, level) || AnyMapped(TableMemory.FromUnit(entry.Address), level - 1, at, NextAfter(at, level, end)))
+            if (_format.IsLeaf(entry, level) || AnyMapped(TableOf(entry), level - 1, at, NextAfter(at, level, end)))
                 return true;
         }
 
@@ -230,7 +232,7 @@ internal sealed class DomainTables
     }
 
     private bool TryFill(
-        GuestPhysicalAddress table, int level, ulong first, ulong end, ulong target, SecondStageEntry rights, TableChange change)
+        GuestPhysicalAddress table, int level, ulong first, ulong end, ulong target, DmaDirection direction, TableChange change)
     {
         ulong span = SpanOf(level);
         for (ulong at = first; at < end; at = NextAfter(at, level, end))
@@ -238,54 +240,74 @@ internal sealed class DomainTables
             ulong next = NextAfter(at, level, end);
             ulong behind = target + (at - first);
             GuestPhysicalAddress place = Place(table, level, at);
-            if (next - at == span && level <= _leafLevelMax && behind % span == 0)
+            if (next - at == span && level <= _format.LeafLevelMax && behind % span == 0)
             {
-                Write(place, LeafAt(behind, level, rights));
+                Write(place, _format.LeafAt(behind, level, direction));
                 continue;
             }
 
-            SecondStageEntry entry = Read(place);
-            if (!IsPresent(entry))
+            ulong entry = Read(place);
+            if (!_format.IsPresent(entry))
             {
                 if (!_memory.TryAllocate(out GuestPhysicalAddress created))
                     return false;
-                entry = PointerTo(created);
-                _memory.WriteLink(place, entry.Raw.Value, created);
+                entry = _format.PointerTo(created);
+                _memory.WriteLink(place, entry, created);
                 change.IncludeTable(at - (at % span), at - (at % span) + span);
             }
 
-            if (!TryFill(TableMemory.FromUnit(entry.Address), level - 1, at, next, behind, rights, change))
+            if (!TryFill(TableOf(entry), level - 1, at, next, behind, direction, change))
                 return false;
         }
 
         return true;
     }
 
-    private void Clear(GuestPhysicalAddress table, int level, ulong first, ulong end, TableChange change)
+    private void Clear(GuestPhysicalAddress table, int level, ulong first, ulong end, TableChange change, bool keepsTables)
     {
         for (ulong at = first; at < end; at = NextAfter(at, level, end))
         {
             GuestPhysicalAddress place = Place(table, level, at);
-            SecondStageEntry entry = Read(place);
-            if (!IsPresent(entry))
+            ulong entry = Read(place);
+            if (!_format.IsPresent(entry))
                 continue;
-            if (IsLeaf(entry, level))
+            if (_format.IsLeaf(entry, level))
             {
                 // In one step with the look at its dirty bit: a unit that has to set it finds no entry any more.
                 Write(place, default);
-                Log?.See(entry, SpanOf(level));
+                Log?.See(_format, entry, SpanOf(level));
                 continue;
             }
 
-            GuestPhysicalAddress below = TableMemory.FromUnit(entry.Address);
-            Clear(below, level - 1, at, NextAfter(at, level, end), change);
-            if (!_memory.IsEmpty(below))
-                continue;
-            Write(place, default);
-            _retired.Add(below);
-            ulong start = at - (at % SpanOf(level));
-            change.IncludeTable(start, start + SpanOf(level));
+            GuestPhysicalAddress below = TableOf(entry);
+            Clear(below, level - 1, at, NextAfter(at, level, end), change, keepsTables);
+            if (!keepsTables)
+                CutOff(place, below, level, at, change);
         }
+    }
+
+    private void Trim(GuestPhysicalAddress table, int level, ulong first, ulong end, TableChange change)
+    {
+        for (ulong at = first; level > 1 && at < end; at = NextAfter(at, level, end))
+        {
+            GuestPhysicalAddress place = Place(table, level, at);
+            ulong entry = Read(place);
+            if (!_format.IsPresent(entry) || _format.IsLeaf(entry, level))
+                continue;
+            GuestPhysicalAddress below = TableOf(entry);
+            Trim(below, level - 1, at, NextAfter(at, level, end), change);
+            CutOff(place, below, level, at, change);
+        }
+    }
+
+    private void CutOff(GuestPhysicalAddress place, GuestPhysicalAddress below, int level, ulong at, TableChange change)
+    {
+        if (!_memory.IsEmpty(below))
+            return;
+        Write(place, default);
+        _retired.Add(below);
+        ulong start = at - (at % SpanOf(level));
+        change.IncludeTable(start, start + SpanOf(level));
     }
 
     private void CollectWrites(WriteLog log, GuestPhysicalAddress table, int level, ulong first, TableChange change)
@@ -293,28 +315,28 @@ internal sealed class DomainTables
         for (ulong index = 0; index < EntriesPerTable; index++)
         {
             GuestPhysicalAddress place = table + (index * EntryBytes);
-            SecondStageEntry entry = Read(place);
+            ulong entry = Read(place);
             ulong at = first + (index * SpanOf(level));
-            if (!IsPresent(entry))
+            if (!_format.IsPresent(entry))
                 continue;
-            if (!IsLeaf(entry, level))
+            if (!_format.IsLeaf(entry, level))
             {
-                CollectWrites(log, TableMemory.FromUnit(entry.Address), level - 1, at, change);
+                CollectWrites(log, TableOf(entry), level - 1, at, change);
             }
-            else if (log.See(entry, SpanOf(level)) && entry.Dirty)
+            else if (log.See(_format, entry, SpanOf(level)) && _format.IsDirty(entry))
             {
-                Write(place, entry with { Dirty = false });
+                Write(place, _format.Cleaned(entry));
                 change.Include(at, at + SpanOf(level));
             }
         }
     }
 
-    private void FillFrom(GuestPhysicalAddress table, int level, SecondStageEntry larger)
+    private void FillFrom(GuestPhysicalAddress table, int level, ulong larger)
     {
         try
         {
             for (ulong index = 0; index < EntriesPerTable; index++)
-                Write(table + (index * EntryBytes), LeafAt(larger.Address.Value + (index * SpanOf(level)), level, larger));
+                Write(table + (index * EntryBytes), _format.PartOf(larger, _format.TargetOf(larger).Value + (index * SpanOf(level)), level));
         }
         catch
         {
@@ -327,15 +349,15 @@ internal sealed class DomainTables
     {
         for (ulong index = 0; level > 1 && index < EntriesPerTable; index++)
         {
-            SecondStageEntry entry = Read(table + (index * EntryBytes));
-            if (IsPresent(entry) && !IsLeaf(entry, level))
-                Free(TableMemory.FromUnit(entry.Address), level - 1);
+            ulong entry = Read(table + (index * EntryBytes));
+            if (_format.IsPresent(entry) && !_format.IsLeaf(entry, level))
+                Free(TableOf(entry), level - 1);
         }
 
         _memory.Free(table);
     }
 
-    private SecondStageEntry Read(GuestPhysicalAddress place) => new(new(_memory.Read64(place)));
+    private ulong Read(GuestPhysicalAddress place) => _memory.Read64(place);
 
-    private void Write(GuestPhysicalAddress place, SecondStageEntry entry) => _memory.Write64(place, entry.Raw.Value);
+    private void Write(GuestPhysicalAddress place, ulong entry) => _memory.Write64(place, entry);
 }

@@ -12,10 +12,10 @@ internal interface IContextTables
 
     /// <summary>Puts an entry in place of one that is not present.</summary>
     /// <param name="source">Whose entry.</param>
-    /// <param name="entry">A present entry as legacy mode has it; scalable mode says the same in entries of its own.</param>
+    /// <param name="entry">What it shall say.</param>
     /// <param name="isNewBus">Whether a root entry became present too.</param>
     /// <returns><c>false</c>, and nothing changed, when no frame is left.</returns>
-    bool TrySet(SourceId source, ContextEntry entry, out bool isNewBus);
+    bool TrySet(SourceId source, RequesterEntry entry, out bool isNewBus);
 
     /// <summary>Makes an entry not present.</summary>
     void Clear(SourceId source);

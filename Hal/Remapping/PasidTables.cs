@@ -71,6 +71,18 @@ internal sealed class PasidTables
     /// <summary>Changes the first word of an entry, in one store; all others stay.</summary>
     public void ChangeFlags(Pasid pasid, PasidTableEntry entry) => _memory.Write64(Place(DirectoryEntryOf(pasid), pasid), entry.Raw.Word0);
 
+    /// <summary>Puts an entry in place of whatever is there; a table for it must exist.</summary>
+    /// <remarks>
+    /// A unit that reads meanwhile finds one of the two. The first word names the type: what the new type alone uses is
+    /// written before it, what the old one alone used after it.
+    /// </remarks>
+    public void Replace(Pasid pasid, PasidTableEntry entry)
+    {
+        if (entry.TranslationType != PasidTranslationType.Nested)
+            ChangeFlags(pasid, entry with { Present = entry.Present && Find(pasid).Present });
+        _memory.WriteEntry(Place(DirectoryEntryOf(pasid), pasid), entry.Raw);
+    }
+
     /// <summary>Makes an entry not present.</summary>
     public void Clear(Pasid pasid)
     {

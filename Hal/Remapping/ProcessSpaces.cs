@@ -39,7 +39,7 @@ public sealed class ProcessSpaces
     public async ValueTask<(ProcessBinding? Binding, DmaRefusal Refusal)> Bind(SourceId source, Pasid pasid, GuestPhysicalAddress pageTable, ProcessOptions options)
     {
         PasidTables pasids = _contexts.PasidsOf(source);
-        if (options.Host is null ? !CanBind : !CanNest)
+        if (options.Host is null ? !CanBind : !CanNest || options.Host.Stage == TranslationStage.First)
             return (null, DmaRefusal.Denied);
         if (pasid.Value == 0 || pasid.Value >> Math.Min(pasids.Bits, _driver.Unit.Extended.PasidSizeCode + 1) != 0
             || pageTable.PageOffset != 0 || pageTable.Value >> (options.Host?.AddressBits ?? _driver.Options.HostAddressWidth) != 0)
@@ -64,7 +64,7 @@ public sealed class ProcessSpaces
 
         // What was not present is cached by a unit with caching mode alone.
         if (_driver.Unit.Capability.CachingMode)
-            await Invalidate(binding, RequestOf(binding));
+            await _driver.InvalidateFor(source, RequestOf(binding));
         else
             await _driver.FlushWriteBuffers();
         return (binding, DmaRefusal.None);
@@ -81,7 +81,7 @@ public sealed class ProcessSpaces
         int mask = 64 - System.Numerics.BitOperations.LeadingZeroCount(first ^ last);
         CapabilityRegister unit = _driver.Unit.Capability;
         bool isWhole = !unit.PageSelectiveInvalidation || mask > unit.MaximumAddressMask;
-        await Invalidate(binding, InvalidationRequest.OfPasidPages(
+        await _driver.InvalidateFor(binding.Source, InvalidationRequest.OfPasidPages(
             binding.Domain,
             binding.Pasid,
             isWhole ? default : new(first >> mask << mask << 12),
@@ -97,11 +97,11 @@ public sealed class ProcessSpaces
         // 1. The entry, then what is cached of it: PASID cache, IOTLB, device TLB.
         _contexts.PasidsOf(binding.Source).Clear(binding.Pasid);
         InvalidationRequest request = RequestOf(binding);
-        await Invalidate(binding, request);
+        await _driver.InvalidateFor(binding.Source, request);
 
         // 2. Page requests that are still under way, and what their answers may have made the device ask for.
         if (_driver.PageRequests is { } pageRequests)
-            await pageRequests.Cease(binding.Source, binding.Pasid, () => Invalidate(binding, request with { DrainsPageRequests = true }));
+            await pageRequests.Cease(binding.Source, binding.Pasid, () => _driver.InvalidateFor(binding.Source, request with { DrainsPageRequests = true }));
         if (!binding.IsNested)
             _driver.ReleaseDomainId(binding.Domain);
 
@@ -111,15 +111,6 @@ public sealed class ProcessSpaces
 
     private static InvalidationRequest RequestOf(ProcessBinding binding) =>
         InvalidationRequest.OfPasid(binding.Domain, binding.Pasid, binding.IsNested);
-
-    // A device that does not answer could go on using what is taken away: it loses everything.
-    private async ValueTask Invalidate(ProcessBinding binding, InvalidationRequest request)
-    {
-        IReadOnlyList<SourceId>? silent = await _driver.Invalidator.Invalidate(
-            request, _driver.DeviceTlbOf(binding.Source) is { } device ? [device] : null);
-        if (silent is not null)
-            await _driver.Quarantine(binding.Source);
-    }
 
     private PasidTableEntry EntryOf(ProcessBinding binding, GuestPhysicalAddress pageTable)
     {

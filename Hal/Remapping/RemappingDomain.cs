@@ -21,14 +21,20 @@ public sealed class RemappingDomain
     private readonly List<DeviceTlbTarget> _deviceTlbs = [];
     private readonly List<SourceId> _requesters = [];
     private readonly Gate _gate = new();
+    private bool _isTrimDue;
 
-    internal RemappingDomain(RemappingDriver driver, DomainTables tables, DomainId id, AddressWidth width)
+    internal RemappingDomain(RemappingDriver driver, DomainTables tables, DomainId id, AddressWidth width, TranslationStage stage)
     {
         _driver = driver;
         _tables = tables;
         Id = id;
         Width = width;
-        AddressBits = Math.Min(UnitCapabilities.BitsOf(width), driver.Unit.AddressBits);
+        Stage = stage;
+
+        // Of the addresses of the first stage, the upper half is that of negative numbers.
+        AddressBits = stage == TranslationStage.First
+            ? UnitCapabilities.BitsOf(width) - 1
+            : Math.Min(UnitCapabilities.BitsOf(width), driver.Unit.AddressBits);
     }
 
     /// <summary>Its number in the unit.</summary>
@@ -36,6 +42,9 @@ public sealed class RemappingDomain
 
     /// <summary>How wide its tables are, and so how many levels they have.</summary>
     public AddressWidth Width { get; }
+
+    /// <summary>By which stage its tables translate.</summary>
+    public TranslationStage Stage { get; }
 
     /// <summary>How many bits a device address may have: those of the tables, or fewer where the unit lets fewer through.</summary>
     public int AddressBits { get; }
@@ -59,7 +68,7 @@ public sealed class RemappingDomain
     /// <param name="address">The first device address.</param>
     /// <param name="target">The first byte of memory.</param>
     /// <param name="length">Bytes.</param>
-    /// <param name="direction">What devices may do.</param>
+    /// <param name="direction">What devices may do; through the first stage, what they may write they may read too.</param>
     /// <returns>
     /// <see cref="DmaRefusal.None"/>, or why nothing changed: <see cref="DmaRefusal.BadDirection"/>;
     /// <see cref="DmaRefusal.BadRange"/> for parts of pages, nothing, addresses that the tables or the host do not have, or the
@@ -82,8 +91,8 @@ public sealed class RemappingDomain
             if (_tables.AnyMapped(address.Value, end))
                 return DmaRefusal.StillMapped;
             _added.Clear();
-            bool isFilled = _tables.TryFill(address.Value, end, target.Value, RightsOf(direction), _added);
-            if (isFilled && !_driver.Unit.Capability.CachingMode)
+            bool isFilled = _tables.TryFill(address.Value, end, target.Value, direction, _added);
+            if (isFilled && !CachesAbsence)
             {
                 await _driver.FlushWriteBuffers();
                 return DmaRefusal.None;
@@ -139,7 +148,7 @@ public sealed class RemappingDomain
             if (!_tables.AllMapped(address.Value, end))
                 return DmaRefusal.NotMapped;
             return _tables.TrySplit(address.Value, _change) && _tables.TrySplit(end, _change)
-                && _tables.TryReplace(address.Value, end, target.Value, RightsOf(direction), _change)
+                && _tables.TryReplace(address.Value, end, target.Value, direction, _change)
                 ? DmaRefusal.None
                 : DmaRefusal.Exhausted;
         }
@@ -177,7 +186,7 @@ public sealed class RemappingDomain
         {
             if (LogsWrites)
                 throw new InvalidOperationException($"What devices write through domain {Id} is logged already.");
-            bool hasBits = _driver.DirtyBits is not null && _driver.Processes?.AnyNestedOn(this) != true;
+            bool hasBits = Stage == TranslationStage.Second && _driver.DirtyBits is not null && _driver.Processes?.AnyNestedOn(this) != true;
             _tables.Log = new(hasBits);
             foreach (SourceId source in _requesters.ToArray())
                 await SetDirtyBits(source, hasBits);
@@ -247,12 +256,7 @@ public sealed class RemappingDomain
     public bool TryFind(Iova address, out RemappingLeaf mapping)
     {
         mapping = default;
-        if (address.Value >> AddressBits != 0 || !_tables.TryFind(address.Value, out SecondStageEntry leaf, out int level))
-            return false;
-        ulong size = 1ul << (12 + (9 * (level - 1)));
-        DmaDirection direction = (leaf.Read ? DmaDirection.ToDevice : 0) | (leaf.Write ? DmaDirection.FromDevice : 0);
-        mapping = new(TableMemory.FromUnit(leaf.Address) + (address.Value % size), size, direction);
-        return true;
+        return address.Value >> AddressBits == 0 && _tables.TryFind(address.Value, out mapping);
     }
 
     /// <summary>A requester reaches what is mapped from now on.</summary>
@@ -285,6 +289,9 @@ public sealed class RemappingDomain
         _gate.Leave();
     }
 
+    // Entries of the first stage that are not present are never cached.
+    private bool CachesAbsence => Stage == TranslationStage.Second && _driver.Unit.Capability.CachingMode;
+
     private static bool IsRange(ulong first, ulong length, int bits)
     {
         ulong limit = 1ul << bits;
@@ -305,7 +312,10 @@ public sealed class RemappingDomain
                 return DmaRefusal.NotMapped;
             bool isSplit = _tables.TrySplit(address.Value, _change) && _tables.TrySplit(end, _change);
             if (isSplit)
-                _tables.Clear(address.Value, end, _change);
+                _tables.Clear(address.Value, end, _change, keepsTables: isDeferred);
+
+            // A table that became empty stays where others will be mapped next: cut off, it would have to be invalidated before.
+            _isTrimDue |= isDeferred;
             if (!isDeferred)
                 await Invalidate();
             return isSplit ? DmaRefusal.None : DmaRefusal.Exhausted;
@@ -332,12 +342,16 @@ public sealed class RemappingDomain
     {
         if (_change.IsEmpty)
             return;
+        if (_isTrimDue)
+            _tables.Trim(_change.First, _change.End, _change);
+        _isTrimDue = false;
         ulong firstPage = _change.First >> 12;
         int mask = 64 - System.Numerics.BitOperations.LeadingZeroCount(firstPage ^ ((_change.End - 1) >> 12));
         CapabilityRegister unit = _driver.Unit.Capability;
-        InvalidationRequest request = unit.PageSelectiveInvalidation && mask <= unit.MaximumAddressMask
-            ? InvalidationRequest.OfPages(Id, new(firstPage >> mask << mask << 12), mask, _change.LeafOnly)
-            : InvalidationRequest.OfDomain(Id);
+        bool isWhole = !unit.PageSelectiveInvalidation || mask > unit.MaximumAddressMask;
+        InvalidationRequest request = isWhole
+            ? InvalidationRequest.OfDomain(Id)
+            : RequestOf(new(firstPage >> mask << mask << 12), mask);
 
         // Nested, a change of this stage may be anywhere in what a device knows of its processes.
         bool isNested = _deviceTlbs.Count != 0 && _driver.Processes?.AnyNestedOn(this) == true;
@@ -350,12 +364,8 @@ public sealed class RemappingDomain
         _tables.ReleaseRetired();
     }
 
-    private SecondStageEntry RightsOf(DmaDirection direction) => new()
-    {
-        Read = (direction & DmaDirection.ToDevice) != 0,
-        Write = (direction & DmaDirection.FromDevice) != 0,
-
-        // Where the unit can see to it, a device cannot go past the processor's caches.
-        Snoop = _driver.Unit.Extended.SnoopControl,
-    };
+    // What the first stage translates has commands of its own: requests without PASID are those of PASID 0.
+    private InvalidationRequest RequestOf(Iova address, int mask) => Stage == TranslationStage.First
+        ? InvalidationRequest.OfPasidPages(Id, default, address, mask)
+        : InvalidationRequest.OfPages(Id, address, mask, _change.LeafOnly);
 }

@@ -17,13 +17,11 @@ public sealed class RemappingDriver
     private readonly UnitRegisters _registers;
     private readonly TableMemory _memory;
     private readonly IContextTables _contexts;
+    private readonly Requesters _requesters;
     private readonly FaultDrain _faults;
     private readonly Signal _faultEvent;
     private readonly FreeBitmap _domainIds;
     private readonly List<RemappingDomain> _domains = [];
-    private readonly Dictionary<SourceId, Attachment> _attached = [];
-    private readonly Gate _gate = new();
-    private DomainId? _passThroughId;
 
     private RemappingDriver(RemappingOptions options, UnitRegisters registers, UnitCapabilities unit, TableMemory memory, RemappingParts parts)
     {
@@ -36,10 +34,12 @@ public sealed class RemappingDriver
         _faults = new(registers.Window, unit);
         _faultEvent = registers.Cpu.Vector(options.FaultVector);
         _domainIds = new((ulong)unit.DomainCount);
+        _requesters = new(this, parts.Contexts);
         Interrupts = parts.InterruptTable is { } table ? new(this, registers, memory, table) : null;
         if (parts.Contexts is ScalableContexts scalable)
         {
             Processes = new(this, scalable);
+            FirstStages = new(this, scalable);
             DirtyBits = DirtyBits.CanBeHad(unit) ? new(this, scalable) : null;
             PageRequests = parts.PageRequestQueue is { } ring ? new(this, registers, memory, scalable, ring) : null;
         }
@@ -80,7 +80,7 @@ public sealed class RemappingDriver
     public bool CanUseDeviceTlbs => Unit.Extended.DeviceTlb && UsesQueue;
 
     /// <summary>The attached requesters that lost everything since they did not answer an invalidation in time.</summary>
-    public IEnumerable<SourceId> Quarantined => _attached.Where(attached => attached.Value.IsQuarantined).Select(attached => attached.Key);
+    public IEnumerable<SourceId> Quarantined => _requesters.Quarantined;
 
     /// <summary>How many cache lines of tables were flushed for a unit that does not snoop.</summary>
     public ulong CacheLinesFlushed => _memory.LinesFlushed;
@@ -90,6 +90,9 @@ public sealed class RemappingDriver
 
     /// <summary>The processes that share their address spaces with devices; null in legacy mode.</summary>
     public ProcessSpaces? Processes { get; }
+
+    /// <summary>The first stages that guests keep on top of domains; null in legacy mode.</summary>
+    public GuestFirstStages? FirstStages { get; }
 
     /// <summary>The pages that devices ask for; null where none can.</summary>
     public PageRequestHandler? PageRequests { get; }
@@ -122,8 +125,8 @@ public sealed class RemappingDriver
             throw new ArgumentException("Frames for tables lie beyond the host address width.", nameof(frames));
         RegisterWindow window = new(cpu, registers, options.WindowLength);
         UnitCapabilities unit = UnitCapabilities.Read(window);
-        if (options.Scalable && !unit.CanScale)
-            throw new DeviceException($"The remapping unit at {registers} has no scalable mode with a second stage and a queue.");
+        if (options.Scalable ? !unit.CanScale : !unit.HasLegacyTables)
+            throw new DeviceException($"The remapping unit at {registers} has no {(options.Scalable ? "scalable mode with a stage to translate by and a queue" : "tables that legacy mode could translate by")}.");
         UnitRegisters unitRegisters = new(cpu, window, options.TimeoutNs);
         TableMemory memory = new(cpu, frames, unit.Extended.CoherentWalks);
         RemappingDriver driver = new(options, unitRegisters, unit, memory, RemappingParts.Allocate(options, unitRegisters, unit, memory));
@@ -133,21 +136,29 @@ public sealed class RemappingDriver
     }
 
     /// <summary>A new address space with nothing mapped in it.</summary>
-    /// <param name="width">How wide its tables are, one that CAP.SAGAW has; null for the fewest levels that cover all addresses that the unit lets through.</param>
+    /// <param name="width">
+    /// How wide its tables are: for the second stage one that CAP.SAGAW has, for the first one 48 bits, or 57 with CAP.FS5LP;
+    /// null for the fewest levels that cover all addresses that the unit lets through, and four for the first stage.
+    /// </param>
+    /// <param name="stage">Which tables it has; null for the second stage where the unit has one in the mode in use.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The unit has no such stage in the mode in use, or walks no tables of that width.</exception>
     /// <exception cref="DeviceException">No domain-id or no frame is left.</exception>
-    public RemappingDomain CreateDomain(AddressWidth? width = null)
+    public RemappingDomain CreateDomain(AddressWidth? width = null, TranslationStage? stage = null)
     {
-        AddressWidth chosen = width ?? Unit.FittingTables;
-        if (!Unit.Supports(chosen))
+        TranslationStage by = stage ?? (Unit.Has(TranslationStage.Second, Options.Scalable) ? TranslationStage.Second : TranslationStage.First);
+        if (!Unit.Has(by, Options.Scalable))
+            throw new ArgumentOutOfRangeException(nameof(stage), $"The unit has no {by} stage in this mode.");
+        AddressWidth chosen = width ?? (by == TranslationStage.First ? AddressWidth.Bits48 : Unit.FittingTables);
+        if (!Unit.Supports(chosen, by))
             throw new ArgumentOutOfRangeException(nameof(width), $"The unit walks no tables for {chosen}.");
         if (!_domainIds.TryTake(1, 1, 0, out ulong id))
             throw new DeviceException($"All {Unit.DomainCount} domain-ids of the unit are taken.");
         RemappingDomain? domain = null;
         try
         {
-            DomainTables tables = DomainTables.TryCreate(_memory, Unit, UnitCapabilities.LevelsOf(chosen))
+            DomainTables tables = DomainTables.TryCreate(_memory, PageFormat.Of(by, Unit), UnitCapabilities.LevelsOf(chosen))
                 ?? throw new DeviceException("No frame is left for the tables of a domain.");
-            domain = new(this, tables, new((ushort)id), chosen);
+            domain = new(this, tables, new((ushort)id), chosen, by);
             _domains.Add(domain);
             return domain;
         }
@@ -179,28 +190,10 @@ public sealed class RemappingDriver
     /// </param>
     /// <returns><see cref="DmaRefusal.None"/>, or <see cref="DmaRefusal.Exhausted"/> when no frame is left for the context table of its bus.</returns>
     /// <exception cref="InvalidOperationException">It is attached already.</exception>
-    public async ValueTask<DmaRefusal> Attach(SourceId source, RemappingDomain domain, DeviceTlbControl? trusted = null)
-    {
-        if (!_domains.Contains(domain))
-            throw new InvalidOperationException($"Domain {domain.Id} is none of this driver's.");
-        DeviceTlbControl? control = CanUseDeviceTlbs ? trusted : null;
-        ContextEntry entry = new()
-        {
-            Present = true,
-            TranslationType = control is null ? TranslationType.UntranslatedOnly : TranslationType.WithDeviceTlb,
-            SecondStageTable = TableMemory.ForUnit(domain.Root),
-            AddressWidth = domain.Width,
-            DomainId = domain.Id,
-        };
-        DmaRefusal refusal = await Attach(source, entry, domain, control);
-        if (refusal != DmaRefusal.None || control is null)
-            return refusal;
-
-        // The unit answers the device before the device asks, and the device is told of changes before it knows anything.
-        domain.Add(new(source, control));
-        control.Enable();
-        return DmaRefusal.None;
-    }
+    public ValueTask<DmaRefusal> Attach(SourceId source, RemappingDomain domain, DeviceTlbControl? trusted = null) =>
+        _domains.Contains(domain)
+            ? _requesters.Attach(source, domain, CanUseDeviceTlbs ? trusted : null)
+            : throw new InvalidOperationException($"Domain {domain.Id} is none of this driver's.");
 
     /// <summary>Lets a requester reach all memory, without translation.</summary>
     /// <returns>
@@ -208,63 +201,31 @@ public sealed class RemappingDriver
     /// <see cref="DmaRefusal.Exhausted"/> when no frame is left, or no domain-id for all such requesters together.
     /// </returns>
     /// <exception cref="InvalidOperationException">It is attached already.</exception>
-    public ValueTask<DmaRefusal> AttachPassThrough(SourceId source)
-    {
-        if (!CanPassThrough)
-            return new(DmaRefusal.Denied);
-        if (_passThroughId is null)
-        {
-            if (!_domainIds.TryTake(1, 1, 0, out ulong id))
-                return new(DmaRefusal.Exhausted);
-            _passThroughId = new((ushort)id);
-        }
-
-        ContextEntry entry = new()
-        {
-            Present = true,
-            TranslationType = TranslationType.PassThrough,
-            AddressWidth = Unit.WidestTables,
-            DomainId = _passThroughId.Value,
-        };
-        return Attach(source, entry, domain: null, control: null);
-    }
-
-    /// <summary>A device as one that must be told of what changes; null where it keeps no translations.</summary>
-    internal DeviceTlbTarget? DeviceTlbOf(SourceId source) =>
-        _attached.TryGetValue(source, out Attachment? attachment) && attachment is { Control: { IsEnabled: true } control, IsQuarantined: false }
-            ? new(source, control)
-            : null;
+    public ValueTask<DmaRefusal> AttachPassThrough(SourceId source) =>
+        CanPassThrough ? _requesters.AttachPassThrough(source) : new(DmaRefusal.Denied);
 
     /// <summary>Takes everything from a requester; when it completes, all its requests are blocked.</summary>
     /// <exception cref="InvalidOperationException">It is not attached.</exception>
-    public async ValueTask Detach(SourceId source)
-    {
-        if (Processes?.IsBound(source) == true || PageRequests?.IsServed(source) == true)
-            throw new InvalidOperationException($"The requester {source} still shares address spaces, or is served with pages.");
-        if (!_attached.TryGetValue(source, out Attachment? attachment))
-            throw new InvalidOperationException($"The requester {source} is not attached.");
-        await TakeAll(source, attachment);
-        _contexts.Release(source);
-        if (_attached.Remove(source))
-            attachment.Domain?.Attached -= 1;
-    }
+    public ValueTask Detach(SourceId source) => _requesters.Detach(source);
 
     /// <summary>Whether a requester is attached, or an attempt to attach or to detach it broke off in the middle.</summary>
-    public bool IsAttached(SourceId source) => _attached.ContainsKey(source);
+    public bool IsAttached(SourceId source) => _requesters.Find(source) is not null;
 
     /// <summary>Whether a requester is attached, and translates for itself.</summary>
-    public bool UsesDeviceTlb(SourceId source) => _attached.TryGetValue(source, out Attachment? attachment) && attachment.Control is { IsEnabled: true };
+    public bool UsesDeviceTlb(SourceId source) => _requesters.Find(source)?.Control is { IsEnabled: true };
+
+    /// <summary>The domain that a requester is attached to; null where it is none, or reaches all memory.</summary>
+    internal RemappingDomain? DomainOf(SourceId source) => _requesters.Find(source)?.Domain;
+
+    /// <summary>Invalidates on behalf of one requester, and of its TLB if it has one; where that does not answer, it loses everything.</summary>
+    internal ValueTask InvalidateFor(SourceId source, InvalidationRequest request) => _requesters.Invalidate(source, request);
 
     /// <summary>Takes everything from a requester that did not answer; it stays attached by name until it is detached.</summary>
     internal async ValueTask Quarantine(SourceId source)
     {
-        if (!_attached.TryGetValue(source, out Attachment? attachment) || attachment.IsQuarantined)
-            return;
-        attachment.IsQuarantined = true;
-        await TakeAll(source, attachment);
-
         // Whoever waits for faults learns of it; the event of the unit came before anybody could be named.
-        _faultEvent.Raise();
+        if (await _requesters.TryQuarantine(source))
+            _faultEvent.Raise();
     }
 
     /// <summary>Waits for a fault event, or for a requester that lost everything; one that came since the last wait counts.</summary>
@@ -284,8 +245,7 @@ public sealed class RemappingDriver
     /// <summary>Turns translation off, so that all requests pass untranslated, and gives all memory back; domains must not be used afterwards.</summary>
     public async ValueTask Shutdown()
     {
-        foreach (Attachment attachment in _attached.Values)
-            attachment.Control?.Disable();
+        _requesters.DisableDeviceTlbs();
         await _registers.Command(_translation, turnOn: false);
         _faults.DisableEvent();
         PageRequests?.Stop();
@@ -293,7 +253,7 @@ public sealed class RemappingDriver
         if (Interrupts is { } interrupts)
             await interrupts.Stop();
         await Invalidator.Stop();
-        _attached.Clear();
+        _requesters.Clear();
         foreach (RemappingDomain domain in _domains)
             await domain.Release();
         _domains.Clear();
@@ -340,63 +300,6 @@ public sealed class RemappingDriver
         {
             _registers.Window.Write32(RegisterOffsets.ProtectedMemoryEnable, 0);
             await _registers.WaitFor(RegisterOffsets.ProtectedMemoryEnable, 4, new ProtectedMemoryEnable { Status = true }.Raw.Value, 0);
-        }
-    }
-
-    private async ValueTask<DmaRefusal> Attach(SourceId source, ContextEntry entry, RemappingDomain? domain, DeviceTlbControl? control)
-    {
-        if (!_attached.TryAdd(source, new(entry.DomainId, domain, control)))
-            throw new InvalidOperationException($"The requester {source} is attached already.");
-        domain?.Attached += 1;
-        await _gate.Enter();
-        try
-        {
-            if (!_contexts.TrySet(source, entry, out bool isNewBus))
-            {
-                domain?.Attached -= 1;
-                _attached.Remove(source);
-                return DmaRefusal.Exhausted;
-            }
-
-            // A cached entry that is not present is tagged with domain-id 0.
-            if (!Unit.Capability.CachingMode)
-                await FlushWriteBuffers();
-            else if (isNewBus)
-                await Invalidator.Invalidate(InvalidationRequest.OfBus(entry.DomainId));
-            else
-                await Invalidator.Invalidate(InvalidationRequest.OfDevice(source, new(0), entry.DomainId));
-            if (domain is not null)
-                await domain.AddRequester(source);
-            return DmaRefusal.None;
-        }
-        finally
-        {
-            _gate.Leave();
-        }
-    }
-
-    // The way of attaching, backwards. Nothing is asked of a device that is known not to answer.
-    private async ValueTask TakeAll(SourceId source, Attachment attachment)
-    {
-        await _gate.Enter();
-        try
-        {
-            if (attachment.Control is { IsEnabled: true } control)
-            {
-                // 1. What is under way by its own translations ends. 2. It knows none any more, and asks for none.
-                if (!attachment.IsQuarantined)
-                    _ = await Invalidator.Invalidate(InvalidationRequest.OfDomain(attachment.DomainId), [new(source, control)]);
-                control.Disable();
-            }
-
-            // 3. Neither does the unit, whatever the device does.
-            attachment.Domain?.Remove(source);
-            _contexts.Clear(source);
-            await Invalidator.Invalidate(InvalidationRequest.OfDevice(source, attachment.DomainId, attachment.DomainId));
-        }
-        finally
-        {
-            _gate.Leave();
         }
     }
 }

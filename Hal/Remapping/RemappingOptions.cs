@@ -18,7 +18,7 @@ public sealed record RemappingOptions(byte FaultVector)
 
     /// <summary>
     /// Whether the unit shall run in scalable mode, so that processes can share their address spaces with devices. It needs a
-    /// unit with ECAP.SMTS, ECAP.SSTS and a queue.
+    /// unit with ECAP.SMTS, ECAP.SSTS or ECAP.FSTS, and a queue.
     /// </summary>
     public bool Scalable { get; init; }
 

@@ -14,7 +14,7 @@ internal sealed record RemappingParts(
     /// <exception cref="DeviceException">It ran out; none is taken.</exception>
     public static RemappingParts Allocate(RemappingOptions options, UnitRegisters registers, UnitCapabilities unit, TableMemory memory)
     {
-        IContextTables? contexts = options.Scalable ? ScalableContexts.TryCreate(memory, unit, options.PasidBits) : ContextTables.TryCreate(memory);
+        IContextTables? contexts = options.Scalable ? ScalableContexts.TryCreate(memory, unit, options.PasidBits) : ContextTables.TryCreate(memory, unit);
         bool usesQueue = unit.MustUseQueue || options.Scalable || (unit.Extended.QueuedInvalidation && options.UseQueue);
         IInvalidator? invalidator = usesQueue
             ? InvalidationQueue.TryCreate(registers, unit, memory, options)

@@ -30,7 +30,7 @@ internal sealed class ScalableContexts : IContextTables
     public static ScalableContexts? TryCreate(TableMemory memory, UnitCapabilities unit, int pasidBits) =>
         memory.TryAllocate(out GuestPhysicalAddress root) ? new(memory, unit, pasidBits, root) : null;
 
-    public bool TrySet(SourceId source, ContextEntry entry, out bool isNewBus)
+    public bool TrySet(SourceId source, RequesterEntry entry, out bool isNewBus)
     {
         GuestPhysicalAddress half = HalfOf(source);
         isNewBus = !TryFindTable(half, out GuestPhysicalAddress table);
@@ -46,7 +46,7 @@ internal sealed class ScalableContexts : IContextTables
         ScalableContextEntry context = new()
         {
             Present = true,
-            DeviceTlbEnabled = entry.TranslationType == TranslationType.WithDeviceTlb,
+            DeviceTlbEnabled = entry.TranslatesItself,
             PasidEnabled = _unit.Extended.ProcessAddressSpaces,
             PasidDirectorySize = pasids.SizeCode,
             PasidDirectory = TableMemory.ForUnit(pasids.Directory),
@@ -79,6 +79,36 @@ internal sealed class ScalableContexts : IContextTables
         return true;
     }
 
+    /// <summary>Lets the requests without PASID of a requester meet another entry.</summary>
+    /// <returns><c>false</c> where it is not attached.</returns>
+    public bool TryReplaceRequests(SourceId source, PasidTableEntry entry)
+    {
+        if (!_pasids.TryGetValue(source, out PasidTables? pasids))
+            return false;
+        pasids.Replace(default, entry);
+        return true;
+    }
+
+    /// <summary>The entry by which requests reach what is mapped in a domain.</summary>
+    public PasidTableEntry EntryOf(RemappingDomain domain)
+    {
+        PasidTableEntry entry = new() { Present = true, DomainId = domain.Id, PageWalkSnoop = _unit.Extended.ScalableWalkCoherency };
+        return domain.Stage == TranslationStage.Second
+            ? entry with
+            {
+                TranslationType = PasidTranslationType.SecondStage,
+                SecondStageTable = TableMemory.ForUnit(domain.Root),
+                AddressWidth = domain.Width,
+                SecondStageAccessedDirty = domain.HasDirtyBits,
+            }
+            : entry with
+            {
+                TranslationType = PasidTranslationType.FirstStage,
+                FirstStageTable = TableMemory.ForUnit(domain.Root),
+                PagingMode = domain.Width == AddressWidth.Bits57 ? FirstStagePagingMode.FiveLevel : FirstStagePagingMode.FourLevel,
+            };
+    }
+
     public void Clear(SourceId source)
     {
         if (TryFindTable(HalfOf(source), out GuestPhysicalAddress table))
@@ -105,15 +135,18 @@ internal sealed class ScalableContexts : IContextTables
         _memory.Free(_root);
     }
 
-    private PasidTableEntry EntryOfRequests(ContextEntry entry) => new()
+    private PasidTableEntry EntryOfRequests(RequesterEntry entry)
     {
-        Present = true,
-        TranslationType = entry.TranslationType == TranslationType.PassThrough ? PasidTranslationType.PassThrough : PasidTranslationType.SecondStage,
-        SecondStageTable = entry.SecondStageTable,
-        AddressWidth = entry.AddressWidth,
-        DomainId = entry.DomainId,
-        PageWalkSnoop = _unit.Extended.ScalableWalkCoherency,
-    };
+        if (entry.Space is { } domain)
+            return EntryOf(domain);
+        return new()
+        {
+            Present = true,
+            TranslationType = PasidTranslationType.PassThrough,
+            DomainId = entry.Domain,
+            PageWalkSnoop = _unit.Extended.ScalableWalkCoherency,
+        };
+    }
 
     // Bits 127:64 of a root entry are for devices 16 to 31 what bits 63:0 are for the others.
     private GuestPhysicalAddress HalfOf(SourceId source) =>

@@ -3,8 +3,11 @@ namespace Dma.Hal;
 /// <summary>What changed in the tables of a domain since its unit was last told.</summary>
 internal sealed class TableChange
 {
-    private ulong _guardFirst = ulong.MaxValue;
-    private ulong _guardEnd;
+    private const int GuardedMax = 8;
+
+    // Few ranges, not one: what is unmapped here and there leaves room between, where something new needs no invalidation before.
+    private readonly (ulong First, ulong End)[] _guarded = new (ulong, ulong)[GuardedMax];
+    private int _guardedCount;
 
     /// <summary>Whether nothing changed.</summary>
     public bool IsEmpty => First >= End;
@@ -39,24 +42,44 @@ internal sealed class TableChange
         if (other.IsEmpty)
             return;
         Include(other.First, other.End);
-        Guard(other._guardFirst, other._guardEnd);
+        foreach ((ulong first, ulong end) in other._guarded.AsSpan(0, other._guardedCount))
+            Guard(first, end);
         LeafOnly &= other.LeafOnly;
     }
 
     /// <summary>Whether something new in a range could be reached through what the unit may still have cached.</summary>
-    public bool Touches(ulong first, ulong end) => first < _guardEnd && _guardFirst < end;
+    public bool Touches(ulong first, ulong end)
+    {
+        foreach ((ulong guardedFirst, ulong guardedEnd) in _guarded.AsSpan(0, _guardedCount))
+        {
+            if (first < guardedEnd && guardedFirst < end)
+                return true;
+        }
+
+        return false;
+    }
 
     /// <summary>The unit knows.</summary>
     public void Clear()
     {
-        First = _guardFirst = ulong.MaxValue;
-        End = _guardEnd = 0;
+        (First, End, _guardedCount) = (ulong.MaxValue, 0, 0);
         LeafOnly = true;
     }
 
+    // Together with a neighbour where there is one, and with any where there is no room left: too much is guarded then, never too little.
     private void Guard(ulong first, ulong end)
     {
-        _guardFirst = Math.Min(_guardFirst, first);
-        _guardEnd = Math.Max(_guardEnd, end);
+        foreach (ref (ulong First, ulong End) range in _guarded.AsSpan(0, _guardedCount))
+        {
+            if (first > range.End || end < range.First)
+                continue;
+            range = (Math.Min(range.First, first), Math.Max(range.End, end));
+            return;
+        }
+
+        if (_guardedCount < GuardedMax)
+            _guarded[_guardedCount++] = (first, end);
+        else
+            _guarded[^1] = (Math.Min(_guarded[^1].First, first), Math.Max(_guarded[^1].End, end));
     }
 }

@@ -47,11 +47,24 @@ internal sealed class UnitCapabilities
     /// <summary>Whether there is no way to invalidate but the queue.</summary>
     public bool MustUseQueue => Version.Major > LastVersionWithRegisterInvalidation;
 
-    /// <summary>Whether domains can be had in scalable mode.</summary>
-    public bool CanScale => Extended.ScalableMode && Extended.SecondStage && Extended.QueuedInvalidation;
+    /// <summary>Whether domains can be had in scalable mode: by one stage or the other.</summary>
+    public bool CanScale => Extended.QueuedInvalidation && (Has(TranslationStage.Second, scalable: true) || Has(TranslationStage.First, scalable: true));
 
-    /// <summary>Whether the unit walks tables of this width.</summary>
+    /// <summary>Whether legacy mode has tables to translate by.</summary>
+    public bool HasLegacyTables => Supports(AddressWidth.Bits39) || Supports(AddressWidth.Bits48) || Supports(AddressWidth.Bits57);
+
+    /// <summary>Whether a mode has domains of a stage.</summary>
+    public bool Has(TranslationStage stage, bool scalable) => stage == TranslationStage.Second
+        ? HasLegacyTables && (!scalable || Extended is { ScalableMode: true, SecondStage: true })
+        : scalable && Extended is { ScalableMode: true, FirstStage: true };
+
+    /// <summary>Whether the second stage of the unit walks tables of this width.</summary>
     public bool Supports(AddressWidth width) => (Capability.SupportedWidths >> (int)width & 1) != 0;
+
+    /// <summary>Whether a stage of the unit walks tables of this width.</summary>
+    public bool Supports(AddressWidth width, TranslationStage stage) => stage == TranslationStage.Second
+        ? Supports(width)
+        : width == AddressWidth.Bits48 || (width == AddressWidth.Bits57 && Capability.FirstStage5Level);
 
     /// <summary>Bits of an address that tables of a width translate.</summary>
     public static int BitsOf(AddressWidth width) => 30 + (9 * (int)width);
@@ -76,7 +89,7 @@ internal sealed class UnitCapabilities
     private string? Refusal(uint version, ulong window) => this switch
     {
         _ when version is 0 or uint.MaxValue => "nothing answers there",
-        _ when !Supports(AddressWidth.Bits39) && !Supports(AddressWidth.Bits48) && !Supports(AddressWidth.Bits57) =>
+        _ when !HasLegacyTables && !Has(TranslationStage.First, scalable: true) =>
             $"it walks no tables of 3, 4 or 5 levels (SAGAW is {Capability.SupportedWidths:X}h)",
         _ when Capability.DomainsCode == 7 => "its number of domains is a reserved value",
         _ when AddressBits < 12 => $"it lets only {AddressBits} bits of an address through",

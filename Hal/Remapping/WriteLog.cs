@@ -1,5 +1,3 @@
-using Dma.Iommu.Spec;
-
 namespace Dma.Hal;
 
 /// <summary>Which pages of memory devices wrote through a domain, as far as its tables tell.</summary>
@@ -15,15 +13,16 @@ internal sealed class WriteLog(bool hasBits)
     public HashSet<ulong> Pages { get; } = [];
 
     /// <summary>Looks at an entry of a page, now or before it goes.</summary>
+    /// <param name="format">How it is written.</param>
     /// <param name="leaf">The entry.</param>
     /// <param name="span">Bytes of the page: a large one was written as a whole.</param>
     /// <returns>Whether it counts as written.</returns>
-    public bool See(SecondStageEntry leaf, ulong span)
+    public bool See(PageFormat format, ulong leaf, ulong span)
     {
-        if (!leaf.Write || (hasBits && !leaf.Dirty))
+        if ((format.DirectionOf(leaf) & DmaDirection.FromDevice) == 0 || (hasBits && !format.IsDirty(leaf)))
             return false;
         for (ulong at = 0; at < span; at += PageSize)
-            _ = Pages.Add((TableMemory.FromUnit(leaf.Address).Value + at) / PageSize);
+            _ = Pages.Add((TableMemory.FromUnit(format.TargetOf(leaf)).Value + at) / PageSize);
         return true;
     }
 }

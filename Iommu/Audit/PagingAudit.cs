@@ -19,7 +19,7 @@ internal sealed class PagingAudit
     private readonly AuditRequest _request;
     private readonly AuditLog _log;
     private readonly RunCollector _runs;
-    private readonly ulong[][] _tables = [.. Enumerable.Range(0, 6).Select(_ => new ulong[512])];
+    private readonly ulong[]?[] _tables = new ulong[6][];
     private readonly ulong[] _secondStageReserved;
     private readonly HashSet<ulong> _collected = [];
 
@@ -93,7 +93,7 @@ internal sealed class PagingAudit
         if (!_collected.Add(table | (uint)level | ((ulong)TFormat.Structure << 4)) || !_memory.IsBacked(new(table), 4096))
             return;
         pages.Add(new(table), TFormat.Structure);
-        ulong[] entries = _tables[level];
+        ulong[] entries = _tables[level] ??= new ulong[512];
         if (level == 1 || !_log.TakePage() || !_memory.TryRead(new(table), MemoryMarshal.AsBytes(entries.AsSpan())))
             return;
         foreach (ulong entry in entries)
@@ -138,7 +138,7 @@ internal sealed class PagingAudit
     private void Scan<TFormat>(ulong table, int level, ulong address, byte rights, bool again)
         where TFormat : struct, IPagingFormat
     {
-        ulong[] entries = _tables[level];
+        ulong[] entries = _tables[level] ??= new ulong[512];
         if (!_memory.TryRead(new(table), MemoryMarshal.AsBytes(entries.AsSpan())))
             return;
         if (level == 1 && _second is null)

@@ -5,12 +5,13 @@ using Dma.Machine;
 namespace Dma.Iommu;
 
 /// <summary>The address spaces that a unit has cached anything for.</summary>
-internal sealed class AddressSpaces(HardwareProfile profile)
+internal sealed class AddressSpaces
 {
     // PASIDs and domains make more address spaces than anybody uses. What is beyond this is forgotten with its cache.
     private const int ProcessesMax = 1 << 16;
 
-    private readonly AddressSpace?[] _ofDomains = new AddressSpace?[1 << Math.Min(16, 4 + (2 * profile.Capabilities.DomainsCode))];
+    // By domain-id, as far as the largest one in use: software begins with small ones.
+    private AddressSpace?[] _ofDomains = [];
     private readonly List<AddressSpace> _usedDomains = [];
     private readonly Dictionary<(DomainId, TranslationKind, Pasid), AddressSpace> _ofPasids = [];
     private readonly Dictionary<DomainId, List<AddressSpace>> _pasidsOfDomains = [];
@@ -20,8 +21,10 @@ internal sealed class AddressSpaces(HardwareProfile profile)
     /// <param name="domain">A domain-id within what CAP.ND allows.</param>
     public AddressSpace Of(DomainId domain)
     {
-        if (_ofDomains[domain.Value] is { } known)
+        if (Find(domain) is { } known)
             return known;
+        if (domain.Value >= _ofDomains.Length)
+            Array.Resize(ref _ofDomains, Math.Max(domain.Value + 1, 2 * _ofDomains.Length));
         AddressSpace space = new(domain, TranslationKind.Legacy, default, NextStamp());
         _ofDomains[domain.Value] = space;
         _usedDomains.Add(space);
@@ -46,7 +49,7 @@ internal sealed class AddressSpaces(HardwareProfile profile)
         return space;
     }
 
-    /// <summary>The same as <see cref="Of(DomainId)"/>, or null where nothing was ever cached for the domain or there can be no such one.</summary>
+    /// <summary>The same as <see cref="Of(DomainId)"/>, or null where nothing was ever cached for the domain.</summary>
     public AddressSpace? Find(DomainId domain) => domain.Value < _ofDomains.Length ? _ofDomains[domain.Value] : null;
 
     /// <summary>The same as <see cref="Of(DomainId, TranslationKind, Pasid)"/>, or null where nothing was ever cached there.</summary>

@@ -13,7 +13,7 @@ internal sealed class TranslationCaches
     public TranslationCaches(HardwareProfile profile)
     {
         _matchesDomain = profile.DeviceSelectiveMatchesDomain;
-        _spaces = new(profile);
+        _spaces = new();
         Iotlb = new(profile, _tenants);
         Contexts = new(profile);
         Pasids = new(profile);

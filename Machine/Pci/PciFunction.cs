@@ -340,11 +340,11 @@ public abstract class PciFunction
     {
         for (int at = offset; at < offset + length; at++)
         {
-            if (Configuration.Covers(at) || _capabilities.Exists(other => (uint)(at - other.Offset) < (uint)other.Length))
+            if (Configuration.Covers(at))
                 return false;
         }
 
-        return true;
+        return !_capabilities.Exists(other => offset < other.Offset + other.Length && other.Offset < offset + length);
     }
 
     private void Link(PciCapability capability)

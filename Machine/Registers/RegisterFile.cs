@@ -11,8 +11,10 @@ public sealed class RegisterFile
 {
     private const int Hole = -1;
 
-    private Register[] _registers = [];
-    private ulong[] _values = [];
+    // Of both, the first _count; those that are known at once need no room for more.
+    private Register[] _registers;
+    private ulong[] _values;
+    private int _count;
 
     // For each byte the register that covers it; only as long as the last register reaches.
     private int[] _indexAt;
@@ -25,6 +27,8 @@ public sealed class RegisterFile
         Length = length;
         _indexAt = new int[registers.Count == 0 ? 0 : registers.Max(register => register.Offset + register.Width)];
         Array.Fill(_indexAt, Hole);
+        _registers = new Register[registers.Count];
+        _values = new ulong[registers.Count];
         foreach (Register register in registers)
             Add(register);
     }
@@ -33,7 +37,7 @@ public sealed class RegisterFile
     public int Length { get; }
 
     /// <summary>The registers, as declared.</summary>
-    public IReadOnlyList<Register> Registers => _registers;
+    public IReadOnlyList<Register> Registers => new ArraySegment<Register>(_registers, 0, _count);
 
     /// <summary>What hardware itself reads or puts into the register at an offset, past all masks.</summary>
     /// <param name="offset">The offset at which the register was declared.</param>
@@ -65,9 +69,16 @@ public sealed class RegisterFile
             _indexAt.AsSpan(reach).Fill(Hole);
         }
 
-        _indexAt.AsSpan(register.Offset, register.Width).Fill(_registers.Length);
-        _registers = [.. _registers, register];
-        _values = [.. _values, register.Rule.Reset];
+        _indexAt.AsSpan(register.Offset, register.Width).Fill(_count);
+        if (_count == _registers.Length)
+        {
+            int room = Math.Max(8, 2 * _count);
+            Array.Resize(ref _registers, room);
+            Array.Resize(ref _values, room);
+        }
+
+        _registers[_count] = register;
+        _values[_count++] = register.Rule.Reset;
     }
 
     /// <summary>Gives a register another rule and that rule's reset value, as hardware does while it is put together.</summary>
@@ -88,7 +99,7 @@ public sealed class RegisterFile
     /// <param name="warm">Whether the bits that survive a warm reset stay as they are.</param>
     public void Reset(bool warm = false)
     {
-        for (int index = 0; index < _registers.Length; index++)
+        for (int index = 0; index < _count; index++)
         {
             RegisterRule rule = _registers[index].Rule;
             ulong kept = warm ? rule.Kept : 0;

@@ -21,13 +21,28 @@ public sealed class Processor(string name, EventLoop loop, CostModel costs)
     /// <summary>What was charged to it so far.</summary>
     public Meter Meter { get; } = new();
 
+    /// <summary>The time that its software has reached, in nanoseconds: that of the loop, and what is to be paid yet.</summary>
+    public ulong NowNs => loop.NowNs + _debtNs;
+
+    /// <summary>Told of each charge before it counts: what happened, and how often; null for nobody.</summary>
+    public Action<Cost, ulong>? Charging { get; set; }
+
     /// <summary>Charges something that happened, and its time.</summary>
     /// <param name="cost">What happened.</param>
     /// <param name="times">How often, or how many bytes where the cost is by the byte.</param>
     public void Charge(Cost cost, ulong times = 1)
     {
-        Meter.Add(cost, times);
+        Count(cost, times);
         _debtNs += costs.Nanoseconds(cost, times);
+    }
+
+    /// <summary>Charges something whose time passes elsewhere, such as while hardware that it imitates would have been busy.</summary>
+    /// <param name="cost">What happened.</param>
+    /// <param name="times">How often, or how many bytes where the cost is by the byte.</param>
+    public void Count(Cost cost, ulong times = 1)
+    {
+        Charging?.Invoke(cost, times);
+        Meter.Add(cost, times);
     }
 
     /// <summary>Lets time pass, the debt included.</summary>

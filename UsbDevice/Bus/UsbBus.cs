@@ -56,6 +56,10 @@ public sealed class UsbBus
     /// <summary>Who sees every transaction, or null.</summary>
     public IPacketObserver? Observer { get; set; }
 
+    /// <summary>Bytes that the transfer at hand has still to move, the packet at hand included, as far as its controller knows.</summary>
+    /// <remarks>No packet carries that. It is for devices that are made of software and stand for others: they can ask for all of it at once.</remarks>
+    public int TransferBytesLeft { get; set; }
+
     /// <summary>The device that would answer at an address; null where none or more than one would.</summary>
     public IUsbDevice? Find(byte address) => PortOf(address)?.Device;
 

@@ -23,6 +23,9 @@ internal sealed class EhciWire(EhciEngine engine, int set)
     /// <param name="data">The data that would follow.</param>
     public bool Holds(in UsbToken token, ReadOnlySpan<byte> data) => _addresses is not null && _addresses.Holds(set, token, data);
 
+    /// <summary>Says how much the transfer has still to move whose packet is next: <see cref="UsbBus.TransferBytesLeft"/>.</summary>
+    public void Expect(int bytes) => _bus.TransferBytesLeft = bytes;
+
     /// <inheritdoc cref="UsbBus.Out"/>
     public UsbReply Out(in UsbToken token, UsbPid dataPid, ReadOnlySpan<byte> data)
     {

@@ -32,6 +32,7 @@ internal sealed class HighSpeedQueue(QueueTransfer transfer, EhciWire wire, ISch
         }
 
         UsbToken packet = new(PidOf(token.PacketId, isPing), (byte)endpoint.DeviceAddress, (byte)endpoint.Endpoint);
+        wire.Expect(token.TotalBytes);
         if (isPing)
             return Answered(ref run, wire.Ping(packet), sent: 0, isPing: true);
         if (token.PacketId == PacketId.In)

@@ -184,6 +184,8 @@ internal sealed class TransferExecutor(
 
         if (Transactor.WorstNs(endpoint, window.Bytes, isIn) > budgetNs)
             return new(EndpointVisit.Kind.NoTime);
+        if (endpoint.Slot.Port is { } port)
+            port.Bus.TransferBytesLeft = Math.Max(new NormalTrb(trb.Raw).Length - endpoint.Done, window.Bytes);
         return isIn ? In(endpoint, trb, microframe, out isMoved) : Out(endpoint, trb, microframe, out isMoved);
     }
 

@@ -181,8 +181,8 @@ public sealed partial class Assignment : IGuestDevice
     public ValueTask<AssignmentResult> Expose(SourceId guestAddress) => Step(AssignmentState.Isolated, async () =>
     {
         // What the guest's own remapping unit says of the device holds from the moment when the guest sees it.
-        if (_reach!.Shadow is { } shadow)
-            await shadow.Connect(guestAddress);
+        if (_reach!.Requester is { } requester)
+            await requester.Connect(guestAddress);
         _plug = new(this, _real!, Machine!);
         AssignmentResult result = await _plug.Plug(_host, guestAddress);
         if (result.IsDone)
@@ -190,7 +190,7 @@ public sealed partial class Assignment : IGuestDevice
         _plug.Unplug();
         await _plug.ReturnInterrupt();
         _plug = null;
-        if (_reach.Shadow is { } unused)
+        if (_reach.Requester is { } unused)
             await unused.Disconnect();
         return result;
     });
@@ -200,8 +200,8 @@ public sealed partial class Assignment : IGuestDevice
     {
         _plug!.Unplug();
         _real!.SetBusMaster(false);
-        if (_reach!.Shadow is { } shadow)
-            await shadow.Disconnect();
+        if (_reach!.Requester is { } requester)
+            await requester.Disconnect();
         return Move(AssignmentState.Withdrawn);
     });
 

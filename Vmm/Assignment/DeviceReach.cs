@@ -33,7 +33,7 @@ internal sealed class DeviceReach
         (_host, _source, Machine) = (host, source, machine);
         Domain = host.Remapping.CreateDomain();
         Mappings = new(machine, Domain);
-        Shadow = machine.Iommu?.Open(source, Domain);
+        Requester = machine.Iommu?.Open(source, Domain, Mappings);
     }
 
     /// <summary>The requester.</summary>
@@ -48,8 +48,8 @@ internal sealed class DeviceReach
     /// <summary>What the VM has mapped for the device.</summary>
     public DmaMappings Mappings { get; }
 
-    /// <summary>What follows the tables of the guest's own remapping unit; null where it has none.</summary>
-    public ShadowDevice? Shadow { get; }
+    /// <summary>What makes it follow the tables of the guest's own remapping unit; null where that has none.</summary>
+    public GuestRequester? Requester { get; }
 
     /// <summary>How it reaches memory that comes when it is touched; null where it does not.</summary>
     public LazyDevice? Lazy { get; private set; }
@@ -80,7 +80,8 @@ internal sealed class DeviceReach
             }
         }
 
-        if (Machine.Mapping.Policy == MappingPolicy.Static && !await Mappings.TryMapAll())
+        // A guest's own unit decides itself what its device reaches, from the moment when it is connected.
+        if (Machine.Mapping.Policy == MappingPolicy.Static && Requester is null && !await Mappings.TryMapAll())
         {
             await Close();
             return false;
@@ -108,6 +109,12 @@ internal sealed class DeviceReach
         {
             if (isLazy)
                 real.Requests.DisablePasids();
+            await Close();
+            return false;
+        }
+
+        if (Requester is { } requester && !await requester.TryOpen())
+        {
             await Close();
             return false;
         }
@@ -144,10 +151,10 @@ internal sealed class DeviceReach
             await _host.Remapping.Detach(_source);
         if (_isTrusted)
             _host.AccessControl.Distrust(_source);
-        if (Shadow is { } shadow)
+        if (Requester is { } requester)
         {
-            await shadow.Disconnect();
-            Machine.Iommu!.Close(shadow);
+            await requester.Disconnect();
+            Machine.Iommu!.Close(requester);
         }
 
         await Mappings.Close();

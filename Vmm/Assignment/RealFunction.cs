@@ -6,14 +6,9 @@ namespace Dma.Vmm;
 /// <summary>A device of the host in the hands of the VMM: what it is, and what the VMM does to it for its guest.</summary>
 internal sealed class RealFunction
 {
-    private const ushort MsiEnable = 1;
-    private const ushort MsiVectorsEnabled = 7 << 4;
-    private const ushort MsiIs64Bit = 1 << 7;
-    private const ushort MsiHasMask = 1 << 8;
-
     private readonly SystemBus _bus;
     private readonly HeaderImage _header;
-    private readonly int _msi;
+    private readonly PciMsi? _msi;
     private MessageInterrupt? _message;
     private uint _pageRequests;
 
@@ -26,20 +21,14 @@ internal sealed class RealFunction
     {
         (_bus, _header) = (host.Bus, header);
         Space = host.Configuration.Open(source);
-        Identity = new(
-            Space.Read16(PciOffset.VendorId),
-            Space.Read16(PciOffset.DeviceId),
-            Space.Read32(PciOffset.Revision) >> 8,
-            Space.Read8(PciOffset.Revision),
-            Space.Read16(PciOffset.SubsystemVendorId),
-            Space.Read16(PciOffset.SubsystemId));
+        Identity = PciScan.IdentityOf(Space);
         Bars = [.. PciBarSizing.Read(Space, source).Where(bar => bar.Kind == PciBarKind.Memory)];
         Capabilities = PciCapabilityList.Read(Space, source);
         Reset = DeviceReset.TryFind(host, source) ?? throw new DeviceException($"{source} cannot be reset.");
         DeviceTlb = DeviceTlbControl.TryFind(Space, source);
         Requests = new(host.Cpu, Space, source);
         HostRegisters = MsixRegisters.Find(Space, source, Capabilities);
-        _msi = Capabilities.FirstOrDefault(capability => capability.Id == PciCapabilityId.Msi).Offset;
+        _msi = PciMsi.TryFind(Space, source);
     }
 
     /// <summary>Its configuration space.</summary>
@@ -67,7 +56,7 @@ internal sealed class RealFunction
     public PciPageRequests Requests { get; }
 
     /// <summary>Whether it can send interrupt messages of the kind that is passed on to guests.</summary>
-    public bool HasMessages => _msi != 0;
+    public bool HasMessages => _msi is not null;
 
     /// <summary>A read behind a BAR for the guest.</summary>
     public ulong ReadBar(int bar, ulong offset, int width) =>
@@ -119,32 +108,14 @@ internal sealed class RealFunction
     public void SendTo(MessageInterrupt? message)
     {
         _message = message;
-        if (_msi == 0)
-            return;
-
-        // Off while address and data change; one vector, whatever the function could have.
-        ushort control = (ushort)(Space.Read16(_msi + 2) & ~(MsiEnable | MsiVectorsEnabled));
-        Space.Write16(_msi + 2, control);
-        if (message is not { } target)
-            return;
-        bool is64Bit = (control & MsiIs64Bit) != 0;
-        int data = _msi + (is64Bit ? 12 : 8);
-        Space.Write32(_msi + 4, (uint)target.Address);
-        if (is64Bit)
-            Space.Write32(_msi + 8, (uint)(target.Address >> 32));
-        Space.Write16(data, (ushort)target.Data);
-        if ((control & MsiHasMask) != 0)
-            Space.Write32(data + 4, 0);
-        Space.Write16(_msi + 2, (ushort)(control | MsiEnable));
+        if (message is { } target)
+            _msi?.TurnOn(target);
+        else
+            _msi?.TurnOff();
     }
 
     /// <summary>Holds its interrupt back, or lets it go: what came meanwhile is sent then. Nothing happens where it cannot be masked.</summary>
-    public void MaskMessages(bool on)
-    {
-        ushort control = _msi == 0 ? (ushort)0 : Space.Read16(_msi + 2);
-        if ((control & MsiHasMask) != 0)
-            Space.Write32(_msi + ((control & MsiIs64Bit) != 0 ? 16 : 12), on ? 1u : 0);
-    }
+    public void MaskMessages(bool on) => _msi?.Mask(on);
 
     private bool TryFindBar(int index, out PciBarInfo found)
     {

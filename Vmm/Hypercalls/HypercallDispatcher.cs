@@ -15,8 +15,14 @@ internal sealed class HypercallDispatcher(VirtualMachine machine)
             Hypercall.UnmapDma when argument3 == 0 => await Unmap(argument0, new(argument1), argument2),
             Hypercall.FlushDma when (argument1 | argument2 | argument3) == 0 => await Flush(argument0),
             Hypercall.FindDevice when (argument1 | argument2 | argument3) == 0 => Find(argument0),
+            Hypercall.ShareGrants when (argument2 | argument3) == 0 => Refuse(machine.Grants.Share(new(argument0), argument1)),
+            Hypercall.ConnectUsb when argument3 == 0 => machine.UsbBackEnd?.Connect(argument0, argument1, argument2) ?? Refuse(DmaRefusal.NotAssigned),
+            Hypercall.NotifyUsb when (argument0 | argument1 | argument2 | argument3) == 0 => Refuse(machine.UsbBackEnd?.Notify() ?? DmaRefusal.NotAssigned),
+            Hypercall.DisconnectUsb when (argument0 | argument1 | argument2 | argument3) == 0 => Refuse(await Disconnect()),
             _ => Refuse(DmaRefusal.Denied),
         };
+
+    private ValueTask<DmaRefusal> Disconnect() => machine.UsbBackEnd?.Disconnect() ?? new(DmaRefusal.NotAssigned);
 
     private static HypercallResult Refuse(DmaRefusal refusal) => new(refusal, 0);
 

@@ -23,6 +23,8 @@ internal sealed class DeviceHandover(VirtualMachine source, Host destination, IR
         SourceId[] own = [.. source.Devices.Select(device => device.GuestAddress)];
         if (source.Pci.Root.Functions.FirstOrDefault(function => !own.Contains(function.Source)) is { } other)
             return (MigrationRefusal.VirtualDevice, $"the function at {other.Source} of {source} is a virtual one");
+        if (source.Services.Count != 0)
+            return (MigrationRefusal.VirtualDevice, $"{source} has USB devices of this computer, or a back end for them");
         if (source.Iommu is not null)
             return (MigrationRefusal.VirtualDevice, $"{source} has a remapping unit of its own");
         if (source.Devices.Count != 0 && source.Mapping.Policy == MappingPolicy.Untranslated)

@@ -12,7 +12,7 @@ public enum MigrationRefusal
     /// <summary>Somebody else logs what it writes: another migration of it is under way.</summary>
     Busy,
 
-    /// <summary>It has virtual devices, or a remapping unit of its own, whose state nobody can move.</summary>
+    /// <summary>It has virtual devices, a back end, or a remapping unit of its own, whose state nobody can move.</summary>
     VirtualDevice,
 
     /// <summary>No device of the same kind was named for one of its devices, or what was named is not there, is another kind, or is in use.</summary>

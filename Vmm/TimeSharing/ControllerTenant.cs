@@ -13,8 +13,9 @@ namespace Dma.Vmm;
 /// </code>
 /// The region is a frame of the VM that neither its processor nor its devices reach: what is loaded is what was saved.
 /// </remarks>
-internal sealed class ControllerTenant : IGuestDevice
+internal sealed class ControllerTenant : IGuestDevice, IGuestService
 {
+    private readonly TimeSharedController _sharing;
     private readonly Host _host;
     private readonly RealFunction _real;
     private readonly EhciHardware _hardware;
@@ -25,17 +26,14 @@ internal sealed class ControllerTenant : IGuestDevice
     private bool _hasTurn;
 
     private ControllerTenant(
-        TimeSharedController owner, VirtualMachine machine, EhciHardware hardware, RealFunction real, uint ports, TenantParts parts, Action woken)
+        TimeSharedController sharing, VirtualMachine machine, EhciHardware hardware, RealFunction real, uint ports, TenantParts parts, Action woken)
     {
-        (Owner, Machine, _host, _real, _hardware, _parts, _woken) = (owner, machine, machine.Host, real, hardware, parts, woken);
-        Image = new(hardware, _host.Loop, ports, () => Function!.Interrupt());
+        (_sharing, Machine, _host, _real, _hardware, _parts, _woken) = (sharing, machine, machine.Host, real, hardware, parts, woken);
+        Image = new(hardware, _host.Loop, ports, () => Function?.Interrupt());
         Function = new(real, hardware, machine.Memory, this);
         _forwarder = new(Function.Interrupt, machine, parts.Signal);
         Mappings = new(machine, parts.Domain);
     }
-
-    /// <summary>Who shares the controller out.</summary>
-    public TimeSharedController Owner { get; }
 
     /// <summary>The VM.</summary>
     public VirtualMachine Machine { get; }
@@ -77,14 +75,14 @@ internal sealed class ControllerTenant : IGuestDevice
     /// <summary>Makes a VM one of those that have the controller in turns.</summary>
     /// <returns>The tenant, or why not; nothing changed then.</returns>
     public static async ValueTask<(ControllerTenant?, AssignmentResult)> TryCreate(
-        TimeSharedController owner, VirtualMachine machine, SourceId guestAddress, RealFunction real, EhciHardware hardware, uint ports, Action woken)
+        TimeSharedController sharing, VirtualMachine machine, SourceId guestAddress, RealFunction real, EhciHardware hardware, uint ports, Action woken)
     {
         if (guestAddress.Bus != 0 || guestAddress.Function != 0 || machine.Pci.Find(guestAddress) is not null)
             return (null, new(AssignmentRefusal.GuestPlace, $"{guestAddress} of {machine.Name} is taken or no place for a device"));
         (TenantParts? parts, AssignmentResult taken) = await TenantParts.TryTake(machine, real.Bars[0].Length);
         if (parts is null)
             return (null, taken);
-        ControllerTenant tenant = new(owner, machine, hardware, real, ports, parts, woken);
+        ControllerTenant tenant = new(sharing, machine, hardware, real, ports, parts, woken);
         tenant._hardware.ResetPorts(ports);
         tenant.Store();
         tenant._forwarder.Run();
@@ -186,6 +184,9 @@ internal sealed class ControllerTenant : IGuestDevice
         Image.Complete(hasFailed);
         Store();
     }
+
+    /// <inheritdoc/>
+    public ValueTask Close() => _sharing.TakeBack(Machine);
 
     /// <summary>The guest does not see the controller any more, and nothing of what it had is left. It has no turn.</summary>
     public async ValueTask Release()

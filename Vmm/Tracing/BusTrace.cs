@@ -17,6 +17,16 @@ public sealed class BusTrace(int limit = 1 << 20)
     /// <summary>How many events came after the limit was reached.</summary>
     public ulong Dropped { get; private set; }
 
+    /// <summary>Told of each event as it happens; null for nobody.</summary>
+    public Action<TraceEvent>? Watcher { get; set; }
+
+    /// <summary>Forgets all events so far.</summary>
+    public void Clear()
+    {
+        _events.Clear();
+        Dropped = 0;
+    }
+
     /// <summary>The events as text, one line each.</summary>
     public override string ToString()
     {
@@ -34,6 +44,7 @@ public sealed class BusTrace(int limit = 1 << 20)
 
     private void Add(in TraceEvent entry)
     {
+        Watcher?.Invoke(entry);
         if (_events.Count < limit)
             _events.Add(entry);
         else

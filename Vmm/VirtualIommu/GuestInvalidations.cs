@@ -10,6 +10,9 @@ internal sealed class GuestInvalidations
     private readonly List<(DomainId Domain, ulong First, ulong End)> _ranges = [];
     private readonly HashSet<DomainId> _domains = [];
 
+    /// <summary>Requesters may belong elsewhere, and that is all.</summary>
+    public static GuestInvalidations OfContexts => new() { Contexts = true };
+
     /// <summary>Whether there is nothing to follow.</summary>
     public bool IsEmpty => !Contexts && !AllDomains && _domains.Count == 0 && _ranges.Count == 0;
 

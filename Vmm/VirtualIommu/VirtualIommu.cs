@@ -9,21 +9,24 @@ namespace Dma.Vmm;
 /// <remarks>
 /// <code>
 ///   virtual function --> this unit, which walks the guest's tables --> memory of the guest
-///   assigned device ---> the host's unit, which walks a shadow of the guest's tables --> the same memory
+///   assigned device ---> the host's unit, which walks a shadow of the guest's tables, or these and the VM's own --> the same
 ///                                            ^ follows what the guest invalidates
 /// </code>
 /// Each access of the guest to its registers is a trap; tables and queues are in the guest's memory and cost none. The
-/// model of the registers is the one that the host's unit is made of. Caching mode makes a guest invalidate what it maps as
-/// well as what it unmaps, so that the shadow needs no look at tables in between. What is not followed yet is seen by the
-/// guest as a unit that has not done it yet: waits do not complete, and commands by register stay under way.
+/// model of the registers is the one that the host's unit is made of. Caching mode makes a guest tell of entries that it
+/// makes present, so that nothing needs a look at tables in between; entries of the first stage are exempt from that. What
+/// is not followed yet is seen by the guest as a unit that has not done it yet: waits do not complete, and commands by
+/// register stay under way.
 /// </remarks>
 public sealed class VirtualIommu : IMmioDevice, IInterruptSink, IRemappingObserver
 {
     /// <summary>Where its registers are in the guest.</summary>
     public static readonly GuestPhysicalAddress Registers = new(MemoryLayout.RemappingUnit);
 
+    private const int AllPages = 52;
+
     private readonly VirtualMachine _machine;
-    private readonly List<ShadowDevice> _devices = [];
+    private readonly List<GuestRequester> _devices = [];
     private readonly int _iotlbInvalidate;
     private GuestInvalidations _pending = new();
     private GlobalStatus? _statusBefore;
@@ -35,7 +38,10 @@ public sealed class VirtualIommu : IMmioDevice, IInterruptSink, IRemappingObserv
     internal VirtualIommu(VirtualMachine machine, VirtualIommuOptions options)
     {
         (_machine, Options) = (machine, options);
-        HardwareProfile profile = VirtualProfile.Shadow(machine.Host.Options.Profile, machine.Delivery != InterruptDelivery.Posted);
+        bool remapsInterrupts = machine.Delivery != InterruptDelivery.Posted;
+        HardwareProfile profile = options.Mode == VirtualIommuMode.Nested
+            ? VirtualProfile.Nested(machine.Host.Options.Profile, remapsInterrupts)
+            : VirtualProfile.Shadow(machine.Host.Options.Profile, remapsInterrupts);
         PhysicalMemory memory = GuestMemoryView.Of(machine);
         Unit = new(memory, this, profile, machine.Host.Loop) { Observer = this };
         Pages = new(memory, profile);
@@ -75,6 +81,21 @@ public sealed class VirtualIommu : IMmioDevice, IInterruptSink, IRemappingObserv
 
     /// <summary>What reads the guest's second-stage tables.</summary>
     internal SecondStagePages Pages { get; }
+
+    /// <summary>Why a host can give its VMs no unit of a kind; null where it can.</summary>
+    public static string? RefusalOf(Host host, VirtualIommuMode mode)
+    {
+        HostOptions options = host.Options;
+        return mode switch
+        {
+            VirtualIommuMode.Shadow => null,
+            _ when !options.Profile.ExtendedCapabilities.ScalableMode => $"the unit {options.Profile.Name} has no scalable mode (ECAP.SMTS), which nested translation needs",
+            _ when !options.Profile.ExtendedCapabilities.FirstStage => $"the unit {options.Profile.Name} has no first stage (ECAP.FSTS)",
+            _ when !options.Profile.ExtendedCapabilities.Nested => $"the unit {options.Profile.Name} has no nested translation (ECAP.NEST)",
+            _ when !options.Scalable => "the host does not run its unit in scalable mode",
+            _ => null,
+        };
+    }
 
     /// <inheritdoc/>
     public ulong Read(ulong offset, int width)
@@ -117,25 +138,47 @@ public sealed class VirtualIommu : IMmioDevice, IInterruptSink, IRemappingObserv
     /// <inheritdoc/>
     void IRemappingObserver.IotlbInvalidated(IotlbGranularity granularity, DomainId domain, Iova address, int addressMask)
     {
+        // Pages of the second stage are none of the first one: all that came from there may be different.
+        bool isWhole = granularity == IotlbGranularity.Domain || Options.Mode == VirtualIommuMode.Nested;
         if (granularity == IotlbGranularity.Global)
             _pending.AddAllDomains();
-        else if (granularity == IotlbGranularity.Domain || addressMask >= 52)
-            _pending.AddDomain(domain);
         else
-            _pending.AddPages(domain, address.Value >> (12 + addressMask) << (12 + addressMask), 4096ul << addressMask);
+            AddTranslations(domain, address, isWhole ? AllPages : addressMask);
+        Follow();
+    }
+
+    /// <inheritdoc/>
+    void IRemappingObserver.PasidsInvalidated(PasidCacheGranularity granularity, DomainId domain, Pasid pasid)
+    {
+        _pending.AddContexts();
+        Follow();
+    }
+
+    /// <inheritdoc/>
+    void IRemappingObserver.PasidIotlbInvalidated(PasidIotlbGranularity granularity, DomainId domain, Pasid pasid, Iova address, int addressMask)
+    {
+        // Requests with a PASID are not served: nothing is known of them.
+        if (pasid.Value != 0)
+            return;
+        AddTranslations(domain, address, granularity == PasidIotlbGranularity.Pasid ? AllPages : addressMask);
         Follow();
     }
 
     /// <summary>A device comes behind the unit; the guest knows nothing of it yet.</summary>
-    internal ShadowDevice Open(SourceId source, RemappingDomain domain)
+    /// <param name="source">The requester as the host knows it.</param>
+    /// <param name="domain">Its domain, with nothing in it.</param>
+    /// <param name="memory">What can map all memory of the guest there.</param>
+    internal GuestRequester Open(SourceId source, RemappingDomain domain, DmaMappings memory)
     {
-        ShadowDevice device = new(this, _machine, source, domain);
+        GuestRequester device = Options.Mode == VirtualIommuMode.Nested
+            ? new NestedDevice(this, _machine, source, memory)
+            : new ShadowDevice(this, _machine, source, domain);
         _devices.Add(device);
         return device;
     }
 
     /// <summary>A device goes; it was disconnected.</summary>
-    internal void Close(ShadowDevice device)
+    internal void Close(GuestRequester device)
     {
         _pagesRefusedBefore += device.PagesRefused;
         _devices.Remove(device);
@@ -144,17 +187,21 @@ public sealed class VirtualIommu : IMmioDevice, IInterruptSink, IRemappingObserv
     /// <summary>The host's unit blocked a request of a device: the guest learns what its own unit would have recorded.</summary>
     internal void Report(FaultReport fault)
     {
-        ShadowDevice? device = _devices.Find(device => device.Host == fault.Source);
+        GuestRequester? device = _devices.Find(device => device.Host == fault.Source);
         if (device?.Guest is not { } guest || fault.InterruptIndex is not null || !_machine.IsRunning)
             return;
-
-        // What the guest's tables lead to no memory is no fault: nothing answers there, as on any bus.
         WalkTranscript story = Unit.Explain(guest, fault.Address, fault.Write);
-        if (story.Passes && !_machine.Memory.Contains(new(story.Target.Value), 4096))
-            return;
-        FaultReason otherwise = fault.Write ? FaultReason.WriteNotPermitted : FaultReason.ReadNotPermitted;
-        if (Unit.ReportBlocked(guest, fault.Address, fault.Write, otherwise))
+        if (GuestFaults.ReasonOf(fault, story, _machine.Memory) is { } reason && Unit.ReportBlocked(story, reason))
             FaultsReported++;
+    }
+
+    // Of a range of pages all that its aligned power of two covers.
+    private void AddTranslations(DomainId domain, Iova address, int mask)
+    {
+        if (mask >= AllPages)
+            _pending.AddDomain(domain);
+        else
+            _pending.AddPages(domain, address.Value >> (12 + mask) << (12 + mask), 4096ul << mask);
     }
 
     private void Commanded(GlobalStatus before, GlobalCommand command)
@@ -190,7 +237,7 @@ public sealed class VirtualIommu : IMmioDevice, IInterruptSink, IRemappingObserv
         {
             (GuestInvalidations invalidated, _pending) = (_pending, new());
             ulong number = _begun;
-            foreach (ShadowDevice device in _devices.ToArray())
+            foreach (GuestRequester device in _devices.ToArray())
                 await device.Follow(invalidated);
             if (_pending.IsEmpty)
                 (_statusBefore, _isCommandPending, _isFollowing) = (null, false, false);

@@ -1,3 +1,5 @@
+using Dma.Vmm;
+
 namespace Dma.Workloads;
 
 /// <summary>A workload by its name, before the memory that it needs is set up.</summary>
@@ -27,6 +29,10 @@ public sealed record WorkloadCase(string Name, string WorkingSet, double? RatioM
         .. new[] { s_few, s_many }.Select(set => new WorkloadCase("nested walk", $"{set}", 2.5, () => new NestedWalkWorkload(set))),
         .. LiveEntries.Select(live => new WorkloadCase("map, use, unmap", $"{live} live", null, () => new MapWorkload(live))),
         new("map, use, unmap, many to few", $"{LiveEntries[^1]} : {LiveEntries[0]} live", 1.5, () => new MapGrowthWorkload(LiveEntries[0], LiveEntries[^1])),
+        new("map, unmap by hypercalls", "1 x 4K", null, static () => new HypercallWorkload()),
+        new("exit, register read", "4 KiB of registers", null, static () => new ExitWorkload()),
+        new("interrupt, taken by a guest", "injected", null, static () => new InjectionWorkload(InterruptDelivery.Remapped)),
+        new("interrupt, taken by a guest", "posted", null, static () => new InjectionWorkload(InterruptDelivery.Posted)),
         .. Transfers("hot", 16, 0.4),
         .. Transfers("cold", 65_536, 0.7),
         .. PlannedEvents.Select(planned => new WorkloadCase("event loop", $"{planned} planned", null, () => new EventLoopWorkload(planned))),

@@ -129,6 +129,34 @@ public sealed class MappingPolicyTests
         });
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(5)]
+    public void Deferred_unmaps_cost_one_invalidation_for_all_also_where_their_tables_become_empty(int pages)
+    {
+        using DirectDmaComputer computer = new("friendly", content: null);
+        MappingOptions options = Options(MappingPolicy.Deferred) with { WaitingMax = 1000, WaitingNsMax = 1_000_000_000 };
+        computer.Guest.Mapping = options;
+        computer.Host.Loop.Run(async () =>
+        {
+            (_, IDmaSpace dma) = await computer.Open(options);
+            MemoryBuffer buffer = dma.Allocate(pages * 4096);
+            int tables = computer.Host.Remapping.FramesInUse;
+            ulong invalidations = computer.Host.Remapping.Invalidations;
+            for (int time = 0; time < 900; time++)
+            {
+                DmaMapResult mapped = await dma.Map(buffer, DmaDirection.Bidirectional);
+                Assert.Equal(DmaStatus.Success, computer.Host.Unit.Open(computer.Assignment.Source).Write(mapped.Mapping.DeviceAddress, [1]));
+                Assert.Equal(DmaRefusal.None, await dma.Unmap(mapped.Mapping));
+            }
+
+            Assert.Equal((900, invalidations), (computer.Assignment.Mappings!.WaitingCount, computer.Host.Remapping.Invalidations));
+            await ((ParavirtualDmaSpace)dma).Flush();
+            Assert.Equal((0, invalidations + 1), (computer.Assignment.Mappings.WaitingCount, computer.Host.Remapping.Invalidations));
+            Assert.Equal(tables, computer.Host.Remapping.FramesInUse);
+        });
+    }
+
     private static MappingOptions Options(MappingPolicy policy) =>
         new() { Policy = policy, WaitingMax = WaitingMax, WaitingNsMax = WindowNs, PoolBytes = 2 << 20 };
 

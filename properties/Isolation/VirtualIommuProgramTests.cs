@@ -1,4 +1,5 @@
 using Dma.Iommu;
+using Dma.Vmm;
 using FsCheck;
 using FsCheck.Fluent;
 
@@ -7,7 +8,6 @@ namespace Dma.Properties;
 /// <summary>Guests that write anything into the tables of their own remapping units, invalidate some of it, and let devices loose.</summary>
 public sealed class VirtualIommuProgramTests
 {
-    private static readonly string[] s_profiles = ["friendly", "hostile", "minimal", "qemu", "xeon-scalable"];
 
     private static Gen<Step> Steps =>
         from what in Gen.Frequency(
@@ -21,15 +21,26 @@ public sealed class VirtualIommuProgramTests
         from bits in Generate.Any64
         select new Step(what, device, place, kind, value, bits);
 
-    public static TheoryData<string> Profiles => [.. s_profiles];
+    public static TheoryData<string, VirtualIommuMode> Units => new()
+    {
+        { "friendly", VirtualIommuMode.Shadow },
+        { "hostile", VirtualIommuMode.Shadow },
+        { "minimal", VirtualIommuMode.Shadow },
+        { "qemu", VirtualIommuMode.Shadow },
+        { "xeon-scalable", VirtualIommuMode.Shadow },
+        { "friendly-scalable", VirtualIommuMode.Nested },
+        { "hostile-scalable", VirtualIommuMode.Nested },
+    };
 
     [Theory]
-    [MemberData(nameof(Profiles))]
-    public void A_device_is_answered_what_the_guests_tables_say_or_said_since_the_last_invalidation(string profile) =>
-        Property.Check(Generate.Program(Steps, 60), program => Run(profile, program, forgetsPages: false), 134);
+    [MemberData(nameof(Units))]
+    public void A_device_is_answered_what_the_guests_tables_say_or_said_since_the_last_invalidation(string profile, VirtualIommuMode mode) =>
+        Property.Check(Generate.Program(Steps, 60), program => Run(profile, mode, program, forgetsPages: false), 134);
 
-    [Fact]
-    public void A_shadow_that_does_not_follow_invalidations_of_pages_is_found_out()
+    [Theory]
+    [InlineData("friendly", VirtualIommuMode.Shadow)]
+    [InlineData("friendly-scalable", VirtualIommuMode.Nested)]
+    public void A_VMM_that_does_not_follow_invalidations_of_pages_is_found_out(string profile, VirtualIommuMode mode)
     {
         int found = 0;
         Property.Check(
@@ -38,7 +49,7 @@ public sealed class VirtualIommuProgramTests
             {
                 try
                 {
-                    Run("friendly", program, forgetsPages: true);
+                    Run(profile, mode, program, forgetsPages: true);
                 }
                 catch (Xunit.Sdk.XunitException)
                 {
@@ -49,9 +60,9 @@ public sealed class VirtualIommuProgramTests
         Assert.True(found > 0);
     }
 
-    private static void Run(string profile, Step[] program, bool forgetsPages)
+    private static void Run(string profile, VirtualIommuMode mode, Step[] program, bool forgetsPages)
     {
-        using VirtualIommuWorld world = new(HardwareProfile.Named(profile)) { ForgetsPages = forgetsPages };
+        using VirtualIommuWorld world = new(HardwareProfile.Named(profile), mode, forgetsPages);
         foreach (Step step in program)
             world.Take(step);
         world.End();

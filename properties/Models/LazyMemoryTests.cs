@@ -68,7 +68,8 @@ public sealed class LazyMemoryTests
         using LazyWorld world = new(HardwareProfile.Named(profile), LazyMemory.FramesMin);
         world.Host.Loop.Run(async () =>
         {
-            GuestProcess process = new(world.Machine.Cpu, new(0x10_0000));
+            bool isClosed = false;
+            PagedProcess process = Process(world, _ => !isClosed);
             Pasid pasid = new(3);
             LazyDevice device = world.Assignment.Lazy!;
             Assert.Equal(DmaRefusal.BadRange, await device.Share(pasid, new(LazyWorld.GuestBytes), process));
@@ -77,8 +78,8 @@ public sealed class LazyMemoryTests
             // A list of 100 nodes, a page and more apart: far more than there are frames.
             for (ulong node = 0; node < 100; node++)
             {
-                process.Store(Node(node), node == 99 ? 0 : Node(node + 1));
-                process.Store(Node(node) + 8, node * node);
+                process.Write(Node(node), node == 99 ? 0 : Node(node + 1));
+                process.Write(Node(node) + 8, node * node);
             }
 
             for (int round = 0; round < 3; round++)
@@ -95,11 +96,11 @@ public sealed class LazyMemoryTests
             world.PutBuffer([1, 2, 3, 4, 5, 6, 7, 8]);
             world.Begin(WriteCommand, 0x1234_5670, 8, pasid);
             Assert.Equal(PagingOutcome.Done, await world.End());
-            Assert.Equal(0x0807_0605_0403_0201ul, process.Load(0x1234_5670));
+            Assert.Equal(0x0807_0605_0403_0201ul, process.Read(0x1234_5670));
 
             // What the guest takes away and says so, the device does not reach.
             process.Remove(0x1234_5000);
-            process.IsClosed = true;
+            isClosed = true;
             Assert.Equal(DmaRefusal.None, await device.Invalidate(pasid, new(0x1234_5000), 4096));
             world.Begin(ReadCommand, 0x1234_5670, 8, pasid);
             Assert.Equal(PagingOutcome.InvalidRequest, await world.End());
@@ -184,7 +185,7 @@ public sealed class LazyMemoryTests
         {
             for (ulong delay = 0; delay < 6_000; delay += 250)
             {
-                GuestProcess process = new(world.Machine.Cpu, new(0x10_0000));
+                PagedProcess process = Process(world);
                 LazyDevice device = world.Assignment.Lazy!;
                 Assert.Equal(DmaRefusal.None, await device.Share(new(3), process.Root, process));
                 world.Begin(ReadCommand, 0x5000, 8192, new(3));
@@ -245,6 +246,21 @@ public sealed class LazyMemoryTests
             Assert.Equal(0, world.Lazy.ResidentPages);
             await world.Destroy();
         });
+    }
+
+    // Its page table and its pages lie upwards from 1 MiB in the guest's memory, which nobody has touched there.
+    private static PagedProcess Process(LazyWorld world, Func<ulong, bool>? owns = null)
+    {
+        GuestPhysicalAddress next = new(0x10_0000);
+        return new(world.Machine.Cpu, () =>
+        {
+            GuestPhysicalAddress frame = next;
+            next += 4096;
+            return frame;
+        })
+        {
+            Owns = owns ?? (static _ => true),
+        };
     }
 
     private static async Task Take(LazyWorld world, byte[] model, What what, ulong address, int length, int seed)
@@ -333,71 +349,6 @@ public sealed class LazyMemoryTests
             Asked++;
             await answer();
             return PageResponseCode.Success;
-        }
-    }
-
-    /// <summary>A process of a guest: its page table is in guest-physical memory, frames are handed out upwards.</summary>
-    private sealed class GuestProcess : IPageSupplier
-    {
-        private readonly ICpu _cpu;
-        private GuestPhysicalAddress _next;
-
-        public GuestProcess(ICpu cpu, GuestPhysicalAddress first)
-        {
-            (_cpu, _next) = (cpu, first);
-            Root = Frame();
-        }
-
-        public GuestPhysicalAddress Root { get; }
-
-        public bool IsClosed { get; set; }
-
-        public async ValueTask<PageResponseCode> Supply(PageRequestGroup group)
-        {
-            await _cpu.Processor.Delay(1_000);
-            if (IsClosed)
-                return PageResponseCode.InvalidRequest;
-            foreach (PageRequestDescriptor page in group.Pages)
-                _ = Place(page.Address.Value, create: true);
-            return PageResponseCode.Success;
-        }
-
-        public void Store(ulong address, ulong value) => _cpu.Store(At(address), 8, value);
-
-        public ulong Load(ulong address) => _cpu.Load(At(address), 8);
-
-        public void Remove(ulong address) => _cpu.Store(Place(address, create: false), 8, 0);
-
-        private GuestPhysicalAddress At(ulong address)
-        {
-            FirstStageEntry leaf = new(new(_cpu.Load(Place(address, create: true), 8)));
-            return new GuestPhysicalAddress(leaf.Address.Value) + (address & 0xFFF);
-        }
-
-        private GuestPhysicalAddress Place(ulong address, bool create)
-        {
-            GuestPhysicalAddress table = Root;
-            for (int level = 4; ; level--)
-            {
-                GuestPhysicalAddress place = table + ((address >> (3 + (9 * level)) & 0x1FF) * 8);
-                FirstStageEntry entry = new(new(_cpu.Load(place, 8)));
-                if (!entry.Present && create)
-                {
-                    entry = new() { Present = true, Writable = true, User = true, Address = new(Frame().Value) };
-                    _cpu.Store(place, 8, entry.Raw.Value);
-                }
-
-                if (level == 1)
-                    return place;
-                table = new(entry.Address.Value);
-            }
-        }
-
-        private GuestPhysicalAddress Frame()
-        {
-            GuestPhysicalAddress frame = _next;
-            _next += 4096;
-            return frame;
         }
     }
 }

@@ -87,19 +87,19 @@ public sealed class ManagementProgramTests
         private readonly ManagementWorld _world = new(guests: 3);
         private readonly ManagementChatModel _chat = new();
         private readonly HashSet<ManagementResult> _seen;
-        private readonly Player[] _players;
+        private readonly ManagementPlayer[] _players;
 
         public Run(HashSet<ManagementResult> seen)
         {
             _seen = seen;
-            _players = [.. _world.Guests.Select(guest => new Player(guest))];
+            _players = [.. _world.Guests.Select(guest => new ManagementPlayer(guest))];
         }
 
         public void Dispose() => _world.Dispose();
 
         public void Do(Step step)
         {
-            Player player = _players[step.Guest];
+            ManagementPlayer player = _players[step.Guest];
             switch (step.What)
             {
                 case What.Wait:
@@ -142,7 +142,7 @@ public sealed class ManagementProgramTests
         // Whoever still waits for something is told that it will not come; then nothing may be left.
         public void End()
         {
-            foreach (Player player in _players.Where(player => player.Guest.Machine.IsRunning))
+            foreach (ManagementPlayer player in _players.Where(player => player.Guest.Machine.IsRunning))
             {
                 player.Cancelled = uint.MaxValue;
                 player.Guest.Write(ManagementOffsets.Cancel, uint.MaxValue);
@@ -155,7 +155,7 @@ public sealed class ManagementProgramTests
             _chat.Check();
         }
 
-        private void CheckEnd(Player player, MemoryFolder folder)
+        private void CheckEnd(ManagementPlayer player, MemoryFolder folder)
         {
             // What a VM wrote right before its end may have been written or not.
             if (player.Guest.Machine.IsRunning)
@@ -175,13 +175,13 @@ public sealed class ManagementProgramTests
         {
             Settle();
             _world.Fail();
-            foreach (Player player in _players)
+            foreach (ManagementPlayer player in _players)
                 player.CoreFailed();
             _world.Host.Loop.RunFor((ulong)number);
             _world.Recover();
         }
 
-        private void Disturb(Step step, Player player)
+        private void Disturb(Step step, ManagementPlayer player)
         {
             player.Disturb();
             switch (step.What)
@@ -210,7 +210,7 @@ public sealed class ManagementProgramTests
                 _chat.Received(ManagementCore.HostNumber, source, message.Span);
         }
 
-        private void Ring(Step step, Player player)
+        private void Ring(Step step, ManagementPlayer player)
         {
             int slot = step.Number % ManagementGuest.Slots;
             if (!player.Guest.IsFree(slot))
@@ -279,14 +279,14 @@ public sealed class ManagementProgramTests
 
         private void Collect()
         {
-            foreach (Player player in _players.Where(player => player.Guest.Machine.IsRunning))
+            foreach (ManagementPlayer player in _players.Where(player => player.Guest.Machine.IsRunning))
             {
                 foreach ((RungRequest request, ManagementCompletion completion, byte[] output) in player.Guest.Collect())
                     Check(player, request, completion, output);
             }
         }
 
-        private void Check(Player player, RungRequest request, ManagementCompletion completion, byte[] output)
+        private void Check(ManagementPlayer player, RungRequest request, ManagementCompletion completion, byte[] output)
         {
             ManagementResult result = completion.Result;
             _ = _seen.Add(result);
@@ -364,68 +364,5 @@ public sealed class ManagementProgramTests
 
             return ~sum;
         }
-    }
-
-    /// <summary>A guest, the model of its files, and what was done to it.</summary>
-    private sealed class Player(ManagementGuest guest)
-    {
-        private readonly Dictionary<uint, Sent> _sends = [];
-        private int _disturbances;
-        private uint _wasCancelled;
-
-        public ManagementGuest Guest => guest;
-
-        public ManagementFilesModel Files { get; } = new(ManagementWorld.QuotaBytes);
-
-        public int Fails { get; private set; }
-
-        public uint Cancelled { get; set; }
-
-        private bool IsAway => !guest.Machine.IsRunning || (guest.Device.Modes & ManagementModes.Chat) == 0;
-
-        public uint AnyHandle(int number) => Files.Handles.ElementAtOrDefault(number % 3);
-
-        public void Disturb()
-        {
-            _disturbances++;
-            _wasCancelled = uint.MaxValue;
-            Files.CloseAll();
-        }
-
-        public void Forget()
-        {
-            Cancelled = _wasCancelled = 0;
-            _sends.Clear();
-        }
-
-        public void CoreFailed()
-        {
-            Fails++;
-            _disturbances++;
-            Files.CloseAll();
-        }
-
-        public void Note(RungRequest request, Player? to, int waiting) =>
-            _sends[request.Tag] = new(to, to?._disturbances ?? 0, to?.IsAway ?? true, Fails, waiting);
-
-        public bool WasCancelled(int slot) => ((Cancelled | _wasCancelled) >> slot & 1) != 0;
-
-        public bool MayEnd(RungRequest request, ManagementResult result)
-        {
-            Sent sent = _sends[request.Tag];
-            return result switch
-            {
-                ManagementResult.Done => true,
-                ManagementResult.ModeOff => guest.Device.Modes == ManagementModes.None,
-                ManagementResult.Cancelled => WasCancelled(request.Slot),
-                ManagementResult.CoreLost => sent.Fails != Fails,
-                ManagementResult.InboxFull => sent.Waiting > 8,
-                ManagementResult.NoDestination => request.Fields.Destination != 0 && (sent.WasAway || sent.To!._disturbances != sent.Disturbances),
-                _ => false,
-            };
-        }
-
-        // How things stood when a message was sent: its destination, what had been done to that, and how many were before it.
-        private sealed record Sent(Player? To, int Disturbances, bool WasAway, int Fails, int Waiting);
     }
 }

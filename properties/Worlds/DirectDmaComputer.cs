@@ -20,9 +20,9 @@ internal sealed class DirectDmaComputer : IDisposable
     {
     }
 
-    public DirectDmaComputer(HardwareProfile profile, byte[]? content, BusTrace? trace = null, bool isXhci = false, Action? beforeWrite = null, bool allowsUntranslated = false)
+    public DirectDmaComputer(HardwareProfile profile, byte[]? content, BusTrace? trace = null, bool isXhci = false, Action? beforeWrite = null, bool allowsUntranslated = false, bool scalable = false)
     {
-        Host = new(new() { MemoryBytes = 128 * MiB, VmmBytes = 16 * MiB, Profile = profile, Trace = trace, BeforeWrite = beforeWrite, AllowsUntranslated = allowsUntranslated });
+        Host = new(new() { MemoryBytes = 128 * MiB, VmmBytes = 16 * MiB, Profile = profile, Trace = trace, BeforeWrite = beforeWrite, AllowsUntranslated = allowsUntranslated, Scalable = scalable });
         PciFunction function = isXhci ? new XhciController(Host.Loop) : new EhciController(Host.Loop);
         _ehci = function as EhciController;
         Ports = _ehci?.Usb.Ports ?? ((XhciController)function).Ports;

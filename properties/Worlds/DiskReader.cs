@@ -25,11 +25,22 @@ internal static class DiskReader
         return content;
     }
 
+    /// <summary>Reads every block of a disk behind a controller that is up, and shuts everything down.</summary>
+    /// <exception cref="DriverException">A driver gave up; everything is shut down all the same.</exception>
+    public static async Task<byte[]> ReadAll(IUsbHostController controller, int port = 1)
+    {
+        byte[] content = [];
+        await Use(controller, async disk => content = await ReadAll(disk, controller.Memory), port);
+        return content;
+    }
+
     /// <summary>Brings the controller up, does something with the disk, and shuts everything down.</summary>
     /// <exception cref="DriverException">A driver gave up; everything is shut down all the same.</exception>
-    public static async Task Use(IDevice device, Func<MassStorageDriver, Task> work, int port = 1)
+    public static async Task Use(IDevice device, Func<MassStorageDriver, Task> work, int port = 1) =>
+        await Use(await UsbHostControllers.Start(device), work, port);
+
+    private static async Task Use(IUsbHostController controller, Func<MassStorageDriver, Task> work, int port)
     {
-        IUsbHostController controller = await UsbHostControllers.Start(device);
         try
         {
             UsbDeviceHandle usb = await UsbDeviceHandle.Enumerate(controller, port);

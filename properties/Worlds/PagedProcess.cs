@@ -5,11 +5,18 @@ using Dma.Machine;
 namespace Dma.Properties;
 
 /// <summary>A process: a page table of four levels, and pages that come when they are touched.</summary>
-internal sealed class PagedProcess(BareMetal machine) : IPageSupplier
+/// <param name="cpu">The processor on which it runs.</param>
+/// <param name="takeFrame">Gives it a page of zeros.</param>
+internal sealed class PagedProcess(ICpu cpu, Func<GuestPhysicalAddress> takeFrame) : IPageSupplier
 {
     private readonly Dictionary<ulong, GuestPhysicalAddress> _pages = [];
 
-    public GuestPhysicalAddress Root { get; } = Frame(machine);
+    public PagedProcess(BareMetal machine)
+        : this(machine.Cpu, () => Frame(machine))
+    {
+    }
+
+    public GuestPhysicalAddress Root { get; } = takeFrame();
 
     /// <summary>Addresses that are the process's; others cannot be had.</summary>
     public Func<ulong, bool> Owns { get; init; } = static address => address < 0x8000_0000_0000;
@@ -22,7 +29,7 @@ internal sealed class PagedProcess(BareMetal machine) : IPageSupplier
     public async ValueTask<PageResponseCode> Supply(PageRequestGroup group)
     {
         Groups.Add(group);
-        await machine.Cpu.Processor.Delay(2_000);
+        await cpu.Processor.Delay(2_000);
         foreach (PageRequestDescriptor page in group.Pages)
         {
             if (!Owns(page.Address.Value))
@@ -40,7 +47,7 @@ internal sealed class PagedProcess(BareMetal machine) : IPageSupplier
         if (_pages.TryGetValue(number, out GuestPhysicalAddress page))
             return page;
         Supplied++;
-        _pages[number] = page = Frame(machine);
+        _pages[number] = page = takeFrame();
         Put(Place(address), new FirstStageEntry { Present = true, Writable = true, User = true, Address = new(page.Value) });
         return page;
     }
@@ -59,9 +66,9 @@ internal sealed class PagedProcess(BareMetal machine) : IPageSupplier
         _ = _pages.Remove(address >> 12);
     }
 
-    public void Write(ulong address, ulong value) => machine.Cpu.Store(Touch(address) + (address & 0xFFF), 8, value);
+    public void Write(ulong address, ulong value) => cpu.Store(Touch(address) + (address & 0xFFF), 8, value);
 
-    public ulong Read(ulong address) => machine.Cpu.Load(Touch(address) + (address & 0xFFF), 8);
+    public ulong Read(ulong address) => cpu.Load(Touch(address) + (address & 0xFFF), 8);
 
     private GuestPhysicalAddress Place(ulong address)
     {
@@ -71,10 +78,10 @@ internal sealed class PagedProcess(BareMetal machine) : IPageSupplier
             GuestPhysicalAddress place = table + ((address >> (3 + (9 * level)) & 0x1FF) * 8);
             if (level == 1)
                 return place;
-            FirstStageEntry entry = new(new(machine.Cpu.Load(place, 8)));
+            FirstStageEntry entry = new(new(cpu.Load(place, 8)));
             if (!entry.Present)
             {
-                entry = new() { Present = true, Writable = true, User = true, Address = new(Frame(machine).Value) };
+                entry = new() { Present = true, Writable = true, User = true, Address = new(takeFrame().Value) };
                 Put(place, entry);
             }
 
@@ -82,7 +89,7 @@ internal sealed class PagedProcess(BareMetal machine) : IPageSupplier
         }
     }
 
-    private void Put(GuestPhysicalAddress place, FirstStageEntry entry) => machine.Cpu.Store(place, 8, entry.Raw.Value);
+    private void Put(GuestPhysicalAddress place, FirstStageEntry entry) => cpu.Store(place, 8, entry.Raw.Value);
 
     private static GuestPhysicalAddress Frame(BareMetal machine)
     {

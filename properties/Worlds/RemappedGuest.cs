@@ -26,24 +26,31 @@ internal sealed class RemappedGuest
     /// <summary>Where buffers come from.</summary>
     public FrameAllocator Buffers => _buffers;
 
-    public static async Task<RemappedGuest> Start(VirtualMachine machine, int interruptEntries = 0, bool scalable = false)
+    public static async Task<RemappedGuest> Start(VirtualMachine machine, int interruptEntries = 0)
     {
         RemappingOptions options = new(FaultVector)
         {
             HostAddressWidth = machine.Iommu!.Profile.HostAddressWidth,
             WindowLength = (ulong)machine.Iommu.WindowLength,
             InterruptEntries = interruptEntries,
-            Scalable = scalable,
+            Scalable = machine.Iommu.Options.Mode == VirtualIommuMode.Nested,
         };
         FrameAllocator tables = new(new(MiB), 3 * MiB);
         return new(machine, await RemappingDriver.Start(machine.Cpu, VirtualIommu.Registers, tables, options));
     }
 
-    /// <summary>A device in a domain of its own, with the interrupt remapped where the unit does that.</summary>
-    public async Task<(PciDevice Device, RemappedDmaSpace Dma)> Open(SourceId place)
+    /// <summary>A device in a domain of its own, with nothing mapped.</summary>
+    public async Task<RemappingDomain> Attach(SourceId place)
     {
         RemappingDomain domain = Driver.CreateDomain();
         Assert.Equal(DmaRefusal.None, await Driver.Attach(place, domain));
+        return domain;
+    }
+
+    /// <summary>A device in a domain of its own, with the interrupt remapped where the unit does that.</summary>
+    public async Task<(PciDevice Device, RemappedDmaSpace Dma)> Open(SourceId place)
+    {
+        RemappingDomain domain = await Attach(place);
         RemappedDmaSpace dma = new(_machine.Cpu, _buffers, domain, new(new(256 * MiB), 256 * MiB));
         MessageInterrupt message = MessageInterrupt.To(_machine.Cpu.ApicId, Vector);
         if (Driver.Interrupts is { } interrupts)

@@ -8,6 +8,9 @@ namespace Dma.Properties;
 /// <summary>A vfio-user server in a thread of its own.</summary>
 internal sealed class VfioUserRun : IDisposable
 {
+    // Nobody waits that long; on a busy machine, a client may well need more than the second that it usually has.
+    private static readonly VfioUserPatience s_endless = new(TimeSpan.FromSeconds(30), TimeSpan.FromSeconds(30));
+
     private readonly TemporaryFile _path = new();
     private readonly CancellationTokenSource _stop = new();
     private readonly List<string> _log = [];
@@ -22,7 +25,7 @@ internal sealed class VfioUserRun : IDisposable
             {
                 using (listener)
                 using (VfioUserMachine machine = new(HardwareProfile.Named(profile), create))
-                using (VfioUserServer server = new(machine, Log) { Patience = patience ?? VfioUserPatience.Default })
+                using (VfioUserServer server = new(machine, Log) { Patience = patience ?? s_endless })
                 {
                     _machine = machine;
                     server.Listen(listener, _stop.Token);

@@ -21,7 +21,7 @@ public sealed class PciDevice : IDevice
         Configuration = configuration;
         Dma = dma;
         _bars = PciBarSizing.Read(configuration, location);
-        _interrupt = PciMessageInterrupt.Find(cpu, configuration, location, _bars, vector, message);
+        _interrupt = new(cpu, configuration, location, _bars, vector, message);
         _reset = PciFunctionReset.TryFind(cpu, configuration, location);
     }
 

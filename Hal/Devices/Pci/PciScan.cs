@@ -38,6 +38,16 @@ public static class PciScan
         return functions;
     }
 
+    /// <summary>Who a function says it is.</summary>
+    /// <param name="space">Its configuration space.</param>
+    public static PciIdentity IdentityOf(IConfigurationAccess space) => new(
+        space.Read16(PciOffset.VendorId),
+        space.Read16(PciOffset.DeviceId),
+        space.Read32(PciOffset.Revision) >> 8,
+        space.Read8(PciOffset.Revision),
+        space.Read16(PciOffset.SubsystemVendorId),
+        space.Read16(PciOffset.SubsystemId));
+
     /// <summary>The functions on one bus.</summary>
     internal static IEnumerable<PciFunctionInfo> OnBus(IPciConfiguration configuration, int bus)
     {

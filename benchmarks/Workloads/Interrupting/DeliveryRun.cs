@@ -46,14 +46,14 @@ public static class DeliveryRun
     public static DeliveryResult Of(InterruptDelivery delivery, DeliveryLoad load, HostOptions? options = null)
     {
         using Host host = new((options ?? new HostOptions()) with { MemoryBytes = 64 * MiB, VmmBytes = 16 * MiB, Delivery = delivery });
-        InterruptSource[] devices = [.. Enumerable.Range(0, load.Devices).Select(_ => new InterruptSource())];
+        BenchDevice[] devices = [.. Enumerable.Range(0, load.Devices).Select(_ => new BenchDevice())];
         for (int number = 0; number < devices.Length; number++)
             host.Pci.Add(devices[number], number + 1);
         host.Boot();
         return host.Loop.Run(() => Run(host, devices, load));
     }
 
-    private static async Task<DeliveryResult> Run(Host host, InterruptSource[] devices, DeliveryLoad load)
+    private static async Task<DeliveryResult> Run(Host host, BenchDevice[] devices, DeliveryLoad load)
     {
         VirtualMachine machine = host.CreateMachine("guest", 2 * MiB);
         Signal[] signals = new Signal[devices.Length];
@@ -112,27 +112,4 @@ public static class DeliveryRun
         InterruptDelivery.Remapped => "remapped",
         _ => "posted",
     };
-
-    /// <summary>A device that does nothing but raise its interrupt.</summary>
-    private sealed class InterruptSource : PciFunction
-    {
-        public InterruptSource()
-            : base(new(0x1234, 0xD31F, 0xFF_0000))
-        {
-            AddCapability(new MsiCapability());
-            AddCapability(new PciExpressCapability(PciExpressType.RootComplexEndpoint));
-        }
-
-        public void Raise() => RaiseInterrupt();
-
-        public override ulong ReadBar(int bar, ulong offset, int width) => 0;
-
-        public override void WriteBar(int bar, ulong offset, int width, ulong value)
-        {
-        }
-
-        protected override void OnReset()
-        {
-        }
-    }
 }

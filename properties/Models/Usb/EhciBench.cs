@@ -156,6 +156,17 @@ internal sealed class EhciBench : IDisposable
         });
     }
 
+    /// <summary>A chain of transfers of 16 KiB each, all with the same buffer, for a queue that has enough to do.</summary>
+    public uint Chain(PacketId pid, int count, out uint last)
+    {
+        uint buffer = Take(0x4000, 4096);
+        uint[] transfers = [.. Enumerable.Range(0, count).Select(_ => Take(64))];
+        for (int index = 0; index < count; index++)
+            Transfer(transfers[index], pid, buffer, 0x4000, index + 1 < count ? transfers[index + 1] : null);
+        last = transfers[^1];
+        return transfers[0];
+    }
+
     /// <summary>Makes a queue head point at its first qTD.</summary>
     public void Start(uint queue, uint transfer)
     {

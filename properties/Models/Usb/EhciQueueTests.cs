@@ -98,7 +98,7 @@ public sealed class EhciQueueTests
         device.Gives = (_, _) => UsbReply.Data((toggle = !toggle) == false, 512);
         bench.Attach(device);
         uint queue = bench.Take(128);
-        uint first = LongChain(bench, PacketId.In, 40, out _);
+        uint first = bench.Chain(PacketId.In, 40, out _);
         bench.Write(queue, EhciBench.Queue(1, 1, 512, queue));
         bench.Start(queue, first);
         ulong begin = bench.Loop.NowNs;
@@ -184,7 +184,7 @@ public sealed class EhciQueueTests
         {
             QueueHead head = EhciBench.Queue(1, index + 1, 512, queues[1 - index], isHead: index == 0);
             bench.Write(queues[index], head);
-            bench.Start(queues[index], LongChain(bench, PacketId.Out, 10, out _));
+            bench.Start(queues[index], bench.Chain(PacketId.Out, 10, out _));
         }
 
         bench.RunAsync(queues[0]);
@@ -204,7 +204,7 @@ public sealed class EhciQueueTests
         for (int index = 0; index < 2; index++)
         {
             bench.Write(queues[index], EhciBench.Queue(1, index + 1, 64, queues[1 - index], isHead: index == 0));
-            bench.Start(queues[index], LongChain(bench, PacketId.Out, 4, out _));
+            bench.Start(queues[index], bench.Chain(PacketId.Out, 4, out _));
         }
 
         bench.WriteRegister(EhciOperationalOffsets.AsyncListAddress, queues[0]);
@@ -353,36 +353,6 @@ public sealed class EhciQueueTests
         Assert.True(bench.Status.TransferInterrupt);
     }
 
-    [Fact]
-    public void Steady_work_allocates_nothing()
-    {
-        const int Microframes = 300, Stretches = 20;
-        using EhciBench bench = new();
-        ScriptedDevice device = new() { Address = 1 };
-        int taken = 0;
-        device.Gives = (_, _) => UsbReply.Data((device.Acknowledged & 1) != 0, 512);
-        device.Takes = (_, _) => taken++ % 16 == 15 ? UsbReply.Nyet : UsbReply.Ack;
-        device.Heard.EnsureCapacity(1 << 16);
-        bench.Attach(device);
-
-        // Reads and writes in turn, with as many packets as fit into each microframe.
-        uint[] queues = [bench.Take(128), bench.Take(128)];
-        uint[] last = new uint[2];
-        foreach ((int index, PacketId pid) in ((int, PacketId)[])[(0, PacketId.In), (1, PacketId.Out)])
-        {
-            bench.Write(queues[index], EhciBench.Queue(1, index + 1, 512, queues[1 - index], isHead: index == 0, nakReload: 0));
-            bench.Start(queues[index], LongChain(bench, pid, 120, out last[index]));
-        }
-
-        bench.RunAsync(queues[0]);
-        bench.Loop.RunFor(10 * MicroframeNs);
-        (int heard, int given, int accepted) = (device.Heard.Count, device.Acknowledged, taken);
-        Allocation.CheckNone(Stretches, _ => bench.Loop.RunFor(Microframes / Stretches * MicroframeNs));
-        Assert.True(device.Heard.Count - heard > 8 * Microframes, $"{device.Heard.Count - heard} packets");
-        Assert.True(device.Acknowledged - given > 3 * Microframes && taken - accepted > 3 * Microframes);
-        Assert.All(last, transfer => Assert.True(bench.Read<TransferDescriptor>(transfer).Token.Active));
-    }
-
     // A ring of queues of endpoints 1, 2, …, each with a transfer that waits for data; the first is the head.
     private static uint[] Ring(EhciBench bench, int count, int reload)
     {
@@ -396,15 +366,5 @@ public sealed class EhciQueueTests
         }
 
         return queues;
-    }
-
-    private static uint LongChain(EhciBench bench, PacketId pid, int count, out uint last)
-    {
-        uint buffer = bench.Take(0x4000, 4096);
-        uint[] transfers = [.. Enumerable.Range(0, count).Select(_ => bench.Take(64))];
-        for (int index = 0; index < count; index++)
-            bench.Transfer(transfers[index], pid, buffer, 0x4000, index + 1 < count ? transfers[index + 1] : null);
-        last = transfers[^1];
-        return transfers[0];
     }
 }

@@ -66,6 +66,36 @@ public sealed class EhciSteadyTests
         Assert.False(bench.Status.ErrorInterrupt);
     }
 
+    [Fact]
+    public void Reads_and_writes_in_turn_allocate_nothing()
+    {
+        const int Microframes = 300;
+        using EhciBench bench = new();
+        ScriptedDevice device = new() { Address = 1 };
+        int taken = 0;
+        device.Gives = (_, _) => UsbReply.Data((device.Acknowledged & 1) != 0, 512);
+        device.Takes = (_, _) => taken++ % 16 == 15 ? UsbReply.Nyet : UsbReply.Ack;
+        device.Heard.EnsureCapacity(1 << 16);
+        bench.Attach(device);
+
+        // Reads and writes in turn, with as many packets as fit into each microframe.
+        uint[] queues = [bench.Take(128), bench.Take(128)];
+        uint[] last = new uint[2];
+        foreach ((int index, PacketId pid) in ((int, PacketId)[])[(0, PacketId.In), (1, PacketId.Out)])
+        {
+            bench.Write(queues[index], EhciBench.Queue(1, index + 1, 512, queues[1 - index], isHead: index == 0, nakReload: 0));
+            bench.Start(queues[index], bench.Chain(pid, 120, out last[index]));
+        }
+
+        bench.RunAsync(queues[0]);
+        bench.Loop.RunFor(10 * SplitBench.MicroframeNs);
+        (int heard, int given, int accepted) = (device.Heard.Count, device.Acknowledged, taken);
+        Allocation.CheckNone(Stretches, _ => bench.Loop.RunFor(Microframes / Stretches * SplitBench.MicroframeNs));
+        Assert.True(device.Heard.Count - heard > 8 * Microframes, $"{device.Heard.Count - heard} packets");
+        Assert.True(device.Acknowledged - given > 3 * Microframes && taken - accepted > 3 * Microframes);
+        Assert.All(last, transfer => Assert.True(bench.Read<TransferDescriptor>(transfer).Token.Active));
+    }
+
     private static ScriptedDevice Device(EhciBench bench, byte address, UsbSpeed speed, int[] turns)
     {
         ScriptedDevice device = new() { Address = address, Speed = speed };
@@ -96,12 +126,8 @@ public sealed class EhciSteadyTests
     {
         EhciBench bench = split.Bench;
         uint queue = bench.Take(128);
-        uint buffer = bench.Take(0x5000, 4096);
-        uint[] transfers = [.. Enumerable.Range(0, 80).Select(_ => bench.Take(64))];
-        for (int index = 0; index < transfers.Length; index++)
-            bench.Transfer(transfers[index], pid, buffer, 0x4000, index + 1 < transfers.Length ? transfers[index + 1] : null);
         bench.Write(queue, isSplit ? SplitBench.Queue(9, endpoint, 64, EndpointSpeed.Full) : EhciBench.Queue(1, endpoint, 512, queue, isHead: false, nakReload: 0));
-        bench.Start(queue, transfers[0]);
+        bench.Start(queue, bench.Chain(pid, 80, out _));
         return queue;
     }
 

@@ -16,6 +16,7 @@ internal sealed class EhciPipe : IUsbPipe
     private readonly Action? _closed;
     private readonly Gate _turn = new();
     private bool _isClosed;
+    private bool _isCanceled;
 
     /// <summary>Opens the pipe: links its queue.</summary>
     /// <param name="memory">Where structures lie.</param>
@@ -42,6 +43,9 @@ internal sealed class EhciPipe : IUsbPipe
             ? Execute([new(_pid, data.DeviceAddress, data.Length, Toggle: false, IsData: true)], timeoutNs)
             : new(new TransferResult(TransferStatus.NotMapped, 0));
     }
+
+    /// <inheritdoc/>
+    public void Cancel() => _isCanceled = true;
 
     /// <inheritdoc/>
     public async ValueTask Restart()
@@ -87,6 +91,7 @@ internal sealed class EhciPipe : IUsbPipe
             while (!_memory.Has(large: 0, slots))
                 await _memory.Reserve(large: 0, slots);
 
+            _isCanceled = false;
             _queue.Submit(stages);
             TransferStatus status = await WaitForEnd(_events.After(timeoutNs));
             if (status == TransferStatus.Completed)
@@ -111,7 +116,7 @@ internal sealed class EhciPipe : IUsbPipe
                 return status;
             if (_events.HasStopped)
                 return TransferStatus.ControllerStopped;
-            if (_isClosed)
+            if (_isClosed || _isCanceled)
                 return TransferStatus.Canceled;
             if (_events.NowNs >= endNs)
                 return TransferStatus.TimedOut;
@@ -127,7 +132,7 @@ internal sealed class EhciPipe : IUsbPipe
         if (isUnfinished && _clearTranslator is not null && !_events.HasStopped)
             await _clearTranslator();
         if (!_isClosed)
-            await Repair(keepsToggle: status == TransferStatus.TimedOut);
+            await Repair(keepsToggle: status is TransferStatus.TimedOut or TransferStatus.Canceled);
     }
 
     /// <summary>Empties the queue; for that it has to leave the list.</summary>

@@ -22,6 +22,9 @@ public interface IUsbPipe
     /// <param name="timeoutNs">How long it may take, in nanoseconds; <see cref="ulong.MaxValue"/> for no end, until the pipe is closed.</param>
     ValueTask<TransferResult> Transfer(DmaMapping data, ulong timeoutNs);
 
+    /// <summary>Lets the transfer that runs end as <see cref="TransferStatus.Canceled"/>, soon; where none runs, nothing happens. The data toggle stays.</summary>
+    void Cancel();
+
     /// <summary>Makes the pipe usable after its endpoint halted, with its data toggle at the start.</summary>
     /// <remarks>The device's side starts anew when its halt is cleared; that is the caller's request to make.</remarks>
     ValueTask Restart();

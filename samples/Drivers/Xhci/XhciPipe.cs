@@ -14,6 +14,7 @@ internal sealed class XhciPipe : IUsbPipe, IUsbControlPipe, IXhciTransferEvents
     private readonly Gate _turn = new();
     private bool _isAtStart = true;
     private bool _isClosed;
+    private bool _isCanceled;
 
     /// <summary>Opens the pipe.</summary>
     /// <param name="driver">The controller.</param>
@@ -82,6 +83,9 @@ internal sealed class XhciPipe : IUsbPipe, IUsbControlPipe, IXhciTransferEvents
     }
 
     /// <inheritdoc/>
+    public void Cancel() => _isCanceled = true;
+
+    /// <inheritdoc/>
     public async ValueTask Restart()
     {
         await _turn.Enter();
@@ -128,7 +132,7 @@ internal sealed class XhciPipe : IUsbPipe, IUsbControlPipe, IXhciTransferEvents
             return new(TransferStatus.Canceled, 0);
         if (_driver.HasStopped)
             return new(TransferStatus.ControllerStopped, 0);
-        _isAtStart = false;
+        (_isAtStart, _isCanceled) = (false, false);
         _transfer.Submit(_endpoint.Ring);
         _endpoint.RingDoorbell();
         TransferStatus status = await WaitForEnd(_driver.Events.After(timeoutNs));
@@ -145,7 +149,7 @@ internal sealed class XhciPipe : IUsbPipe, IUsbControlPipe, IXhciTransferEvents
                 return _transfer.Status;
             if (_driver.HasStopped)
                 return TransferStatus.ControllerStopped;
-            if (_isClosed)
+            if (_isClosed || _isCanceled)
                 return TransferStatus.Canceled;
             if (_driver.Events.NowNs >= endNs)
                 return TransferStatus.TimedOut;

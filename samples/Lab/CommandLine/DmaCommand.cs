@@ -37,6 +37,11 @@ public static class DmaCommand
             {
                 new CheckIsolation(terminal),
             },
+            new Command("compare", "Do the same in several ways, and compare what each takes.")
+            {
+                new CompareModels(terminal),
+                new ComparePolicies(terminal),
+            },
             new Audit(terminal),
             new Qtest(terminal),
             new Serve(terminal),

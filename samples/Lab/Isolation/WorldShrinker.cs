@@ -1,6 +1,6 @@
 namespace Dma.Lab;
 
-/// <summary>Makes a program smaller as long as it violates the same: fewer steps, fewer VMs and devices, simpler arguments.</summary>
+/// <summary>Makes a program smaller as long as it violates the same: fewer steps, fewer VMs and devices, or one for two, simpler arguments.</summary>
 /// <param name="invariant">What must still be violated.</param>
 /// <param name="triesMax">How many programs are played at most.</param>
 internal sealed class WorldShrinker(string invariant, int triesMax = 4000)
@@ -17,6 +17,7 @@ internal sealed class WorldShrinker(string invariant, int triesMax = 4000)
             size = program.ToString().Length;
             program = DropSteps(program);
             program = DropNames(program);
+            program = MergeNames(program);
             program = SimplifyWorld(program);
             program = SimplifyArguments(program);
         }
@@ -52,6 +53,27 @@ internal sealed class WorldShrinker(string invariant, int triesMax = 4000)
         for (int device = program.Devices.Count - 1; device >= 0 && program.Devices.Count > 1; device--)
             program = Try(program, ProgramRenaming.WithoutDevice(program, device));
         return program.HasWitness ? Try(program, ProgramRenaming.WithoutWitness(program)) : program;
+    }
+
+    // What takes two only because chance gave it to two.
+    private WorldProgram MergeNames(WorldProgram program)
+    {
+        for (int guest = program.Guests.Count - 1; guest > 0; guest--)
+        {
+            for (int other = guest - 1; other >= 0 && guest < program.Guests.Count; other--)
+                program = Try(program, ProgramRenaming.WithMergedGuests(program, guest, other));
+        }
+
+        for (int device = program.Devices.Count - 1; device > 0; device--)
+        {
+            for (int other = device - 1; other >= 0 && device < program.Devices.Count; other--)
+            {
+                if (program.Devices[device].Kind == program.Devices[other].Kind)
+                    program = Try(program, ProgramRenaming.WithMergedDevices(program, device, other));
+            }
+        }
+
+        return program;
     }
 
     private WorldProgram SimplifyWorld(WorldProgram program)

@@ -10,6 +10,13 @@ namespace Dma.Lab;
 internal sealed record UsbController(
     PciFunction Function, IReadOnlyList<(string Name, UsbBus Bus)> Buses, Func<UsbSpeed, UsbPort?> FreePortFor)
 {
+    /// <summary>In which root port a device is, counted from 1 over all buses, as the driver of the controller does; 0 for none.</summary>
+    public int PortOf(IUsbDevice device)
+    {
+        UsbPort[] ports = [.. Buses.SelectMany(bus => bus.Bus.Ports)];
+        return 1 + Array.FindIndex(ports, port => port.Device == device);
+    }
+
     /// <summary>Plugs in what a person named, each at the next port that suits it.</summary>
     /// <param name="named">The words.</param>
     /// <param name="devices">Who makes the devices.</param>

@@ -6,16 +6,12 @@ namespace Dma.Lab;
 /// <summary>The function that is served, in the hands of the server's software: what it is, and what is done to it for a client.</summary>
 internal sealed class ServedFunction
 {
-    private const ushort MsiEnable = 1;
-    private const ushort MsiVectorsEnabled = 7 << 4;
-    private const ushort MsiIs64Bit = 1 << 7;
-    private const ushort MsiHasMask = 1 << 8;
     private const ushort MsixEnable = 1 << 15;
     private const int MsixEntryBytes = 16;
 
     private readonly SystemBus _bus;
     private readonly PciFunction _function;
-    private readonly int _msi;
+    private readonly PciMsi? _msi;
     private readonly int _msix;
     private PciCommand _command;
 
@@ -25,19 +21,13 @@ internal sealed class ServedFunction
         _bus = machine.Bus;
         _function = function;
         Space = machine.Configuration().Open(VfioUserMachine.Place);
-        Identity = new(
-            Space.Read16(PciOffset.VendorId),
-            Space.Read16(PciOffset.DeviceId),
-            Space.Read32(PciOffset.Revision) >> 8,
-            Space.Read8(PciOffset.Revision),
-            Space.Read16(PciOffset.SubsystemVendorId),
-            Space.Read16(PciOffset.SubsystemId));
+        Identity = PciScan.IdentityOf(Space);
         Bars = [.. PciBarSizing.Read(Space, VfioUserMachine.Place).Where(bar => bar.Kind == PciBarKind.Memory)];
         Capabilities = PciCapabilityList.Read(Space, VfioUserMachine.Place);
-        _msi = Find(PciCapabilityId.Msi);
+        _msi = PciMsi.TryFind(Space, VfioUserMachine.Place);
         _msix = Find(PciCapabilityId.Msix);
         Pin = Space.Read8(PciOffset.InterruptPin);
-        MsiVectors = _msi == 0 ? 0 : 1 << ((Space.Read16(_msi + 2) >> 1) & 7);
+        MsiVectors = _msi?.VectorCount ?? 0;
         MsixVectors = _msix == 0 ? 0 : (Space.Read16(_msix + 2) & 0x7FF) + 1;
         MsixTable = _msix == 0 ? default : Split(Space.Read32(_msix + 4));
         MsixPending = _msix == 0 ? default : Split(Space.Read32(_msix + 8));
@@ -114,20 +104,10 @@ internal sealed class ServedFunction
     /// <summary>Turns MSI off, or on with a message to whose data it adds the number of the vector.</summary>
     public void SetMsi(MessageInterrupt? message)
     {
-        // Off while address and data change.
-        ushort control = (ushort)(Space.Read16(_msi + 2) & ~(MsiEnable | MsiVectorsEnabled));
-        Space.Write16(_msi + 2, control);
-        if (message is not { } target)
-            return;
-        bool is64Bit = (control & MsiIs64Bit) != 0;
-        int data = _msi + (is64Bit ? 12 : 8);
-        Space.Write32(_msi + 4, (uint)target.Address);
-        if (is64Bit)
-            Space.Write32(_msi + 8, (uint)(target.Address >> 32));
-        Space.Write16(data, (ushort)target.Data);
-        if ((control & MsiHasMask) != 0)
-            Space.Write32(data + 4, 0);
-        Space.Write16(_msi + 2, (ushort)(control | (((control >> 1) & 7) << 4) | MsiEnable));
+        if (message is { } target)
+            _msi?.TurnOn(target, allVectors: true);
+        else
+            _msi?.TurnOff();
     }
 
     /// <summary>Turns MSI-X off, or on with a message for each vector.</summary>

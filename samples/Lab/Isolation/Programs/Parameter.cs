@@ -163,6 +163,10 @@ internal sealed record PlaceParameter(string Word, params PlaceKind[] Likely) : 
         Place now = argument.Place;
         if (now.Kind != PlaceKind.Number || now.Offset > 1)
             yield return Place.Of(1);
+
+        // What holds needs no story of how it came to hold no longer.
+        if (now.Kind == PlaceKind.Gone)
+            yield return now with { Kind = PlaceKind.Mapping };
         if (now.Offset != 0)
         {
             yield return now with { Offset = 0 };

@@ -1,0 +1,152 @@
+using System.Runtime.InteropServices;
+using Dma.Hal.Spec;
+using Dma.Machine;
+using Dma.UsbDevice.Spec;
+
+namespace Dma.Vmm;
+
+/// <summary>Carries out requests of a front end by the host's USB stack, each from its grants to its response.</summary>
+/// <param name="controller">The host's stack.</param>
+/// <param name="memory">The memory of the host.</param>
+/// <param name="grants">The way to the guest's pages.</param>
+/// <param name="copiedBytesMax">Up to how many bytes are copied.</param>
+internal sealed class UrbExecutor(IHostUsbController controller, PhysicalMemory memory, IGrants grants, int copiedBytesMax)
+{
+    /// <summary>Carries out one request; when it completes, nothing of it is in use any more.</summary>
+    public async ValueTask<UrbResponse> Execute(UrbWork work)
+    {
+        UrbResponse response = new() { Id = work.Request.Id };
+        UrbStatus refusal = UrbRules.Check(work);
+        if (refusal != UrbStatus.Ok)
+            return response with { Status = refusal };
+        if (work.Request.Pipe.Type == UrbType.Isochronous)
+            return await ExecuteIsochronous(work, response);
+
+        // What the guest makes of an endpoint it makes one after the other.
+        Gate turn = work.Port.TurnOf(work.Request.Pipe.Type == UrbType.Control ? (byte)0 : work.Endpoint);
+        await turn.Enter();
+        try
+        {
+            if (work.IsUnlinked)
+                return response with { Status = UrbStatus.Unlinked };
+            await controller.Processor.Delay(0);
+            return await ExecuteData(work, response);
+        }
+        finally
+        {
+            turn.Leave();
+        }
+    }
+
+    private async ValueTask<UrbResponse> ExecuteData(UrbWork work, UrbResponse response)
+    {
+        UrbRequest request = work.Request;
+        if (UrbBuffer.TryTake(controller, memory, grants, work.Data, isWritten: work.In) is not { } buffer)
+            return response with { Status = UrbStatus.Invalid };
+        try
+        {
+            if (request.Length != 0 && !await buffer.Prepare(request.Length, work.In, copiedBytesMax))
+                return response with { Status = UrbStatus.IoError };
+            HostUsbResult result = await Submit(work, buffer.Host);
+            int bytes = Math.Min(result.Bytes, request.Length);
+            if (work.In)
+                buffer.Deliver(0, bytes);
+            bool isShort = request.ShortNotOk && work.In && bytes < request.Length && result.Status == HostUsbStatus.Completed;
+            return response with { Status = isShort ? UrbStatus.Short : StatusOf(result.Status), ActualLength = bytes };
+        }
+        finally
+        {
+            await buffer.Release();
+        }
+    }
+
+    private static async ValueTask<HostUsbResult> Submit(UrbWork work, HostUsbBuffer? data)
+    {
+        UrbRequest request = work.Request;
+        if (work.IsUnlinked || work.Port.IsGone)
+            return new(work.Port.IsGone ? HostUsbStatus.Gone : HostUsbStatus.Canceled, 0);
+        work.IsRunning = true;
+        try
+        {
+            if (request.Pipe.Type != UrbType.Control)
+                return await work.Port.Device.Transfer(work.Endpoint, data!);
+            SetupPacket setup = new(new(request.Setup));
+            bool isAddress = setup is { Type: RequestType.Standard, Recipient: RequestRecipient.Device, Request: (byte)StandardRequest.SetAddress };
+            return isAddress
+                ? new(await work.Port.SetAddress(setup, request.Pipe.Device), 0)
+                : await work.Port.Device.Request(setup, data);
+        }
+        finally
+        {
+            work.IsRunning = false;
+        }
+    }
+
+    // Several at a time: the next one must be there before this one ends.
+    private async ValueTask<UrbResponse> ExecuteIsochronous(UrbWork work, UrbResponse response)
+    {
+        UrbRequest request = work.Request;
+        UrbBuffer? data = UrbBuffer.TryTake(controller, memory, grants, work.Data, isWritten: work.In);
+        UrbBuffer? described = data is null ? null : UrbBuffer.TryTake(controller, memory, grants, work.Packets, isWritten: true);
+        if (data is null || described is null)
+        {
+            await (data?.Release() ?? default);
+            return response with { Status = UrbStatus.Invalid };
+        }
+
+        try
+        {
+            UrbPacket[] packets = new UrbPacket[request.PacketCount];
+            described.Read(MemoryMarshal.AsBytes(packets.AsSpan()));
+            (_, int multiple, int bytesMax) = work.Port.Device.RhythmOf(work.Endpoint);
+            if (!UrbRules.AreInOrder(packets, request.Length, bytesMax, multiple))
+                return response with { Status = UrbStatus.Invalid };
+            if (!await data.Prepare(request.Length, work.In, copiedBytesMax))
+                return response with { Status = UrbStatus.IoError };
+            if (work.IsUnlinked || work.Port.IsGone)
+                return response with { Status = work.Port.IsGone ? UrbStatus.NoDevice : UrbStatus.Unlinked };
+            HostUsbPacket[] moved = [.. packets.Select(packet => new HostUsbPacket((int)packet.Offset, (int)packet.Length))];
+            HostUsbResult result = await work.Port.Device.TransferPackets(work.Endpoint, data.Host!, moved);
+            return Tell(work, response with { Status = StatusOf(result.Status) }, data, described, (packets, moved));
+        }
+        finally
+        {
+            await described.Release();
+            await data.Release();
+        }
+    }
+
+    private static UrbResponse Tell(UrbWork work, UrbResponse response, UrbBuffer data, UrbBuffer described, (UrbPacket[] Asked, HostUsbPacket[] Moved) packets)
+    {
+        int bytes = 0;
+        int errors = 0;
+        for (int index = 0; index < packets.Moved.Length; index++)
+        {
+            HostUsbPacket packet = packets.Moved[index];
+            int moved = Math.Clamp(packet.Moved, 0, packet.Length);
+            if (work.In)
+                data.Deliver(packet.Offset, moved);
+            bytes += moved;
+            errors += packet.Status == HostUsbStatus.Completed ? 0 : 1;
+            packets.Asked[index] = packets.Asked[index] with
+            {
+                ActualLength = (uint)moved,
+                Status = packet.Status == HostUsbStatus.None ? UrbStatus.Short : StatusOf(packet.Status),
+            };
+        }
+
+        described.Write(0, MemoryMarshal.AsBytes(packets.Asked.AsSpan()));
+        return response with { ActualLength = bytes, ErrorCount = errors };
+    }
+
+    private static UrbStatus StatusOf(HostUsbStatus status) => status switch
+    {
+        HostUsbStatus.Completed => UrbStatus.Ok,
+        HostUsbStatus.Stalled => UrbStatus.Stall,
+        HostUsbStatus.Babble => UrbStatus.Babble,
+        HostUsbStatus.Canceled => UrbStatus.Unlinked,
+        HostUsbStatus.NoEndpoint => UrbStatus.Invalid,
+        HostUsbStatus.Gone => UrbStatus.NoDevice,
+        _ => UrbStatus.IoError,
+    };
+}

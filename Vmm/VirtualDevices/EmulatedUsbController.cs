@@ -1,0 +1,110 @@
+using Dma.Hal;
+using Dma.Machine;
+using Dma.UsbDevice;
+
+namespace Dma.Vmm;
+
+/// <summary>A USB controller made of software in the PCI hierarchy of a VM, behind whose ports devices of the host are.</summary>
+/// <remarks>
+/// <code>
+/// guest                     VMM                                    host
+/// driver --- registers ---> controller --- packets ---> device --- transfers ---> USB stack --> controller
+///            (exits)          |  schedules and data: copies          copies
+///        memory &lt;-------------+
+/// </code>
+/// The guest needs no change: it is the controller that it has a driver for. Each access to its registers is an exit; each
+/// structure and packet that it reads or writes is a copy by a processor of the host.
+/// </remarks>
+public sealed class EmulatedUsbController : IUsbMediator, IGuestService
+{
+    private readonly PciFunction _function;
+    private readonly IReadOnlyList<UsbPort> _ports;
+    private readonly List<ulong> _bars = [];
+    private readonly Dictionary<IHostUsbDevice, UsbPort> _attached = [];
+
+    /// <summary>Plugs a controller into a VM.</summary>
+    /// <param name="machine">The VM.</param>
+    /// <param name="controller">The controller, EHCI or xHCI, plugged in nowhere yet.</param>
+    /// <param name="guestAddress">Where in the guest's PCI hierarchy: bus 0, function 0.</param>
+    /// <exception cref="ArgumentException">It is no such controller.</exception>
+    /// <exception cref="InvalidOperationException">The place is taken, or there is no room for its registers.</exception>
+    public EmulatedUsbController(VirtualMachine machine, PciFunction controller, SourceId guestAddress)
+    {
+        (Machine, _function) = (machine, controller);
+        _ports = controller switch
+        {
+            EhciController ehci => ehci.Usb.Ports,
+            XhciController xhci => xhci.Ports,
+            _ => throw new ArgumentException("Only EHCI and xHCI controllers are emulated.", nameof(controller)),
+        };
+        if (guestAddress.Bus != 0 || guestAddress.Function != 0 || machine.Pci.Find(guestAddress) is not null)
+            throw new InvalidOperationException($"{guestAddress} of {machine.Name} is taken or no place for a device.");
+        machine.DeviceModels.Add(guestAddress);
+        machine.Pci.Add(controller, guestAddress.Device);
+        PlaceBars(guestAddress);
+        machine.Services.Add(this);
+    }
+
+    /// <inheritdoc/>
+    public string Name => $"emulated {(_function is EhciController ? "EHCI" : "xHCI")} controller";
+
+    /// <inheritdoc/>
+    public VirtualMachine Machine { get; }
+
+    /// <inheritdoc/>
+    public ValueTask<bool> Attach(IHostUsbDevice device)
+    {
+        UsbPort? port = device.Speed == UsbSpeed.Super ? null : _ports.FirstOrDefault(port => port.Device is null && Fits(port, device.Speed));
+        if (port is null)
+            return new(false);
+        _attached.Add(device, port);
+        port.Plug(new PassthroughUsbDevice(device, Machine.Host.Cpu.Processor));
+        return new(true);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask Detach(IHostUsbDevice device)
+    {
+        if (!_attached.Remove(device, out UsbPort? port))
+            return;
+
+        // Pulled out, it calls off what is on the host; what is called off ends when the stack looks next, and before its reset.
+        PassthroughUsbDevice? virtualDevice = (PassthroughUsbDevice?)port.Unplug();
+        await (virtualDevice?.WaitUntilIdle() ?? default);
+    }
+
+    /// <inheritdoc/>
+    async ValueTask IGuestService.Close()
+    {
+        foreach (IHostUsbDevice device in _attached.Keys.ToArray())
+            await Detach(device);
+        SourceId place = _function.Source;
+        Machine.Pci.Root.Remove(_function);
+        Machine.DeviceModels.Remove(place);
+        foreach (ulong bar in _bars)
+            Machine.BarPlaces.Return(bar);
+    }
+
+    // A port of EHCI has no translator: what is slower than high speed does not work there.
+    private static bool Fits(UsbPort port, UsbSpeed speed) =>
+        port.Bus!.Speed != UsbSpeed.Super && (speed == UsbSpeed.High || port.Bus.Speed != UsbSpeed.High || port.Bus.Ports.Count == 1);
+
+    // As firmware would: places where the guest finds the registers, until it moves them.
+    private void PlaceBars(SourceId place)
+    {
+        foreach (PciBarInfo bar in PciBarSizing.Read(new FunctionAccess(_function), place))
+        {
+            if (!Machine.BarPlaces.TryTake(bar.Length, out ulong address))
+                throw new InvalidOperationException($"{Machine.Name} has no room for the registers of a controller.");
+            _bars.Add(address);
+            Machine.Pci.WriteConfiguration(place, PciOffset.Bar0 + (4 * bar.Index), 4, (uint)address);
+        }
+    }
+
+    private sealed class FunctionAccess(PciFunction function) : IConfigurationAccess
+    {
+        public uint Read(int offset, int width) => function.Configuration.Read(offset, width);
+
+        public void Write(int offset, int width, uint value) => function.Configuration.Write(offset, width, value);
+    }
+}

@@ -1,0 +1,62 @@
+using Dma.Machine;
+
+namespace Dma.Vmm;
+
+/// <summary>A device of the host as those parts of a virtual device use it that pass packets on: buffers, copies, and software that runs.</summary>
+/// <param name="device">The device.</param>
+/// <param name="vmm">Who is charged for copies.</param>
+internal sealed class PassthroughLink(IHostUsbDevice device, Processor vmm)
+{
+    /// <summary>The longest transfer that is passed on at once, in bytes.</summary>
+    public const int TransferBytesMax = 1 << 16;
+
+    /// <summary>The device.</summary>
+    public IHostUsbDevice Device => device;
+
+    /// <summary>Virtual time.</summary>
+    public EventLoop Loop => vmm.Loop;
+
+    /// <summary>How many pieces of software use it now.</summary>
+    public int Users { get; private set; }
+
+    /// <summary>Starts software that uses the device.</summary>
+    public void Start(Func<Task> software)
+    {
+        Users++;
+        vmm.Loop.Start(Run);
+
+        async Task Run()
+        {
+            await software();
+            Users--;
+        }
+    }
+
+    /// <summary>Memory that the controller of the host reaches; <c>null</c> where there is none left.</summary>
+    public ValueTask<HostUsbBuffer?> TryAllocate(int length) => device.Controller.TryAllocate(length);
+
+    /// <summary>Gives it back.</summary>
+    public ValueTask Release(HostUsbBuffer buffer) => device.Controller.Release(buffer);
+
+    /// <summary>Copies into it.</summary>
+    public void Write(HostUsbBuffer buffer, int offset, ReadOnlySpan<byte> bytes)
+    {
+        buffer.Memory!.Write(offset, bytes);
+        Copied(bytes.Length);
+    }
+
+    /// <summary>Copies out of it.</summary>
+    public byte[] Read(HostUsbBuffer buffer, int offset, int length)
+    {
+        byte[] bytes = new byte[length];
+        buffer.Memory!.Read(offset, bytes);
+        Copied(length);
+        return bytes;
+    }
+
+    private void Copied(int bytes)
+    {
+        vmm.Count(Cost.Copy);
+        vmm.Count(Cost.CopiedByte, (ulong)bytes);
+    }
+}

@@ -1,0 +1,184 @@
+using Dma.UsbDevice;
+
+namespace Dma.Vmm;
+
+/// <summary>A bulk or interrupt endpoint of a device that stands for another: packets of the guest become transfers of the host.</summary>
+/// <remarks>
+/// <code>
+/// IN:   token  NAK  token  NAK  ...  token  DATA  token  DATA  ...
+///         \-- transfer on the host --/  its packets, one by one
+/// OUT:  packet ACK  packet ACK  last packet NAK  ...  last packet again ACK
+///                                     \-- transfer on the host --/
+/// </code>
+/// So the guest's transfer ends when the host's has, and as it has.
+/// </remarks>
+/// <param name="link">The device of the host.</param>
+/// <param name="address">bEndpointAddress.</param>
+/// <param name="maxPacketSize">Bytes in a full packet.</param>
+internal sealed class PassthroughPipe(PassthroughLink link, byte address, int maxPacketSize)
+{
+    private byte[] _data = [];
+    private int _length;
+    private int _done;
+    private int _inFlight;
+    private int _asked;
+    private int _leftAfter;
+    private bool _toggle;
+    private bool _isHalted;
+    private int _generation;
+    private State _state;
+
+    private enum State
+    {
+        /// <summary>Nothing is on the host; of an OUT endpoint some packets may be there already.</summary>
+        Idle,
+
+        /// <summary>The host has a transfer.</summary>
+        Running,
+
+        /// <summary>It is done; of an IN endpoint its data goes to the guest.</summary>
+        Done,
+    }
+
+    private HostUsbStatus Outcome { get; set; }
+
+    /// <summary>Forgets all; a transfer that the host has is called off. The toggle starts anew, and there is no halt.</summary>
+    public void Restart()
+    {
+        _generation++;
+        if (_state == State.Running)
+            link.Device.Cancel(address);
+        (_state, _length, _done, _toggle, _isHalted) = (State.Idle, 0, 0, false, false);
+    }
+
+    /// <summary>An IN token.</summary>
+    /// <param name="left">Bytes that the guest's transfer has still room for.</param>
+    /// <param name="packet">Room for a packet.</param>
+    public UsbReply In(int left, Span<byte> packet)
+    {
+        if (_isHalted)
+            return UsbReply.Stall;
+        if (_state == State.Idle)
+        {
+            // Whole packets, so that a device that sends a full one does not send too much.
+            _asked = Math.Clamp((left + maxPacketSize - 1) / maxPacketSize * maxPacketSize, maxPacketSize, PassthroughLink.TransferBytesMax / maxPacketSize * maxPacketSize);
+            Submit([]);
+        }
+
+        if (_state == State.Running)
+            return UsbReply.Nak;
+        bool isOver = _done == _length && (Outcome != HostUsbStatus.Completed || _length == _asked);
+        if (isOver)
+            return End();
+        _inFlight = Math.Min(maxPacketSize, _length - _done);
+        _data.AsSpan(_done, _inFlight).CopyTo(packet);
+        return UsbReply.Data(_toggle, _inFlight);
+    }
+
+    /// <summary>The guest acknowledged what the last IN brought.</summary>
+    public void Acknowledge()
+    {
+        if (_state != State.Done)
+            return;
+        _toggle = !_toggle;
+        _done += _inFlight;
+
+        // A short packet ends it; a transfer that ended on a full one has no other end.
+        bool isOver = Outcome == HostUsbStatus.Completed && _done == _length && (_inFlight < maxPacketSize || _length == _asked);
+        if (isOver)
+            (_state, _length, _done) = (State.Idle, 0, 0);
+    }
+
+    /// <summary>An OUT packet.</summary>
+    /// <param name="toggle">Whether it is DATA1.</param>
+    /// <param name="left">Bytes that the guest's transfer has still to send, these included.</param>
+    /// <param name="packet">The packet.</param>
+    public UsbReply Out(bool toggle, int left, ReadOnlySpan<byte> packet)
+    {
+        if (_isHalted)
+            return UsbReply.Stall;
+        if (packet.Length > maxPacketSize)
+            return UsbReply.Silence;
+        if (toggle != _toggle)
+            return UsbReply.Ack;
+        if (_state == State.Running)
+            return UsbReply.Nak;
+        if (_state == State.Done)
+            return Taken();
+
+        // Packets of a transfer that the guest took back half-way are not part of this one.
+        if (_length != 0 && left != _leftAfter)
+            _length = 0;
+        _leftAfter = left - packet.Length;
+        bool isLast = _leftAfter <= 0 || packet.Length < maxPacketSize || _length + packet.Length + maxPacketSize > PassthroughLink.TransferBytesMax;
+        if (_data.Length < PassthroughLink.TransferBytesMax)
+            _data = new byte[PassthroughLink.TransferBytesMax];
+        if (isLast && _length + packet.Length != 0)
+        {
+            packet.CopyTo(_data.AsSpan(_length));
+            Submit(_data[..(_length + packet.Length)]);
+            return UsbReply.Nak;
+        }
+
+        packet.CopyTo(_data.AsSpan(_length));
+        _length += packet.Length;
+        _toggle = !_toggle;
+        return UsbReply.Ack;
+    }
+
+    /// <summary>Whether a PING finds room.</summary>
+    public UsbReply Ping() => _isHalted ? UsbReply.Stall : _state == State.Running ? UsbReply.Nak : UsbReply.Ack;
+
+    // The last packet came again, and the host is done with all of them.
+    private UsbReply Taken()
+    {
+        (_state, _length) = (State.Idle, 0);
+        if (Outcome != HostUsbStatus.Completed)
+            return Failed();
+        _toggle = !_toggle;
+        return UsbReply.Ack;
+    }
+
+    private UsbReply End()
+    {
+        HostUsbStatus outcome = Outcome;
+        (_state, _length, _done) = (State.Idle, 0, 0);
+        return outcome is HostUsbStatus.Completed or HostUsbStatus.Canceled ? UsbReply.Nak : Failed();
+    }
+
+    private UsbReply Failed()
+    {
+        _isHalted = Outcome == HostUsbStatus.Stalled;
+        return _isHalted ? UsbReply.Stall : UsbReply.Silence;
+    }
+
+    private void Submit(byte[] data)
+    {
+        _state = State.Running;
+        int generation = _generation;
+        link.Start(() => PassOn(data, generation));
+    }
+
+    private async Task PassOn(byte[] data, int generation)
+    {
+        bool isIn = (address & 0x80) != 0;
+        int bytes = isIn ? _asked : data.Length;
+        HostUsbResult result = new(HostUsbStatus.NoAnswer, 0);
+        byte[] received = [];
+        if (generation == _generation && await link.TryAllocate(bytes) is { } buffer)
+        {
+            if (!isIn)
+                link.Write(buffer, 0, data);
+            result = await link.Device.Transfer(address, buffer);
+            if (isIn && result.Bytes != 0)
+                received = link.Read(buffer, 0, Math.Min(result.Bytes, bytes));
+            await link.Release(buffer);
+        }
+
+        if (generation != _generation)
+            return;
+        (_state, Outcome) = (State.Done, result.Status);
+        if (isIn)
+            (_data, _length, _done) = (received, received.Length, 0);
+    }
+}

@@ -1,0 +1,67 @@
+using System.CommandLine;
+using Dma.Iommu;
+
+namespace Dma.Lab;
+
+/// <summary><c>dma compare models</c>: the same guest work with an emulated controller, a split driver, and the controller itself.</summary>
+internal sealed class CompareModels : Verb
+{
+    private const string Both = "both";
+
+    private readonly Option<string> _usb = new("--usb")
+    {
+        Description = "The controller of the host: ehci, xhci or both.",
+        HelpName = "NAME",
+        DefaultValueFactory = static _ => Both,
+    };
+
+    private readonly ProfileOption _profile = new("The remapping hardware", "friendly");
+
+    private readonly Option<int> _seed = new("--seed")
+    {
+        Description = "What contents and times come from. The same seed gives the same report.",
+        HelpName = "N",
+        DefaultValueFactory = static _ => 1,
+    };
+
+    private readonly Option<bool> _timeline = new("--timeline")
+    {
+        Description = "Show one small read by each model, step by step.",
+    };
+
+    private readonly Option<bool> _json = new("--json")
+    {
+        Description = "Write the report as one JSON object, timelines included.",
+    };
+
+    /// <summary>The verb.</summary>
+    public CompareModels(Terminal terminal)
+        : base("models", "The same guest work with an emulated controller, a split driver, and the controller itself: exits, copies, latency, cycles, missed slots.", terminal)
+    {
+        _usb.AcceptOnlyFromAmong([.. UsbControllers.Names, Both]);
+        Add(_usb);
+        Add(_profile);
+        Add(_seed);
+        Add(_timeline);
+        Add(_json);
+    }
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<string> Examples => ["compare models", "compare models --usb ehci --timeline", "compare models --json"];
+
+    /// <inheritdoc/>
+    protected override int Run(ParseResult line)
+    {
+        string usb = line.GetRequiredValue(_usb);
+        ModelComparison comparison = new(
+            usb == Both ? UsbControllers.Names : [usb], HardwareProfile.Named(line.GetRequiredValue(_profile)), (ulong)(uint)line.GetValue(_seed));
+        ModelReport report;
+        using (ProgressLine progress = new(Terminal, "ran", "models", 1))
+            report = comparison.Run(done => progress.Report((ulong)done, (ulong)comparison.Count));
+        if (line.GetValue(_json))
+            Terminal.WriteJson(report, ModelJson.Default.ModelReport);
+        else
+            ModelView.Write(Terminal.Output, report, line.GetValue(_timeline));
+        return report is { IsDataEqual: true, IsInOrder: true } ? ExitCode.Ok : ExitCode.Violation;
+    }
+}
