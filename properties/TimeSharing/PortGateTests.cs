@@ -1,6 +1,5 @@
 using Dma.UsbDevice;
 using Dma.UsbDevice.Spec;
-using FsCheck;
 using FsCheck.Fluent;
 
 namespace Dma.Properties;

@@ -4,7 +4,6 @@ using Dma.Machine;
 using Dma.UsbDevice;
 using Dma.UsbDevice.Spec;
 using Dma.Vmm;
-using FsCheck;
 using FsCheck.Fluent;
 
 namespace Dma.Properties;
