@@ -156,6 +156,26 @@ public sealed class SplitDriverLifeTests
         });
     }
 
+    [Theory]
+    [InlineData(nameof(IoModel.Split))]
+    [InlineData(nameof(IoModel.Emulated))]
+    public void What_was_in_a_buffer_of_the_host_before_is_nobody_elses(string model)
+    {
+        using SingleDeviceWorld world = new("ehci");
+        world.Host.Loop.Run(async () =>
+        {
+            await world.Start();
+            IUsbMediator mediator = world.CreateMachine(Enum.Parse<IoModel>(model));
+            Assert.True(await new UsbDeviceAssignment(new BoastfulDevice(world.Assignments[0].Device)).Assign(mediator));
+            UsbDeviceHandle device = await UsbDeviceHandle.Enumerate(await SingleDeviceWorld.StartGuest(mediator), port: 1);
+
+            // Descriptors were in the buffer that it gets.
+            byte[] bytes = [.. Enumerable.Repeat((byte)0xA5, 18)];
+            Assert.Equal(new TransferResult(TransferStatus.Completed, bytes.Length), await device.Request(RequestType.Vendor, RequestRecipient.Device, 1, 0, 0, bytes));
+            Assert.Equal(new byte[18], bytes);
+        });
+    }
+
     [Fact]
     public void A_VM_with_a_back_end_stays_where_it_is_and_one_that_moves_gets_no_connection()
     {
