@@ -20,7 +20,7 @@ public sealed class VirtualIommuTests
     {
         foreach (bool isXhci in (bool[])[false, true])
         {
-            byte[] content = Content(64);
+            byte[] content = DiskReader.Content(64);
             using DirectDmaComputer computer = new(profile, content, isXhci: isXhci);
             VirtualIommu iommu = computer.Guest.AddIommu();
             Assert.Equal(content, computer.Host.Loop.Run(() => ReadDisk(computer)));
@@ -226,7 +226,7 @@ public sealed class VirtualIommuTests
     [Fact]
     public void A_device_interrupts_through_the_entry_that_the_guest_made_for_it_and_no_other()
     {
-        byte[] content = Content(16);
+        byte[] content = DiskReader.Content(16);
         using DirectDmaComputer computer = new("friendly", content);
         VirtualIommu iommu = computer.Guest.AddIommu();
         Assert.Equal(content, computer.Host.Loop.Run(() => ReadDisk(computer, interruptEntries: 256)));
@@ -248,14 +248,6 @@ public sealed class VirtualIommuTests
         (PciDevice device, RemappedDmaSpace dma) = await software.Open(s_place);
         byte[] content = await DiskReader.ReadAll(device);
         Assert.Equal(0, dma.MappingsLive);
-        return content;
-    }
-
-    private static byte[] Content(int sectors)
-    {
-        byte[] content = new byte[512 * sectors];
-        for (int at = 0; at < content.Length; at++)
-            content[at] = (byte)((at * 31) ^ (at >> 8));
         return content;
     }
 }
