@@ -28,7 +28,7 @@ internal sealed class RealFunction
         DeviceTlb = DeviceTlbControl.TryFind(Space, source);
         Requests = new(host.Cpu, Space, source);
         HostRegisters = MsixRegisters.Find(Space, source, Capabilities);
-        _msi = PciMsi.TryFind(Space, source);
+        _msi = PciMsi.TryFind(Space, source, Capabilities);
     }
 
     /// <summary>Its configuration space.</summary>

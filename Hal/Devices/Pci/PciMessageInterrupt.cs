@@ -20,8 +20,9 @@ internal sealed class PciMessageInterrupt : IInterruptLine
     {
         _cpu = cpu;
         _message = message;
-        _msi = PciMsi.TryFind(configuration, location);
-        _msix = _msi is null ? PciMsixVector.TryFind(cpu, configuration, location, bars) : null;
+        IReadOnlyList<(PciCapabilityId Id, int Offset)> capabilities = PciCapabilityList.Read(configuration, location);
+        _msi = PciMsi.TryFind(configuration, location, capabilities);
+        _msix = _msi is null ? PciMsixVector.TryFind(cpu, configuration, location, capabilities, bars) : null;
         if (_msi is null && _msix is null)
             throw new DeviceException($"The device at {location} has neither MSI nor MSI-X, and interrupts of other kinds are not routed.");
         _signal = cpu.Vector(vector);

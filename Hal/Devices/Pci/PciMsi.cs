@@ -40,11 +40,12 @@ public sealed class PciMsi
     /// <summary>The capability of a function.</summary>
     /// <param name="configuration">Its configuration space.</param>
     /// <param name="location">Where it is, for messages.</param>
+    /// <param name="capabilities">Its capabilities.</param>
     /// <returns>The capability, or null where it has none.</returns>
-    /// <exception cref="DeviceException">The capability list is none, or the capability goes on beyond the first 256 bytes.</exception>
-    public static PciMsi? TryFind(IConfigurationAccess configuration, SourceId location)
+    /// <exception cref="DeviceException">The capability goes on beyond the first 256 bytes.</exception>
+    public static PciMsi? TryFind(IConfigurationAccess configuration, SourceId location, IReadOnlyList<(PciCapabilityId Id, int Offset)> capabilities)
     {
-        int at = PciCapabilityList.Find(configuration, location, PciCapabilityId.Msi);
+        int at = capabilities.FirstOrDefault(static capability => capability.Id == PciCapabilityId.Msi).Offset;
         if (at == 0)
             return null;
         ushort control = configuration.Read16(at + Control);

@@ -22,9 +22,10 @@ internal sealed class PciMsixVector
 
     /// <summary>The vector of a function; null where it has no MSI-X.</summary>
     /// <exception cref="DeviceException">The capability is malformed, or its table is behind no BAR.</exception>
-    public static PciMsixVector? TryFind(ICpu cpu, IConfigurationAccess configuration, SourceId location, IReadOnlyList<PciBarInfo> bars)
+    public static PciMsixVector? TryFind(
+        ICpu cpu, IConfigurationAccess configuration, SourceId location, IReadOnlyList<(PciCapabilityId Id, int Offset)> capabilities, IReadOnlyList<PciBarInfo> bars)
     {
-        int at = PciCapabilityList.Find(configuration, location, PciCapabilityId.Msix);
+        int at = capabilities.FirstOrDefault(static capability => capability.Id == PciCapabilityId.Msix).Offset;
         if (at == 0)
             return null;
         PciCapabilityList.CheckRoom(location, PciCapabilityId.Msix, at, CapabilityBytes);

@@ -24,7 +24,7 @@ internal sealed class ServedFunction
         Identity = PciScan.IdentityOf(Space);
         Bars = [.. PciBarSizing.Read(Space, VfioUserMachine.Place).Where(bar => bar.Kind == PciBarKind.Memory)];
         Capabilities = PciCapabilityList.Read(Space, VfioUserMachine.Place);
-        _msi = PciMsi.TryFind(Space, VfioUserMachine.Place);
+        _msi = PciMsi.TryFind(Space, VfioUserMachine.Place, Capabilities);
         _msix = Find(PciCapabilityId.Msix);
         Pin = Space.Read8(PciOffset.InterruptPin);
         MsiVectors = _msi?.VectorCount ?? 0;
