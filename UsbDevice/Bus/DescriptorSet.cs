@@ -115,7 +115,7 @@ public sealed class DescriptorSet
     };
 
     /// <summary>The configuration, with all that belongs to it, that a SET_CONFIGURATION names; empty where there is none.</summary>
-    public ReadOnlySpan<byte> FindConfiguration(int value)
+    public ReadOnlyMemory<byte> FindConfiguration(int value)
     {
         foreach (byte[] configuration in _configurations)
         {

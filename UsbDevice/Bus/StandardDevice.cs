@@ -9,18 +9,15 @@ public abstract class StandardDevice : IUsbDevice
     /// <summary>What a handler returns to refuse a request with STALL.</summary>
     protected const int Refused = -1;
 
-    private const int EndpointNumbers = 16;
     private const ushort StatusSelfPowered = 1 << 0;
     private const ushort StatusRemoteWakeup = 1 << 1;
     private const ushort StatusHalted = 1 << 0;
 
     private DescriptorSet _descriptors;
     private readonly ControlPipe _control;
-    private readonly DeviceEndpoint?[] _endpoints = new DeviceEndpoint?[2 * EndpointNumbers];
-    private readonly byte[] _alternates = new byte[256];
+    private readonly ActiveConfiguration _active = new();
     private readonly SuperSpeedState _super = new();
     private readonly NotReadyEndpoints _notReady;
-    private byte _configuration;
     private byte _address;
 
     /// <summary>A device with these descriptors.</summary>
@@ -53,7 +50,7 @@ public abstract class StandardDevice : IUsbDevice
     public UsbPort? Port { get; private set; }
 
     /// <summary>The value of the active configuration; 0 for none.</summary>
-    public byte Configuration => _configuration;
+    public byte Configuration => _active.Value;
 
     /// <summary>Whether it talks at SuperSpeed where it is plugged in: on the wires of USB 2 it does not, however fast it could.</summary>
     public bool TalksSuperSpeed => Speed == UsbSpeed.Super && (Port?.Bus?.Speed ?? UsbSpeed.Super) == UsbSpeed.Super;
@@ -209,7 +206,7 @@ public abstract class StandardDevice : IUsbDevice
     /// <summary>The endpoint of a number and direction in the active configuration, or null.</summary>
     /// <param name="number">1 to 15.</param>
     /// <param name="isIn">Whether it sends to the host.</param>
-    protected DeviceEndpoint? Find(int number, bool isIn) => _endpoints[(2 * (number & (EndpointNumbers - 1))) + (isIn ? 1 : 0)];
+    protected DeviceEndpoint? Find(int number, bool isIn) => _active.Find(number, isIn);
 
     /// <summary>Wakes the host where the device is suspended and was allowed to.</summary>
     protected void Wake()
@@ -230,7 +227,7 @@ public abstract class StandardDevice : IUsbDevice
 
     /// <summary>The alternate setting of an interface that is in use.</summary>
     /// <param name="number">The interface, 0 to 255.</param>
-    protected byte AlternateOf(int number) => _alternates[number];
+    protected byte AlternateOf(int number) => _active.AlternateOf(number);
 
     /// <summary>The device describes itself otherwise from now on: it talks at another speed.</summary>
     protected void UseDescriptors(DescriptorSet descriptors)
@@ -267,9 +264,9 @@ public abstract class StandardDevice : IUsbDevice
         StandardRequest.SetFeature => Feature(setup, set: true),
         StandardRequest.SetAddress => setup.Value < UsbBus.AddressCount && setup.Recipient == RequestRecipient.Device ? 0 : Refused,
         StandardRequest.GetDescriptor => GetDescriptor(setup, data),
-        StandardRequest.GetConfiguration => Answer([_configuration], data),
+        StandardRequest.GetConfiguration => Answer([Configuration], data),
         StandardRequest.SetConfiguration => SetConfiguration(setup.Value),
-        StandardRequest.GetInterface => HasInterface(setup.Index, 0) ? Answer([_alternates[setup.Index]], data) : Refused,
+        StandardRequest.GetInterface => _active.HasInterface(setup.Index, 0) ? Answer([_active.AlternateOf(setup.Index)], data) : Refused,
         StandardRequest.SetInterface => SetInterface(setup),
         StandardRequest.SetExitLatencies or StandardRequest.SetIsochronousDelay when TalksSuperSpeed => SetDelays(setup, data),
         _ => Refused,
@@ -293,14 +290,14 @@ public abstract class StandardDevice : IUsbDevice
         {
             case RequestRecipient.Device:
                 ConfigurationDescriptor current = Packed.Read<ConfigurationDescriptor>(
-                    _configuration == 0 ? _descriptors.Find(DescriptorType.Configuration, 0) : _descriptors.FindConfiguration(_configuration));
+                    Configuration == 0 ? _descriptors.Find(DescriptorType.Configuration, 0) : _descriptors.FindConfiguration(Configuration).Span);
                 int status = (current.SelfPowered ? StatusSelfPowered : 0) | (MayWake ? StatusRemoteWakeup : 0) | _super.DeviceStatus;
                 return Answer([(byte)status, 0], data);
-            case RequestRecipient.Interface when HasInterface(setup.Index, 0):
+            case RequestRecipient.Interface when _active.HasInterface(setup.Index, 0):
                 return Answer([TalksSuperSpeed ? _super.FunctionStatus(_descriptors.CanWake) : (byte)0, 0], data);
             case RequestRecipient.Endpoint when (setup.Index & 0x7F) == 0:
                 return Answer([0, 0], data);
-            case RequestRecipient.Endpoint when FindAddress(setup.Index) is { } endpoint:
+            case RequestRecipient.Endpoint when _active.FindAddress(setup.Index) is { } endpoint:
                 return Answer([(byte)(endpoint.IsHalted ? StatusHalted : 0), 0], data);
             default:
                 return Refused;
@@ -314,17 +311,17 @@ public abstract class StandardDevice : IUsbDevice
             case FeatureSelector.DeviceRemoteWakeup when setup.Recipient == RequestRecipient.Device && !TalksSuperSpeed && _descriptors.CanWake:
                 MayWake = set;
                 return 0;
-            case FeatureSelector.U1Enable or FeatureSelector.U2Enable when setup.Recipient == RequestRecipient.Device && TalksSuperSpeed && _configuration != 0:
+            case FeatureSelector.U1Enable or FeatureSelector.U2Enable when setup.Recipient == RequestRecipient.Device && TalksSuperSpeed && Configuration != 0:
                 _super.EnableLinkState(isU1: (FeatureSelector)setup.Value == FeatureSelector.U1Enable, set);
                 return 0;
-            case FeatureSelector.EndpointHalt when setup.Recipient == RequestRecipient.Interface && set && TalksSuperSpeed && HasInterface(setup.Index & 0xFF, 0):
+            case FeatureSelector.EndpointHalt when setup.Recipient == RequestRecipient.Interface && set && TalksSuperSpeed && _active.HasInterface(setup.Index & 0xFF, 0):
                 // For an interface the same number means FUNCTION_SUSPEND.
                 _super.SuspendFunction(setup, _descriptors.CanWake);
                 return 0;
             case FeatureSelector.EndpointHalt when setup.Recipient == RequestRecipient.Endpoint && (setup.Index & 0x7F) == 0:
                 // Endpoint 0 needs no halt: the next SETUP clears it.
                 return 0;
-            case FeatureSelector.EndpointHalt when setup.Recipient == RequestRecipient.Endpoint && FindAddress(setup.Index) is { } endpoint:
+            case FeatureSelector.EndpointHalt when setup.Recipient == RequestRecipient.Endpoint && _active.FindAddress(setup.Index) is { } endpoint:
                 endpoint.IsHalted = set || (endpoint.IsHalted && !MayClearHalt(endpoint));
                 if (!set)
                     endpoint.Toggle = false;
@@ -344,12 +341,10 @@ public abstract class StandardDevice : IUsbDevice
 
     private int SetInterface(in SetupPacket setup)
     {
-        if (setup.Value > byte.MaxValue || !HasInterface(setup.Index, setup.Value))
+        if (setup.Value > byte.MaxValue || !_active.HasInterface(setup.Index, setup.Value))
             return Refused;
-        UseInterface(setup.Index, _alternates[setup.Index], isUsed: false);
-        _alternates[setup.Index] = (byte)setup.Value;
         _notReady.Clear();
-        UseInterface(setup.Index, setup.Value, isUsed: true);
+        _active.ChooseAlternate(setup.Index, (byte)setup.Value);
         OnInterfaceSet(setup.Index);
         return 0;
     }
@@ -367,50 +362,10 @@ public abstract class StandardDevice : IUsbDevice
 
     private void Configure(byte value)
     {
-        _configuration = value;
-        Array.Clear(_endpoints);
-        Array.Clear(_alternates);
         _notReady.Clear();
-        if (value != 0)
-            UseInterface(number: null, alternate: 0, isUsed: true);
+        _active.Choose(value, _descriptors.FindConfiguration(value));
         OnConfigured();
     }
-
-    // Walks the active configuration; endpoints belong to the interface descriptor before them.
-    private void UseInterface(int? number, int alternate, bool isUsed)
-    {
-        bool isMine = false;
-        for (ReadOnlySpan<byte> rest = _descriptors.FindConfiguration(_configuration); rest.Length >= 2 && rest[0] >= 2; rest = rest[Math.Min((int)rest[0], rest.Length)..])
-        {
-            if (rest[1] == (byte)DescriptorType.Interface)
-            {
-                InterfaceDescriptor head = Packed.Read<InterfaceDescriptor>(rest[..InterfaceDescriptor.Size]);
-                isMine = (number is null || head.Number == number) && head.AlternateSetting == alternate;
-            }
-            else if (rest[1] == (byte)DescriptorType.Endpoint && isMine)
-            {
-                EndpointDescriptor endpoint = Packed.Read<EndpointDescriptor>(rest[..EndpointDescriptor.Size]);
-                _endpoints[(2 * endpoint.Number) + (endpoint.In ? 1 : 0)] = isUsed ? new(endpoint) : null;
-            }
-        }
-    }
-
-    private bool HasInterface(int number, int alternate)
-    {
-        for (ReadOnlySpan<byte> rest = _descriptors.FindConfiguration(_configuration); rest.Length >= 2 && rest[0] >= 2; rest = rest[Math.Min((int)rest[0], rest.Length)..])
-        {
-            if (rest[1] != (byte)DescriptorType.Interface)
-                continue;
-            InterfaceDescriptor head = Packed.Read<InterfaceDescriptor>(rest[..InterfaceDescriptor.Size]);
-            if (head.Number == number && head.AlternateSetting == alternate)
-                return true;
-        }
-
-        return false;
-    }
-
-    private DeviceEndpoint? FindAddress(int address) =>
-        (address & 0x70) == 0 && address <= byte.MaxValue ? Find(address & 0xF, (address & 0x80) != 0) : null;
 
     /// <summary>Puts an answer into a data stage, as far as there is room.</summary>
     /// <returns>How many bytes there was room for.</returns>

@@ -20,7 +20,7 @@ public sealed class EhciController : EhciFunction
         : base(new EhciEngine(loop, options.PortCount, options), options, identity ?? new PciIdentity(0x8086, 0x293A, 0x0C0320))
     {
         for (int port = 0; port < options.PortCount; port++)
-            Engine.GivePort(port, Set);
+            Engine.RootHub.Give(port, Set);
         if (!options.PortGates)
             return;
         AddMemoryBar(PortGateOffsets.Bar, PortGateOffsets.WindowLength);
@@ -43,7 +43,7 @@ public sealed class EhciController : EhciFunction
     /// <summary>Lets too much current flow through a root port, or ends that.</summary>
     /// <param name="port">From 1 on.</param>
     /// <param name="isOver">Whether it is too much.</param>
-    public void SetOverCurrent(int port, bool isOver) => Engine.SetOverCurrent(port - 1, isOver);
+    public void SetOverCurrent(int port, bool isOver) => Engine.RootHub.SetOverCurrent(port - 1, isOver);
 
     /// <inheritdoc/>
     protected override void OnReset()

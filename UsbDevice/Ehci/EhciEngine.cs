@@ -10,7 +10,7 @@ namespace Dma.UsbDevice;
 /// while a schedule is on, an interrupt threshold, a port. While nothing is on, nothing happens, and the frame index
 /// follows from the time. What a visit to a structure without work costs is counted within its microframe, but takes no event.
 /// </remarks>
-internal sealed class EhciEngine : IPortOwner
+internal sealed class EhciEngine
 {
     private const ulong Never = ulong.MaxValue;
 
@@ -18,7 +18,6 @@ internal sealed class EhciEngine : IPortOwner
     private readonly uint _fetchNs;
     private readonly bool _cachesWholeFrame;
     private readonly EhciRegisterSet[] _sets;
-    private readonly EhciRegisterSet?[] _owners;
     private readonly ScheduledEvent _wake;
 
     private ulong _wakeNs = Never;
@@ -48,10 +47,10 @@ internal sealed class EhciEngine : IPortOwner
     {
         (_loop, _fetchNs, _cachesWholeFrame) = (loop, options.FetchNs, options.CachesWholeFrame);
         _wake = new(Wake);
-        _owners = new EhciRegisterSet?[portCount];
         _sets = new EhciRegisterSet[setCount];
         Turns = new(_sets);
-        Usb = new(this, UsbSpeed.High, portCount);
+        RootHub = new(portCount);
+        Usb = RootHub.Usb;
         Addresses = addresses is null ? null : new(loop, this, addresses, setCount);
     }
 
@@ -66,6 +65,9 @@ internal sealed class EhciEngine : IPortOwner
         /// <summary>In the asynchronous schedules.</summary>
         Async,
     }
+
+    /// <summary>The root ports, and to which set each belongs.</summary>
+    public EhciRootHub RootHub { get; }
 
     /// <summary>The bus at the root ports.</summary>
     public UsbBus Usb { get; }
@@ -102,67 +104,6 @@ internal sealed class EhciEngine : IPortOwner
     {
         EhciRegisterSet set = new(this, _setCount, _loop, dma, interrupt, options);
         return _sets[_setCount++] = set;
-    }
-
-    /// <summary>The set that a root port belongs to; null where it belongs to none.</summary>
-    /// <param name="port">From 0 on.</param>
-    public EhciRegisterSet? OwnerOf(int port) => _owners[port];
-
-    /// <summary>Whether a set has another root port already at the place where one would appear.</summary>
-    /// <param name="set">The set.</param>
-    /// <param name="port">From 0 on.</param>
-    public bool IsPlaceTaken(EhciRegisterSet set, int port)
-    {
-        for (int other = port % set.PortCount; other < _owners.Length; other += set.PortCount)
-        {
-            if (other != port && _owners[other] == set)
-                return true;
-        }
-
-        return false;
-    }
-
-    /// <summary>Gives a root port to a set: it appears there at its place, and to others as one with nothing in it.</summary>
-    /// <param name="port">From 0 on.</param>
-    /// <param name="set">The set, or null.</param>
-    public void GivePort(int port, EhciRegisterSet? set)
-    {
-        EhciRegisterSet? before = _owners[port];
-        if (before == set)
-            return;
-        _owners[port] = set;
-        before?.Face(port % before.PortCount, null);
-        set?.Face(port % set.PortCount, Usb.Ports[port]);
-    }
-
-    /// <summary>The current through a root port became too much, or is well again.</summary>
-    /// <param name="port">From 0 on.</param>
-    /// <param name="isOver">Whether it is too much.</param>
-    public void SetOverCurrent(int port, bool isOver)
-    {
-        if (_owners[port] is { } set)
-            set.SetOverCurrent(port % set.PortCount, isOver);
-    }
-
-    /// <inheritdoc/>
-    public void PortChanged(UsbPort port)
-    {
-        if (_owners[port.Number - 1] is { } set)
-            set.PortChanged((port.Number - 1) % set.PortCount);
-    }
-
-    /// <inheritdoc/>
-    public void WakeSignalled(UsbPort port)
-    {
-        if (_owners[port.Number - 1] is { } set)
-            set.WakeSignalled((port.Number - 1) % set.PortCount);
-    }
-
-    /// <inheritdoc/>
-    public void Babbled(UsbPort port)
-    {
-        if (_owners[port.Number - 1] is { } set)
-            set.Babbled((port.Number - 1) % set.PortCount);
     }
 
     /// <summary>Whether the transaction that the wire is busy with is one of a set.</summary>

@@ -22,7 +22,6 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
     private readonly AsyncSchedule _async;
     private readonly PeriodicSchedule _periodic;
     private readonly FrameClock _clock = new();
-    private readonly EhciRootPort[] _ports;
     private readonly EhciWire _wire;
 
     private ulong _seen;
@@ -45,9 +44,7 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
         QueueExecutor executor = new(_memory, _wire, this);
         _async = new(_registers, _memory, executor, this);
         _periodic = new(_registers, _memory, _wire, executor, this);
-        _ports = new EhciRootPort[options.PortCount];
-        for (int index = 0; index < _ports.Length; index++)
-            _ports[index] = new(_registers, index, this);
+        Ports = new(this, _registers, options.PortCount, engine.Addresses);
     }
 
     /// <summary>Which one it is, from 0 on.</summary>
@@ -56,8 +53,8 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
     /// <summary>Who asks for its accesses to memory.</summary>
     public IDmaPort Requester { get; }
 
-    /// <summary>How many ports it shows.</summary>
-    public int PortCount => _ports.Length;
+    /// <summary>The ports that it shows.</summary>
+    public EhciRootPorts Ports { get; }
 
     /// <summary>What it did since power-on.</summary>
     public EhciStatistics Statistics { get; } = new();
@@ -90,12 +87,6 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
     public bool IsRestOfFrameIdle => _periodic.IsEmpty && !_registers.UsbCommand.AsyncEnable
         && _registers.UsbStatus is { PeriodicActive: true, AsyncActive: false };
 
-    /// <summary>Its ports.</summary>
-    public IReadOnlyList<EhciRootPort> Ports => _ports;
-
-    /// <summary>CONFIGFLAG.</summary>
-    public bool IsConfigured => (_registers.File[EhciRegisters.ConfigureFlagAt] & 1) != 0;
-
     private bool HasSchedule
     {
         get
@@ -125,59 +116,9 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
     public void Reset()
     {
         _registers.File.Reset();
-        foreach (EhciRootPort port in _ports)
-            port.Reset();
+        Ports.Reset();
         _engine.Addresses?.Reset(Number);
         Forget();
-    }
-
-    /// <summary>Puts one of its ports before a socket, or before none.</summary>
-    /// <param name="index">The port, from 0 on.</param>
-    /// <param name="socket">The socket; null for none.</param>
-    public void Face(int index, UsbPort? socket) => Changed(_ports[index].Face(socket, IsConfigured));
-
-    /// <summary>The current through a port became too much, or is well again.</summary>
-    public void SetOverCurrent(int index, bool isOver) => Changed(_ports[index].SetOverCurrent(isOver, IsConfigured));
-
-    /// <summary>A device came or went.</summary>
-    public void PortChanged(int index) => Changed(_ports[index].Connect(IsConfigured));
-
-    /// <summary>A suspended device wants to wake the host.</summary>
-    public void WakeSignalled(int index) => Changed(_ports[index].Wake());
-
-    /// <summary>A device did not stop talking in time.</summary>
-    public void Babbled(int index) => RaiseIf(_ports[index].DisableByError());
-
-    /// <summary>A port became enabled, or is not any more.</summary>
-    public void EnabledChanged(EhciRootPort port, bool isEnabled)
-    {
-        if (_engine.Addresses is not { } addresses || port.Socket is not { } socket)
-            return;
-        if (isEnabled)
-            port.IsHeld = !addresses.Enabled(Number, socket.Number - 1);
-        else
-            addresses.Disabled(Number, socket.Number - 1);
-    }
-
-    /// <summary>Address 0 is its own now: what was reset meanwhile may answer.</summary>
-    public void ReleasePorts()
-    {
-        foreach (EhciRootPort port in _ports)
-            port.IsHeld = false;
-    }
-
-    /// <summary>Shuts a port, as after an error.</summary>
-    /// <param name="port">The root port of the bus, from 0 on; -1 for all of its own.</param>
-    public void Shut(int port)
-    {
-        bool isChange = false;
-        foreach (EhciRootPort own in _ports)
-        {
-            if (own.Socket is { } socket && (port < 0 || socket.Number - 1 == port))
-                isChange |= own.DisableByError();
-        }
-
-        Changed(isChange);
     }
 
     /// <inheritdoc/>
@@ -210,12 +151,10 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
                 _memory.Segment = (uint)write.After;
                 break;
             case EhciRegisters.ConfigureFlagAt when write.Before != write.After:
-                foreach (EhciRootPort port in _ports)
-                    RaiseIf(port.Route(IsConfigured));
+                Ports.Route();
                 break;
             case >= EhciRegisters.FirstPort:
-                EhciRootPort written = _ports[(write.Offset - EhciRegisters.FirstPort) / 4];
-                RaiseIf(written.Written(new(new((uint)write.Before)), _loop.NowNs, IsConfigured));
+                Ports.Written((write.Offset - EhciRegisters.FirstPort) / 4, new(new((uint)write.Before)), _loop.NowNs);
                 break;
             default:
                 break;
@@ -226,21 +165,14 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
     public void Tick()
     {
         _ = Sync();
-        foreach (EhciRootPort port in _ports)
-        {
-            if (port.DueNs <= _loop.NowNs)
-                port.Tick(_loop.NowNs);
-        }
+        Ports.Tick(_loop.NowNs);
     }
 
     /// <summary>Status that is due becomes visible, and the interrupt follows.</summary>
     public void Settle()
     {
         _interrupt.Settle();
-        ulong due = _interrupt.DueNs;
-        foreach (EhciRootPort port in _ports)
-            due = Math.Min(due, port.DueNs);
-        DueNs = Math.Min(due, RolloverNs());
+        DueNs = Math.Min(Math.Min(_interrupt.DueNs, Ports.DueNs), RolloverNs());
     }
 
     /// <summary>A microframe begins.</summary>
@@ -320,6 +252,22 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
         _registers.UsbCommand = _registers.UsbCommand with { Run = false };
         Halt();
         Raise(StatusBits.HostSystemError);
+    }
+
+    /// <summary>A port did something by itself, or for somebody else than the driver of the registers.</summary>
+    /// <param name="isChange">Whether software is told of it.</param>
+    public void PortChanged(bool isChange)
+    {
+        RaiseIf(isChange);
+        SettleAndPlan();
+    }
+
+    /// <summary>A port changed in the middle of something that settles what follows.</summary>
+    /// <param name="isPortChange">Whether software is told of it.</param>
+    public void RaiseIf(bool isPortChange)
+    {
+        if (isPortChange)
+            Raise(StatusBits.PortChange);
     }
 
     private void CommandWritten(UsbCommand before, UsbCommand after)
@@ -408,20 +356,6 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
             return Never;
         int bit = _registers.RolloverBit;
         return _clock.StartOf(((_clock.Count(_loop.NowNs) >> bit) + 1) << bit);
-    }
-
-    /// <summary>A port did something by itself, or for somebody else than the driver of the registers.</summary>
-    /// <param name="isChange">Whether software is told of it.</param>
-    public void Changed(bool isChange)
-    {
-        RaiseIf(isChange);
-        SettleAndPlan();
-    }
-
-    private void RaiseIf(bool isPortChange)
-    {
-        if (isPortChange)
-            Raise(StatusBits.PortChange);
     }
 
     private void Raise(uint statusBits)

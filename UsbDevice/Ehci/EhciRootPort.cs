@@ -8,7 +8,7 @@ namespace Dma.UsbDevice;
 /// there is left to a companion controller. A port without a socket looks as one with nothing plugged in, and so does one
 /// whose gate is closed: what becomes of it then is behind the gate, where the driver of the registers does not see it.
 /// </remarks>
-internal sealed class EhciRootPort(EhciRegisters registers, int index, EhciRegisterSet owner)
+internal sealed class EhciRootPort(EhciRegisters registers, int index, EhciRootPorts owner)
 {
     /// <summary>When nothing is due.</summary>
     public const ulong Never = ulong.MaxValue;

@@ -111,7 +111,7 @@ internal sealed class AddressZero
     {
         (Owner, _sinceNs) = (set, _loop.NowNs);
         _engine.Observer?.AddressZeroMoved(set, _loop.NowNs);
-        _engine.Sets[set].ReleasePorts();
+        _engine.Sets[set].Ports.Release();
         if (_line.Count != 0)
             LimitTime();
     }
@@ -143,7 +143,7 @@ internal sealed class AddressZero
 
         _statistics.Expiries++;
         foreach (DevicePlace place in _places[set].ToArray())
-            _engine.Sets[set].Shut(place.Hub == 0 ? place.Port : _table.PlaceOf(place.Hub).Port);
+            _engine.Sets[set].Ports.Shut(place.Hub == 0 ? place.Port : _table.PlaceOf(place.Hub).Port);
         GiveUp(set);
     }
 }

@@ -7,7 +7,7 @@ namespace Dma.UsbDevice;
 /// <param name="loop">The time it lives in.</param>
 internal sealed class PortGates(EhciRegisterSet set, EventLoop loop)
 {
-    private IReadOnlyList<EhciRootPort> Ports => set.Ports;
+    private IReadOnlyList<EhciRootPort> Ports => set.Ports.All;
 
     /// <summary>A read of a register; doublewords alone, others read as zeros.</summary>
     public uint Read(ulong offset, int width) => width != sizeof(uint) ? 0 : offset switch
@@ -30,7 +30,7 @@ internal sealed class PortGates(EhciRegisterSet set, EventLoop loop)
         {
             case PortGateOffsets.Gate:
                 for (int index = 0; index < Ports.Count; index++)
-                    isChange |= Ports[index].SetGate((value >> index & 1) != 0, set.IsConfigured);
+                    isChange |= Ports[index].SetGate((value >> index & 1) != 0, set.Ports.IsConfigured);
                 break;
             case PortGateOffsets.Changed:
                 foreach (EhciRootPort port in Named(value))
@@ -41,13 +41,13 @@ internal sealed class PortGates(EhciRegisterSet set, EventLoop loop)
                     port.ResetAlone();
                 break;
             case >= PortGateOffsets.FirstPort when PortAt(offset) is { } port:
-                isChange = port.Write(value, loop.NowNs, set.IsConfigured);
+                isChange = port.Write(value, loop.NowNs, set.Ports.IsConfigured);
                 break;
             default:
                 return;
         }
 
-        set.Changed(isChange);
+        set.PortChanged(isChange);
     }
 
     /// <summary>Opens them all, as a reset of the function does.</summary>

@@ -60,7 +60,7 @@ public sealed class EhciManagement : PciFunction
     private uint Read(int offset) => offset switch
     {
         EhciManagementOffsets.Id => EhciManagementOffsets.IdValue,
-        EhciManagementOffsets.Counts => (uint)(_engine.Sets.Count | (_engine.Usb.Ports.Count << 8) | (_engine.Sets[0].PortCount << 16)),
+        EhciManagementOffsets.Counts => (uint)(_engine.Sets.Count | (_engine.Usb.Ports.Count << 8) | (_engine.Sets[0].Ports.Count << 16)),
         EhciManagementOffsets.AddressCapability => _engine.Addresses is { } addresses
             ? 1 | ((uint)_options.Addresses.Assignment << 1) | ((uint)addresses.Table.StaticBits << 4)
             : 0,
@@ -122,7 +122,7 @@ public sealed class EhciManagement : PciFunction
         return ((uint)entry.State << 30) | ((uint)entry.Set << 8) | entry.Virtual;
     }
 
-    private uint ReadPort(int port) => port >= _engine.Usb.Ports.Count ? 0 : (uint?)_engine.OwnerOf(port)?.Number ?? NoSet;
+    private uint ReadPort(int port) => port >= _engine.Usb.Ports.Count ? 0 : (uint?)_engine.RootHub.OwnerOf(port)?.Number ?? NoSet;
 
     private void WritePort(int port, uint owner)
     {
@@ -131,8 +131,8 @@ public sealed class EhciManagement : PciFunction
         EhciRegisterSet? set = owner == NoSet ? null : _engine.Sets[(int)owner];
 
         // A place of a set shows one port; it must be empty before another is put there.
-        if (set is null || !_engine.IsPlaceTaken(set, port))
-            _engine.GivePort(port, set);
+        if (set is null || !_engine.RootHub.IsPlaceTaken(set, port))
+            _engine.RootHub.Give(port, set);
     }
 
     private uint ReadSet(int offset)
