@@ -67,18 +67,16 @@ public sealed class HostileFrontEndTests
 
     private static bool IsRing(uint grant) => grant is FrontEndMemory.RingGrant or FrontEndMemory.PlugGrant;
 
-    /// <summary>Takes the number of a grant for that of a page, and looks at no table.</summary>
-    private sealed class TrustingGrants(VirtualMachine machine) : IGrants
+    /// <summary>Keeps to the rules for the rings alone; what it does about other grants is up to it.</summary>
+    private abstract class CarelessGrants(VirtualMachine machine) : IGrants
     {
         public bool TryTake(uint grant, bool isWritten, out GrantedPage page)
         {
-            page = default;
             if (IsRing(grant))
                 return machine.Grants.TryTake(grant, isWritten, out page);
-            GuestPhysicalAddress address = new((ulong)grant << 12);
-            if (!machine.Memory.Contains(address, 4096))
+            page = default;
+            if (Find(grant, isWritten) is not { } frame)
                 return false;
-            PhysicalAddress frame = machine.Memory.Tables.Walk(address, EptRights.Read).Address;
             machine.Host.Frames.Pin(frame);
             page = new(grant, frame, isWritten);
             return true;
@@ -90,6 +88,20 @@ public sealed class HostileFrontEndTests
                 machine.Grants.Return(page);
             else
                 machine.Host.Frames.Unpin(page.Frame);
+        }
+
+        protected abstract PhysicalAddress? Find(uint grant, bool isWritten);
+    }
+
+    /// <summary>Takes the number of a grant for that of a page, and looks at no table.</summary>
+    private sealed class TrustingGrants(VirtualMachine machine) : CarelessGrants(machine)
+    {
+        private readonly GuestMemory _memory = machine.Memory;
+
+        protected override PhysicalAddress? Find(uint grant, bool isWritten)
+        {
+            GuestPhysicalAddress address = new((ulong)grant << 12);
+            return _memory.Contains(address, 4096) ? _memory.Tables.Walk(address, EptRights.Read).Address : null;
         }
     }
 
@@ -102,34 +114,19 @@ public sealed class HostileFrontEndTests
     }
 
     /// <summary>Looks at a grant once, and believes for ever what it saw.</summary>
-    private sealed class RememberingGrants(VirtualMachine machine) : IGrants
+    private sealed class RememberingGrants(VirtualMachine machine) : CarelessGrants(machine)
     {
+        private readonly GrantTable _table = machine.Grants;
         private readonly Dictionary<(uint, bool), PhysicalAddress> _known = [];
 
-        public bool TryTake(uint grant, bool isWritten, out GrantedPage page)
+        protected override PhysicalAddress? Find(uint grant, bool isWritten)
         {
-            page = default;
-            if (IsRing(grant))
-                return machine.Grants.TryTake(grant, isWritten, out page);
-            if (!_known.TryGetValue((grant, isWritten), out PhysicalAddress frame))
-            {
-                if (!machine.Grants.TryTake(grant, isWritten, out page))
-                    return false;
-                machine.Grants.Return(page);
-                _known.Add((grant, isWritten), frame = page.Frame);
-            }
-
-            machine.Host.Frames.Pin(frame);
-            page = new(grant, frame, isWritten);
-            return true;
-        }
-
-        public void Return(GrantedPage page)
-        {
-            if (IsRing(page.Grant))
-                machine.Grants.Return(page);
-            else
-                machine.Host.Frames.Unpin(page.Frame);
+            if (_known.TryGetValue((grant, isWritten), out PhysicalAddress known))
+                return known;
+            if (!_table.TryTake(grant, isWritten, out GrantedPage page))
+                return null;
+            _table.Return(page);
+            return _known[(grant, isWritten)] = page.Frame;
         }
     }
 

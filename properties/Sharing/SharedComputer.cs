@@ -9,7 +9,6 @@ namespace Dma.Properties;
 internal sealed class SharedComputer : IDisposable
 {
     private const ulong MiB = 1 << 20;
-    private const byte Vector = 0x40;
     private const int ManagementPlace = 1;
     private static readonly SourceId s_place = new(0, 2, 0);
 
@@ -47,11 +46,7 @@ internal sealed class SharedComputer : IDisposable
     {
         VirtualMachine guest = _guests[number];
         Assert.Equal(AssignmentResult.Done, await Sharing.Give(number, guest, s_place, number + 1));
-        HypercallResult found = await guest.Cpu.Call(Hypercall.FindDevice);
-        Assert.Equal(DmaRefusal.None, found.Refusal);
-        SourceId handle = new((ushort)found.Value);
-        ParavirtualDmaSpace dma = new(guest.Cpu, new(new(MiB), 3 * MiB), guest.Cpu, handle);
-        return PciDevice.Open(guest.Cpu, new PciConfigurationPorts(guest.Cpu), handle, dma, Vector);
+        return await GuestOfOneDevice.Open(guest);
     }
 
     public void Dispose() => Host.Dispose();

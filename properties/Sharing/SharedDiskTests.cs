@@ -21,7 +21,7 @@ public sealed class SharedDiskTests
     private static void ReadAll(int guests, SharedEhciOptions options)
     {
         using SharedComputer machine = new(guests, options);
-        byte[][] contents = [.. Enumerable.Range(0, guests).Select(Content)];
+        byte[][] contents = [.. Enumerable.Range(0, guests).Select(number => DiskReader.Content(sectors: 100 + number))];
         for (int number = 0; number < guests; number++)
             machine.Controller.Usb.Ports[number].Plug(new MassStorageDevice(new MemoryDiskImage(contents[number])));
         byte[][] found = machine.Host.Loop.Run(
@@ -41,12 +41,5 @@ public sealed class SharedDiskTests
     {
         PciDevice device = await machine.Open(number);
         return await DiskReader.ReadAll(device, number + 1);
-    }
-
-    private static byte[] Content(int seed)
-    {
-        byte[] content = new byte[100 * 512];
-        new Random(seed).NextBytes(content);
-        return content;
     }
 }

@@ -11,7 +11,8 @@ internal sealed class TaggedDevice(byte tag) : StandardDevice(UsbSpeed.High, s_d
     public const int BulkOut = 2;
     public const int Busy = 3;
 
-    private static readonly DescriptorSet s_descriptors = Describe();
+    private static readonly DescriptorSet s_descriptors = VendorDescriptors.Describe(
+        0x00FD, (0x80 | BulkIn, TransferType.Bulk, 512, 0), (BulkOut, TransferType.Bulk, 512, 0), (0x80 | Busy, TransferType.Bulk, 512, 0));
 
     private bool _toggle;
 
@@ -43,26 +44,4 @@ internal sealed class TaggedDevice(byte tag) : StandardDevice(UsbSpeed.High, s_d
     protected override void OnReset() => _toggle = false;
 
     protected override void OnConfigured() => _toggle = false;
-
-    private static DescriptorSet Describe()
-    {
-        byte[] Endpoint(byte address) => Packed.ToArray(
-            new EndpointDescriptor
-            {
-                Length = EndpointDescriptor.Size,
-                Type = DescriptorType.Endpoint,
-                Address = address,
-                TransferType = TransferType.Bulk,
-                MaxPacketSize = 512,
-            },
-            EndpointDescriptor.Size);
-        byte[] face = Packed.ToArray(
-            new InterfaceDescriptor { Length = InterfaceDescriptor.Size, Type = DescriptorType.Interface, EndpointCount = 3, Class = DeviceClass.VendorSpecific },
-            InterfaceDescriptor.Size);
-        byte[] head = Packed.ToArray(
-            new ConfigurationDescriptor { Length = ConfigurationDescriptor.Size, Type = DescriptorType.Configuration, InterfaceCount = 1, Value = 1 },
-            ConfigurationDescriptor.Size);
-        DeviceDescriptor device = new() { UsbVersion = 0x0200, MaxPacketSize0 = 64, VendorId = 0x1209, ProductId = 0x00FD };
-        return new(device, [[.. head, .. face, .. Endpoint(0x80 | BulkIn), .. Endpoint(BulkOut), .. Endpoint(0x80 | Busy)]], []);
-    }
 }

@@ -15,7 +15,12 @@ internal sealed class CountingDevice(byte tag) : StandardDevice(UsbSpeed.High, s
     private const int PacketBytes = 512;
     private const int PeriodicBytes = 8;
 
-    private static readonly DescriptorSet s_descriptors = Describe();
+    private static readonly DescriptorSet s_descriptors = VendorDescriptors.Describe(
+        0x00FE,
+        (0x80 | BulkIn, TransferType.Bulk, PacketBytes, 0),
+        (BulkOut, TransferType.Bulk, PacketBytes, 0),
+        (0x80 | Busy, TransferType.Bulk, PacketBytes, 0),
+        (0x80 | Periodic, TransferType.Interrupt, PeriodicBytes, 4));
 
     private byte _sent;
 
@@ -53,39 +58,4 @@ internal sealed class CountingDevice(byte tag) : StandardDevice(UsbSpeed.High, s
     }
 
     protected override void OnAcknowledged(DeviceEndpoint endpoint) => _sent++;
-
-    private static DescriptorSet Describe()
-    {
-        byte[] Endpoint(byte address, TransferType type, int bytes, byte interval) => Packed.ToArray(
-            new EndpointDescriptor
-            {
-                Length = EndpointDescriptor.Size,
-                Type = DescriptorType.Endpoint,
-                Address = address,
-                TransferType = type,
-                MaxPacketSize = bytes,
-                Interval = interval,
-            },
-            EndpointDescriptor.Size);
-        byte[] face = Packed.ToArray(
-            new InterfaceDescriptor { Length = InterfaceDescriptor.Size, Type = DescriptorType.Interface, EndpointCount = 4, Class = DeviceClass.VendorSpecific },
-            InterfaceDescriptor.Size);
-        byte[] head = Packed.ToArray(
-            new ConfigurationDescriptor { Length = ConfigurationDescriptor.Size, Type = DescriptorType.Configuration, InterfaceCount = 1, Value = 1 },
-            ConfigurationDescriptor.Size);
-        DeviceDescriptor device = new() { UsbVersion = 0x0200, MaxPacketSize0 = 64, VendorId = 0x1209, ProductId = 0x00FE };
-        return new(
-            device,
-            [
-                [
-                    .. head,
-                    .. face,
-                    .. Endpoint(0x80 | BulkIn, TransferType.Bulk, PacketBytes, 0),
-                    .. Endpoint(BulkOut, TransferType.Bulk, PacketBytes, 0),
-                    .. Endpoint(0x80 | Busy, TransferType.Bulk, PacketBytes, 0),
-                    .. Endpoint(0x80 | Periodic, TransferType.Interrupt, PeriodicBytes, 4),
-                ],
-            ],
-            []);
-    }
 }

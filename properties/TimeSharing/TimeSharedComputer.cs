@@ -9,7 +9,6 @@ namespace Dma.Properties;
 internal sealed class TimeSharedComputer : IDisposable
 {
     private const ulong MiB = 1 << 20;
-    private const byte Vector = 0x40;
     private static readonly SourceId s_controller = new(0, 2, 0);
     private static readonly SourceId s_place = new(0, 3, 0);
 
@@ -54,24 +53,14 @@ internal sealed class TimeSharedComputer : IDisposable
     {
         VirtualMachine guest = _guests[number];
         Assert.Equal(AssignmentResult.Done, await Sharing.Give(guest, s_place, number + 1));
-        return await Find(guest);
+        return await GuestOfOneDevice.Open(guest);
     }
 
     /// <summary>A guest gets the whole controller for itself, without anybody to share it with.</summary>
     public async Task<PciDevice> OpenAlone(int number)
     {
         Assert.Equal(AssignmentResult.Done, await Host.AssignmentOf(s_controller).Assign(_guests[number], s_place));
-        return await Find(_guests[number]);
-    }
-
-    /// <summary>A guest looks for its device.</summary>
-    public static async Task<PciDevice> Find(VirtualMachine guest)
-    {
-        HypercallResult found = await guest.Cpu.Call(Hypercall.FindDevice);
-        Assert.Equal(DmaRefusal.None, found.Refusal);
-        SourceId handle = new((ushort)found.Value);
-        ParavirtualDmaSpace dma = new(guest.Cpu, new(new(MiB), 3 * MiB), guest.Cpu, handle);
-        return PciDevice.Open(guest.Cpu, new PciConfigurationPorts(guest.Cpu), handle, dma, Vector);
+        return await GuestOfOneDevice.Open(_guests[number]);
     }
 
     public void Dispose() => Host.Dispose();

@@ -15,7 +15,7 @@ public sealed class TimeSharedDiskTests
     public void Guests_that_have_a_controller_in_turns_read_their_disks_byte_for_byte(int guests, ulong quantumNs, bool isWorkConserving)
     {
         using TimeSharedComputer machine = new(guests);
-        byte[][] contents = [.. Enumerable.Range(0, guests).Select(Content)];
+        byte[][] contents = [.. Enumerable.Range(0, guests).Select(number => DiskReader.Content(sectors: 100 + number))];
         for (int number = 0; number < guests; number++)
             machine.Controller.Usb.Ports[number].Plug(new MassStorageDevice(new MemoryDiskImage(contents[number])));
         byte[][] found = machine.Host.Loop.Run(
@@ -34,12 +34,5 @@ public sealed class TimeSharedDiskTests
     {
         PciDevice device = await machine.Open(number);
         return await DiskReader.ReadAll(device, number + 1);
-    }
-
-    private static byte[] Content(int seed)
-    {
-        byte[] content = new byte[100 * 512];
-        new Random(seed).NextBytes(content);
-        return content;
     }
 }

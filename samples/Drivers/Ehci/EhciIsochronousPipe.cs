@@ -52,7 +52,7 @@ internal sealed class EhciIsochronousPipe : IUsbIsochronousPipe
     /// <inheritdoc/>
     public async ValueTask<IsochronousResult> Transfer(DmaMapping data, IsochronousPacket[] packets)
     {
-        Check(data, packets);
+        IsochronousRules.Check(this, data, packets);
         if (!_memory.CanReach(data))
             return new(TransferStatus.NotMapped, 0);
         int count = packets.Length / _frames.PacketsPerFrame;
@@ -90,19 +90,6 @@ internal sealed class EhciIsochronousPipe : IUsbIsochronousPipe
         while (_queued != 0 && !_events.HasStopped)
             _ = await _events.Next(ulong.MaxValue);
         _list.Bandwidth.Return(_need, _place);
-    }
-
-    private void Check(DmaMapping data, IsochronousPacket[] packets)
-    {
-        if (packets.Length == 0 || packets.Length % PacketMultiple != 0 || packets.Length > PacketsMax)
-            throw new ArgumentException($"A transfer has a multiple of {PacketMultiple} packets, at most {PacketsMax}.", nameof(packets));
-        int end = 0;
-        foreach (IsochronousPacket packet in packets)
-        {
-            if (packet.Offset < end || packet.Length < 0 || packet.Length > PacketBytesMax || packet.Length > data.Length - packet.Offset)
-                throw new ArgumentException("Packets lie one behind the other in the buffer, each no longer than the endpoint takes.", nameof(packets));
-            end = packet.Offset + packet.Length;
-        }
     }
 
     /// <summary>Chooses the frame of the next packet: behind the one before, or as soon as possible.</summary>

@@ -50,7 +50,7 @@ internal sealed class ParavirtualIsochronousPipe : IUsbIsochronousPipe
     /// <inheritdoc/>
     public async ValueTask<IsochronousResult> Transfer(DmaMapping data, IsochronousPacket[] packets)
     {
-        Check(data, packets);
+        IsochronousRules.Check(this, data, packets);
         await _queueing.Enter();
         CoherentBuffer described;
         int skipped;
@@ -87,19 +87,6 @@ internal sealed class ParavirtualIsochronousPipe : IUsbIsochronousPipe
             _ = await _driver.Processor.Wait(_ended);
         while (_free.TryPop(out CoherentBuffer? page))
             (await _driver.Memory.FreeCoherent(page)).Require("free the descriptors of packets");
-    }
-
-    private void Check(DmaMapping data, IsochronousPacket[] packets)
-    {
-        if (packets.Length == 0 || packets.Length % PacketMultiple != 0 || packets.Length > PacketsMax)
-            throw new ArgumentException($"A transfer has a multiple of {PacketMultiple} packets, at most {PacketsMax}.", nameof(packets));
-        int end = 0;
-        foreach (IsochronousPacket packet in packets)
-        {
-            if (packet.Offset < end || packet.Length < 0 || packet.Length > PacketBytesMax || packet.Length > data.Length - packet.Offset)
-                throw new ArgumentException("Packets lie one behind the other in the buffer, each no longer than the endpoint takes.", nameof(packets));
-            end = packet.Offset + packet.Length;
-        }
     }
 
     private async ValueTask<CoherentBuffer> AllocatePage()

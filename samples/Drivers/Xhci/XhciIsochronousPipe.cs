@@ -70,7 +70,7 @@ internal sealed class XhciIsochronousPipe : IUsbIsochronousPipe, IXhciTransferEv
     /// <inheritdoc/>
     public async ValueTask<IsochronousResult> Transfer(DmaMapping data, IsochronousPacket[] packets)
     {
-        Check(data, packets);
+        IsochronousRules.Check(this, data, packets);
         if (!_driver.Structures.CanReach(data))
             return new(TransferStatus.NotMapped, 0);
         Row transfer = new(packets);
@@ -107,19 +107,6 @@ internal sealed class XhciIsochronousPipe : IUsbIsochronousPipe, IXhciTransferEv
         while (_queued.Count != 0 && !_driver.HasStopped)
             await _driver.Events.Next(ulong.MaxValue);
         _driver.Events.Forget(_device.Number, _endpoint.Index);
-    }
-
-    private void Check(DmaMapping data, IsochronousPacket[] packets)
-    {
-        if (packets.Length == 0 || packets.Length > PacketsMax)
-            throw new ArgumentException($"A transfer has at most {PacketsMax} packets.", nameof(packets));
-        int end = 0;
-        foreach (IsochronousPacket packet in packets)
-        {
-            if (packet.Offset < end || packet.Length < 0 || packet.Length > PacketBytesMax || packet.Length > data.Length - packet.Offset)
-                throw new ArgumentException("Packets lie one behind the other in the buffer, each no longer than the endpoint takes.", nameof(packets));
-            end = packet.Offset + packet.Length;
-        }
     }
 
     // When the packets will be through, and how many intervals passed since the last one, as far as the clock tells.

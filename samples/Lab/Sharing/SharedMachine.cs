@@ -11,13 +11,10 @@ internal sealed class SharedMachine : IDisposable
     private const int DiskBytes = 256 * 1024;
     private const int ManagementPlace = 1;
     private const int GuestPlace = 4;
-    private const int TracedMax = 50_000;
 
-    private readonly Timeline? _timeline;
+    private readonly MachineTimeline? _timeline;
     private readonly SharingTimeline? _sharing;
     private readonly TimelineTrack _vmm;
-    private readonly TimelineTrack _iommu;
-    private readonly TimelineTrack[] _vms = [];
 
     /// <summary>Builds and boots it; each disk has bytes of its own.</summary>
     /// <param name="vms">How many VMs.</param>
@@ -27,7 +24,7 @@ internal sealed class SharedMachine : IDisposable
     /// <param name="observer">Who sees how the bus is shared.</param>
     public SharedMachine(int vms, SharedEhciOptions options, ulong seed, Stream? trace, Func<IBusShareObserver?, IBusShareObserver> observer)
     {
-        BusTrace? bus = trace is null ? null : new(TracedMax);
+        BusTrace? bus = trace is null ? null : new(MachineTimeline.TracedMax);
         Host = new(new() { MemoryBytes = VmmBytes + ((ulong)vms * GuestBytes) + VmmBytes, VmmBytes = VmmBytes, Seed = seed, Trace = bus });
         Controller = new(Host.Loop, options with { SetCount = vms, RootPortCount = vms });
         Disks = [.. Enumerable.Range(1, vms).Select(Disk)];
@@ -38,11 +35,9 @@ internal sealed class SharedMachine : IDisposable
         Machines = [.. Enumerable.Range(1, vms).Select(number => Host.CreateMachine($"VM {number}", GuestBytes))];
         if (trace is not null)
         {
-            _timeline = new(trace);
-            _vms = [.. Machines.Select(machine => _timeline.Track("VMs", machine.Name))];
-            _vmm = _timeline.Track("VMM", "VMM");
-            _sharing = new(_timeline, Host.Loop, [.. Machines.Select(machine => machine.Name)]);
-            _iommu = _timeline.Track("IOMMU", "requests of devices");
+            _timeline = new(trace, Host);
+            _vmm = _timeline.Timeline.Track("VMM", "VMM");
+            _sharing = new(_timeline.Timeline, Host.Loop, [.. Machines.Select(machine => machine.Name)]);
         }
 
         Controller.Observer = observer(_sharing);
@@ -71,19 +66,17 @@ internal sealed class SharedMachine : IDisposable
         AssignmentResult result = await sharing.Give(number, Machines[number], new(0, GuestPlace, 0), number + 1);
         if (!result.IsDone)
             throw new InvalidOperationException($"The register set cannot be assigned: {result.Reason}.");
-        _timeline?.Slice(_vmm, $"assign set {number} to {Machines[number].Name}", startNs, Host.Loop.NowNs - startNs);
+        _timeline?.Timeline.Slice(_vmm, $"assign set {number} to {Machines[number].Name}", startNs, Host.Loop.NowNs - startNs);
         return await Guest.Start(Machines[number], Host.RandomFor($"places of buffers of {Machines[number].Name}"));
     }
 
     /// <summary>Notes in the timeline what a VM did since a time.</summary>
-    public void Note(int number, string what, ulong sinceNs) => _timeline?.Slice(_vms[number], what, sinceNs, Host.Loop.NowNs - sinceNs);
+    public void Note(int number, string what, ulong sinceNs) => _timeline?.Note(number, what, sinceNs);
 
     /// <summary>Ends the timeline.</summary>
     public void Dispose()
     {
         _sharing?.End();
-        if (Host.Options.Trace is { } bus)
-            _timeline?.Add(_iommu, bus);
         _timeline?.Dispose();
         Host.Dispose();
     }

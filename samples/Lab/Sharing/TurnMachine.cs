@@ -11,11 +11,8 @@ internal sealed class TurnMachine : IDisposable
     private const int DiskBytes = 256 * 1024;
     private const int ControllerPlace = 2;
     private const int GuestPlace = 4;
-    private const int TracedMax = 50_000;
 
-    private readonly Timeline? _timeline;
-    private readonly TimelineTrack[] _vms = [];
-    private readonly TimelineTrack _iommu;
+    private readonly MachineTimeline? _timeline;
 
     /// <summary>Builds and boots it.</summary>
     /// <param name="vms">How many VMs.</param>
@@ -23,7 +20,7 @@ internal sealed class TurnMachine : IDisposable
     /// <param name="trace">Where a timeline is written, or null.</param>
     public TurnMachine(int vms, ulong seed, Stream? trace)
     {
-        BusTrace? bus = trace is null ? null : new(TracedMax);
+        BusTrace? bus = trace is null ? null : new(MachineTimeline.TracedMax);
         Host = new(new() { MemoryBytes = VmmBytes + ((ulong)vms * GuestBytes) + VmmBytes, VmmBytes = VmmBytes, Seed = seed, Trace = bus });
         Controller = new(Host.Loop, new() { PortCount = vms, PortGates = true });
         Disks = [.. Enumerable.Range(1, vms).Select(Disk)];
@@ -35,10 +32,8 @@ internal sealed class TurnMachine : IDisposable
         Machines = [.. Enumerable.Range(1, vms).Select(number => Host.CreateMachine($"VM {number}", GuestBytes))];
         if (trace is null)
             return;
-        _timeline = new(trace);
-        _vms = [.. Machines.Select(machine => _timeline.Track("VMs", machine.Name))];
-        Turns = new TurnTimeline(_timeline);
-        _iommu = _timeline.Track("IOMMU", "requests of devices");
+        _timeline = new(trace, Host);
+        Turns = new TurnTimeline(_timeline.Timeline);
     }
 
     /// <summary>The host.</summary>
@@ -66,13 +61,11 @@ internal sealed class TurnMachine : IDisposable
     }
 
     /// <summary>Notes in the timeline what a VM did since a time.</summary>
-    public void Note(int number, string what, ulong sinceNs) => _timeline?.Slice(_vms[number], what, sinceNs, Host.Loop.NowNs - sinceNs);
+    public void Note(int number, string what, ulong sinceNs) => _timeline?.Note(number, what, sinceNs);
 
     /// <summary>Ends the timeline.</summary>
     public void Dispose()
     {
-        if (Host.Options.Trace is { } bus)
-            _timeline?.Add(_iommu, bus);
         _timeline?.Dispose();
         Host.Dispose();
     }
