@@ -42,11 +42,13 @@ internal sealed class PollingBench : IDisposable
 
     public List<IRegisterWindow> Windows { get; } = [];
 
-    public ulong Exits(int number = 0) => Polled[number].Machine.Cpu.Processor.Meter[Cost.Exit];
+    /// <summary>What the last program took.</summary>
+    public ulong ExitsOfProgram { get; private set; }
 
     /// <summary>Plays a program in a VM, and lets what it left be found.</summary>
     public void Play(IEnumerable<PollingStep> program, int number = 0)
     {
+        ulong before = Polled[number].Machine.Cpu.Processor.Meter[Cost.Exit];
         foreach (PollingStep step in program)
         {
             if (step.CauseBit is { } bit)
@@ -57,6 +59,7 @@ internal sealed class PollingBench : IDisposable
                 Host.Loop.RunFor(step.GapNs);
         }
 
+        ExitsOfProgram = Polled[number].Machine.Cpu.Processor.Meter[Cost.Exit] - before;
         Host.Loop.RunFor(PeriodNs * 4);
     }
 

@@ -29,6 +29,7 @@ internal sealed class RunScenario : Verb
         Add(new RunManagementDevice(terminal));
         Add(new RunAddressReplacement(terminal));
         Add(new RunRegisterSets(terminal));
+        Add(new RunExitlessPolling(terminal));
     }
 
     /// <inheritdoc/>
