@@ -13,6 +13,7 @@ public sealed class VirtualMachine
     private const byte BootApicId = 0;
 
     private readonly List<Assignment> _devices = [];
+    private readonly List<IGuestDevice> _dmaDevices = [];
 
     internal VirtualMachine(Host host, int number, string name, GuestMemory memory)
     {
@@ -68,7 +69,7 @@ public sealed class VirtualMachine
                 throw new ArgumentOutOfRangeException(nameof(value));
             if (Iommu is not null && value == InterruptDelivery.Posted)
                 throw new InvalidOperationException($"{Name} has a remapping unit, which was built for interrupts that are not posted.");
-            if (Host.Assignments.Any(device => device.Machine == this))
+            if (HasDevices)
                 throw new InvalidOperationException($"{Name} has devices, or one on its way: how their interrupts get to it was decided before.");
             StopPosting();
             field = value;
@@ -82,7 +83,7 @@ public sealed class VirtualMachine
     public MappingOptions Mapping
     {
         get;
-        set => field = !Host.Assignments.Any(device => device.Machine == this)
+        set => field = !HasDevices
             ? value
             : throw new InvalidOperationException($"{Name} has devices, or one on its way: what they reach was decided before.");
     }
@@ -134,6 +135,9 @@ public sealed class VirtualMachine
     /// <summary>What it is called as an owner of frames.</summary>
     public FrameOwner Owner => Memory.Owner;
 
+    /// <summary>All devices for which it can map memory, in the order in which they came.</summary>
+    internal IReadOnlyList<IGuestDevice> DmaDevices => _dmaDevices;
+
     /// <summary>Raised when it ends.</summary>
     internal Signal Ended { get; }
 
@@ -147,6 +151,8 @@ public sealed class VirtualMachine
 
     /// <summary>The devices whose registers are memory that is polled.</summary>
     internal List<PolledRegisters> PolledDevices { get; } = [];
+
+    private bool HasDevices => _dmaDevices.Count != 0 || Host.Assignments.Any(device => device.Machine == this);
 
     /// <summary>The devices that reach its memory although not all of it is there.</summary>
     internal List<LazyDevice> LazyDevices { get; } = [];
@@ -166,7 +172,7 @@ public sealed class VirtualMachine
     public VirtualIommu AddIommu(VirtualIommuOptions? options = null)
     {
         options ??= new();
-        if (Iommu is not null || Memory.Lazy is not null || Host.Assignments.Any(device => device.Machine == this))
+        if (Iommu is not null || Memory.Lazy is not null || HasDevices)
             throw new InvalidOperationException($"{Name} has a remapping unit or devices, or memory that comes when it is touched.");
         if (VirtualIommu.RefusalOf(Host, options.Mode) is { } refusal)
             throw new InvalidOperationException($"{Name} can have no {options.Mode} remapping unit: {refusal}.");
@@ -211,9 +217,29 @@ public sealed class VirtualMachine
         Schedule.Posting = null;
     }
 
-    internal void Add(Assignment device) => _devices.Add(device);
+    internal void Add(Assignment device)
+    {
+        _devices.Add(device);
+        _dmaDevices.Add(device);
+    }
 
-    internal void Remove(Assignment device) => _devices.Remove(device);
+    internal void Add(ControllerTenant share)
+    {
+        Services.Add(share);
+        _dmaDevices.Add(share);
+    }
+
+    internal void Remove(Assignment device)
+    {
+        _ = _devices.Remove(device);
+        _ = _dmaDevices.Remove(device);
+    }
+
+    internal void Remove(ControllerTenant share)
+    {
+        _ = Services.Remove(share);
+        _ = _dmaDevices.Remove(share);
+    }
 
     /// <summary>From here on its software finds no memory, no device and no VMM.</summary>
     internal void Stop()

@@ -74,3 +74,12 @@ static void Show(PolledAccess access)
 }
 
 // It prints:
+// Trapped: USBSTS is 4, the guest writes 4 to clear it, and it is 0
+//   two writes to USBINTR are seen by two exits; it is 2
+//   64 reads: 384 exits, 1000 us each, 0 % of a processor burned
+// EveryPage: USBSTS is 4, the guest writes 4 to clear it, and it is 4
+//   two writes to USBINTR are seen by the poller: 1; it is 2
+//   the driver gives up: NotHighSpeed
+// WriteRing: USBSTS is 4, the guest writes 4 to clear it, and it is 0
+//   two writes to USBINTR are seen by the poller: 2; it is 2
+//   64 reads: 0 exits, 1000 us each, 31 % of a processor burned

@@ -257,8 +257,9 @@ public abstract class DmaSpace : IDmaSpace
 
     private void Mark(IReadOnlyList<BufferSegment> pieces, int change)
     {
-        foreach (BufferSegment piece in pieces)
+        for (int number = 0; number < pieces.Count; number++)
         {
+            BufferSegment piece = pieces[number];
             ulong last = (piece.Address.Value + (ulong)piece.Length - 1) >> 12;
             for (ulong page = piece.Address.Page; page <= last; page++)
             {

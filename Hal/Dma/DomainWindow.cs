@@ -57,8 +57,8 @@ public sealed class DomainWindow<T>
         IReadOnlyList<MemoryRun> runs, DmaDirection direction, DmaLimits limits, int offset, ulong length)
     {
         ulong pages = 0;
-        foreach (MemoryRun run in runs)
-            pages += run.Length / PageSize;
+        for (int number = 0; number < runs.Count; number++)
+            pages += runs[number].Length / PageSize;
         DmaRefusal refusal = TryTake(runs, pages, limits, offset, length, out Iova first);
         if (refusal == DmaRefusal.Exhausted && _waiting.Count != 0)
         {
@@ -69,8 +69,9 @@ public sealed class DomainWindow<T>
         if (refusal != DmaRefusal.None)
             return (refusal, default);
         ulong done = 0;
-        foreach (MemoryRun run in runs)
+        for (int number = 0; number < runs.Count; number++)
         {
+            MemoryRun run = runs[number];
             refusal = await _domain.Map(first + done, run.Start, run.Length, direction);
             if (refusal != DmaRefusal.None)
             {

@@ -1,4 +1,3 @@
-using Dma.Iommu.Spec;
 using Dma.Machine;
 
 namespace Dma.Hal;

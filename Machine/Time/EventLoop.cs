@@ -14,6 +14,7 @@ public sealed class EventLoop
 
     private readonly PriorityQueue<ScheduledEvent, (ulong Due, ulong Sequence)> _events = new();
     private readonly LoopSynchronizationContext _context;
+    private readonly Stack<LoopWait> _waits = new();
     private ulong _sequence;
     private int _eventsThisInstant;
     private bool _isRunning;
@@ -140,9 +141,9 @@ public sealed class EventLoop
     public ValueTask Delay(ulong delayNs)
     {
         CheckIsSoftware();
-        TaskCompletionSource completion = new();
-        _ = Schedule(delayNs, completion.SetResult);
-        return new(completion.Task);
+        LoopWait wait = TakeWait();
+        Schedule(delayNs, wait.Ending);
+        return wait.Begin();
     }
 
     /// <summary>Fails where the caller was not begun by this loop, since its awaits would then continue on another thread.</summary>
@@ -151,6 +152,12 @@ public sealed class EventLoop
         if (SynchronizationContext.Current != _context)
             throw new InvalidOperationException("Only software on the loop can wait: begin it by Run or Start.");
     }
+
+    /// <summary>A wait that nobody uses.</summary>
+    internal LoopWait TakeWait() => _waits.TryPop(out LoopWait? wait) ? wait : new(this);
+
+    /// <summary>Takes a wait back whose end somebody has seen: it serves the next one.</summary>
+    internal void Return(LoopWait wait) => _waits.Push(wait);
 
     private bool RunNext(ulong end)
     {

@@ -10,7 +10,7 @@ namespace Dma.Machine;
 /// <param name="loop">The loop on which waiters continue.</param>
 public sealed class Signal(EventLoop loop)
 {
-    private readonly List<Waiter> _waiters = [];
+    private readonly List<LoopWait> _waiters = [];
 
     /// <summary>Whether it was raised and nobody has taken it yet.</summary>
     public bool IsPending { get; private set; }
@@ -23,12 +23,8 @@ public sealed class Signal(EventLoop loop)
     {
         Raised++;
         IsPending = _waiters.Count == 0;
-        foreach (Waiter waiter in _waiters)
-        {
-            waiter.Timeout?.Cancel();
-            _ = loop.Schedule(0, () => waiter.Completion.SetResult(true));
-        }
-
+        foreach (LoopWait waiter in _waiters)
+            waiter.Raise();
         _waiters.Clear();
     }
 
@@ -47,23 +43,9 @@ public sealed class Signal(EventLoop loop)
         }
 
         loop.CheckIsSoftware();
-        Waiter waiter = new();
-        _waiters.Add(waiter);
+        LoopWait waiter = loop.TakeWait();
         if (timeoutNs != ulong.MaxValue)
-            waiter.Timeout = loop.Schedule(timeoutNs, () => GiveUp(waiter));
-        return new(waiter.Completion.Task);
-    }
-
-    private void GiveUp(Waiter waiter)
-    {
-        _ = _waiters.Remove(waiter);
-        waiter.Completion.SetResult(false);
-    }
-
-    private sealed class Waiter
-    {
-        public TaskCompletionSource<bool> Completion { get; } = new();
-
-        public ScheduledEvent? Timeout { get; set; }
+            loop.Schedule(timeoutNs, waiter.Ending);
+        return waiter.Begin(_waiters);
     }
 }

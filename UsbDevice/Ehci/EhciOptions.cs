@@ -36,6 +36,9 @@ public sealed record EhciOptions
     /// <summary>Whether firmware owns the controller after power-on, until the system asks for it.</summary>
     public bool FirmwareOwned { get; init; }
 
+    /// <summary>Whether each root port has a gate, for a host that gives the controller to one VM after the other: see <see cref="PortGateOffsets"/>.</summary>
+    public bool PortGates { get; init; }
+
     /// <summary>What it costs to read a structure of the schedule that has no work, in nanoseconds, at least 50.</summary>
     /// <remarks>Bounds how many structures can be visited in a microframe, whatever a guest links together.</remarks>
     public uint FetchNs { get; init; } = 300;

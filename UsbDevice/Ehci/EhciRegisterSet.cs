@@ -90,7 +90,11 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
     public bool IsRestOfFrameIdle => _periodic.IsEmpty && !_registers.UsbCommand.AsyncEnable
         && _registers.UsbStatus is { PeriodicActive: true, AsyncActive: false };
 
-    private bool IsConfigured => (_registers.File[EhciRegisters.ConfigureFlagAt] & 1) != 0;
+    /// <summary>Its ports.</summary>
+    public IReadOnlyList<EhciRootPort> Ports => _ports;
+
+    /// <summary>CONFIGFLAG.</summary>
+    public bool IsConfigured => (_registers.File[EhciRegisters.ConfigureFlagAt] & 1) != 0;
 
     private bool HasSchedule
     {
@@ -406,7 +410,9 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
         return _clock.StartOf(((_clock.Count(_loop.NowNs) >> bit) + 1) << bit);
     }
 
-    private void Changed(bool isChange)
+    /// <summary>A port did something by itself, or for somebody else than the driver of the registers.</summary>
+    /// <param name="isChange">Whether software is told of it.</param>
+    public void Changed(bool isChange)
     {
         RaiseIf(isChange);
         SettleAndPlan();

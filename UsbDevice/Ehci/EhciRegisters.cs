@@ -34,6 +34,7 @@ internal sealed class EhciRegisters
     /// <summary>The registers of a controller, at their reset values.</summary>
     public EhciRegisters(EhciOptions options)
     {
+        PortRule = RuleOfPorts(options);
         List<Register> registers =
         [
             new(EhciCapabilityOffsets.Length, 1, "CAPLENGTH", new(OperationalBase)),
@@ -52,12 +53,15 @@ internal sealed class EhciRegisters
             new(ConfigureFlagAt, 4, "CONFIGFLAG", new(0, Writable: 1)),
         ];
         for (int index = 0; index < options.PortCount; index++)
-            registers.Add(new(FirstPort + (4 * index), 4, $"PORTSC{index + 1}", PortRule(options)));
+            registers.Add(new(FirstPort + (4 * index), 4, $"PORTSC{index + 1}", PortRule));
         File = new(WindowLength, registers);
     }
 
     /// <summary>The window as software sees it.</summary>
     public RegisterFile File { get; }
+
+    /// <summary>How PORTSC answers writes.</summary>
+    public RegisterRule PortRule { get; }
 
     /// <summary>Gives every register its reset value, but for CONFIGFLAG and the ports.</summary>
     public void ResetButPorts()
@@ -135,7 +139,7 @@ internal sealed class EhciRegisters
         return mask.Raw.Value;
     }
 
-    private static RegisterRule PortRule(EhciOptions options)
+    private static RegisterRule RuleOfPorts(EhciOptions options)
     {
         PortStatusControl reset = new() { Owner = true, Power = !options.PortPowerControl };
         PortStatusControl writable = new()

@@ -5,7 +5,8 @@ namespace Dma.UsbDevice;
 /// <summary>One root port: PORTSC as a state machine (EHCI, port routing and control).</summary>
 /// <remarks>
 /// A port can be enabled by a reset alone, and only where the device answers it at high speed; whatever else ends up
-/// there is left to a companion controller. A port without a socket looks as one with nothing plugged in.
+/// there is left to a companion controller. A port without a socket looks as one with nothing plugged in, and so does one
+/// whose gate is closed: what becomes of it then is behind the gate, where the driver of the registers does not see it.
 /// </remarks>
 internal sealed class EhciRootPort(EhciRegisters registers, int index, EhciRegisterSet owner)
 {
@@ -24,6 +25,9 @@ internal sealed class EhciRootPort(EhciRegisters registers, int index, EhciRegis
     // As its set was told: software's own write has already changed the register when the port hears of it.
     private bool _wasEnabled;
 
+    // PORTSC while the gate is closed: what the registers show is an empty port.
+    private PortStatusControl _behindGate;
+
     /// <summary>When the port wants <see cref="Tick"/> to be called.</summary>
     public ulong DueNs { get; private set; } = Never;
 
@@ -41,14 +45,26 @@ internal sealed class EhciRootPort(EhciRegisters registers, int index, EhciRegis
         }
     }
 
+    /// <summary>Whether its gate is closed: the device hears no packets, keeps its state, and is not shown.</summary>
+    public bool IsGated { get; private set; }
+
+    /// <summary>Whether a change came behind the closed gate that nobody was told of.</summary>
+    public bool HasChangeBehindGate { get; set; }
+
+    /// <summary>PORTSC, with the gate open or closed.</summary>
+    public PortStatusControl Status => Value;
+
     private IUsbDevice? Device => Socket?.Device;
 
     private PortStatusControl Value
     {
-        get => registers[index];
+        get => IsGated ? _behindGate : registers[index];
         set
         {
-            registers[index] = value;
+            if (IsGated)
+                _behindGate = value;
+            else
+                registers[index] = value;
             if (_wasEnabled != value.Enabled)
                 Tell(value.Enabled);
             Pass();
@@ -74,8 +90,62 @@ internal sealed class EhciRootPort(EhciRegisters registers, int index, EhciRegis
         return Connect(isConfigured) || Value.ConnectChange;
     }
 
-    /// <summary>The registers are at their reset values: the port starts again from there.</summary>
+    /// <summary>Closes the gate, or opens it.</summary>
+    /// <param name="isClosed">Whether it shall be closed.</param>
+    /// <param name="isConfigured">CONFIGFLAG.</param>
+    /// <returns>Whether a change became visible that software is told of.</returns>
+    public bool SetGate(bool isClosed, bool isConfigured)
+    {
+        if (isClosed == IsGated)
+            return false;
+        PortStatusControl value = Value;
+        IsGated = isClosed;
+        Value = value;
+        if (isClosed)
+        {
+            ShowEmpty(isConfigured);
+            return false;
+        }
+
+        bool isChange = Connect(isConfigured) || HasChangeBehindGate;
+        HasChangeBehindGate = false;
+        return isChange;
+    }
+
+    /// <summary>PORTSC gets its reset value, with the gate open or closed.</summary>
+    public void ResetAlone()
+    {
+        Value = new(new((uint)registers.PortRule.Reset));
+        Start();
+        HasChangeBehindGate = false;
+    }
+
+    /// <summary>PORTSC is written, with the gate open or closed.</summary>
+    /// <param name="written">What is written.</param>
+    /// <param name="nowNs">The time.</param>
+    /// <param name="isConfigured">CONFIGFLAG.</param>
+    /// <returns>Whether a change follows that software is told of.</returns>
+    public bool Write(uint written, ulong nowNs, bool isConfigured)
+    {
+        PortStatusControl before = Value;
+        PortStatusControl after = new(new((uint)registers.PortRule.Write(before.Raw.Value, written, uint.MaxValue)));
+        if (IsGated)
+            _behindGate = after;
+        else
+            registers[index] = after;
+        return Take(before, nowNs, isConfigured);
+    }
+
+    /// <summary>The registers are at their reset values: the port starts again from there, unless its gate keeps it out of that.</summary>
     public void Reset()
+    {
+        if (IsGated)
+            ShowEmpty(isConfigured: false);
+        else
+            Start();
+    }
+
+    private void Start()
     {
         (DueNs, _isEnding) = (Never, false);
         IsHeld = false;
@@ -88,8 +158,8 @@ internal sealed class EhciRootPort(EhciRegisters registers, int index, EhciRegis
     /// <returns>Whether that is a change that software is told of.</returns>
     public bool Connect(bool isConfigured)
     {
-        // What a companion loses comes back to this controller.
-        if (Device is null && isConfigured)
+        // What a companion loses comes back to this controller; behind a gate, when that opens.
+        if (Device is null && isConfigured && !IsGated)
             Value = Value with { Owner = false };
         bool isConnected = Device is not null && Value is { Power: true, Owner: false };
         bool isChange = isConnected != Value.Connected;
@@ -106,13 +176,19 @@ internal sealed class EhciRootPort(EhciRegisters registers, int index, EhciRegis
             };
         }
 
-        return isChange;
+        return Report(isChange);
     }
 
     /// <summary>CONFIGFLAG was written.</summary>
     /// <returns>Whether that is a change that software is told of.</returns>
     public bool Route(bool isConfigured)
     {
+        if (IsGated)
+        {
+            ShowEmpty(isConfigured);
+            return false;
+        }
+
         Value = Value with { Owner = !isConfigured };
         return Connect(isConfigured);
     }
@@ -124,7 +200,7 @@ internal sealed class EhciRootPort(EhciRegisters registers, int index, EhciRegis
         if (Value is not { Suspend: true, ForceResume: false, Owner: false })
             return false;
         Value = Value with { ForceResume = true };
-        return true;
+        return Report(true);
     }
 
     /// <summary>The current through the port became too much, or is well again.</summary>
@@ -137,7 +213,7 @@ internal sealed class EhciRootPort(EhciRegisters registers, int index, EhciRegis
         bool losesPower = isOver && registers.HasPowerControl;
         Value = value with { OverCurrent = isOver, OverCurrentChange = true, Power = value.Power && !losesPower };
         _ = Connect(isConfigured);
-        return !Value.Owner;
+        return Report(!Value.Owner);
     }
 
     /// <summary>The device talked past the end of the microframe: the port is shut.</summary>
@@ -147,7 +223,7 @@ internal sealed class EhciRootPort(EhciRegisters registers, int index, EhciRegis
         if (!Value.Enabled)
             return false;
         Value = Value with { Enabled = false, Suspend = false, EnableChange = true };
-        return true;
+        return Report(true);
     }
 
     /// <summary>Software wrote PORTSC.</summary>
@@ -156,6 +232,14 @@ internal sealed class EhciRootPort(EhciRegisters registers, int index, EhciRegis
     /// <param name="isConfigured">CONFIGFLAG.</param>
     /// <returns>Whether a change follows that software is told of.</returns>
     public bool Written(PortStatusControl before, ulong nowNs, bool isConfigured)
+    {
+        if (!IsGated)
+            return Take(before, nowNs, isConfigured);
+        ShowEmpty(isConfigured);
+        return false;
+    }
+
+    private bool Take(PortStatusControl before, ulong nowNs, bool isConfigured)
     {
         PortStatusControl value = Value;
 
@@ -213,6 +297,16 @@ internal sealed class EhciRootPort(EhciRegisters registers, int index, EhciRegis
         }
     }
 
+    // Behind a closed gate a change waits until that opens.
+    private bool Report(bool isChange)
+    {
+        HasChangeBehindGate |= isChange && IsGated;
+        return isChange && !IsGated;
+    }
+
+    private void ShowEmpty(bool isConfigured) =>
+        registers[index] = new PortStatusControl { Power = !registers.HasPowerControl, Owner = !isConfigured };
+
     private void Tell(bool isEnabled)
     {
         _wasEnabled = isEnabled;
@@ -223,7 +317,7 @@ internal sealed class EhciRootPort(EhciRegisters registers, int index, EhciRegis
     private void Pass()
     {
         if (Socket is { } socket)
-            socket.Passes = !IsHeld && Value is { Connected: true, Enabled: true, Suspend: false, Reset: false, Owner: false, TestMode: 0 };
+            socket.Passes = !IsHeld && !IsGated && Value is { Connected: true, Enabled: true, Suspend: false, Reset: false, Owner: false, TestMode: 0 };
     }
 
     // Pulled up is D- at low speed, D+ otherwise.

@@ -9,7 +9,7 @@ namespace Dma.Vmm;
 /// <see cref="TakeBack"/> take all steps in order, for all functions of its <see cref="Group"/>. What a step takes it
 /// writes down before it changes anything: one that breaks off in the middle is undone by the next <see cref="TakeBack"/>.
 /// </remarks>
-public sealed partial class Assignment
+public sealed partial class Assignment : IGuestDevice
 {
     private readonly Host _host;
     private readonly Gate _steps = new();

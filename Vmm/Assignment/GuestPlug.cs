@@ -96,7 +96,7 @@ internal sealed class GuestPlug(Assignment device, RealFunction real, VirtualMac
     {
         if (_interrupt is not { } interrupt)
             return;
-        _forwarder = new(function, machine, interrupt.Signal);
+        _forwarder = new(function.Interrupt, machine, interrupt.Signal);
         _forwarder.Run();
         if (machine.Schedule.Posting is { } posting)
             function.MessageMoved = message => interrupt.Follow(posting.TargetOf(message, device.IsUrgent), real);

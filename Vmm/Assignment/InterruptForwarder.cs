@@ -3,10 +3,10 @@ using Dma.Machine;
 namespace Dma.Vmm;
 
 /// <summary>The task of the VMM that a device's interrupt on the host wakes, and that passes it on to the guest.</summary>
-/// <param name="function">What the guest sees of the device.</param>
+/// <param name="interrupt">What the guest's function does then.</param>
 /// <param name="guest">The guest, which the interrupt takes away from what it was doing, if it runs.</param>
 /// <param name="signal">What the interrupt raises on the host.</param>
-internal sealed class InterruptForwarder(AssignedFunction function, VirtualMachine guest, Signal signal)
+internal sealed class InterruptForwarder(Action interrupt, VirtualMachine guest, Signal signal)
 {
     private bool _isStopped;
 
@@ -21,7 +21,7 @@ internal sealed class InterruptForwarder(AssignedFunction function, VirtualMachi
             if (guest.Schedule.State == GuestState.Running)
                 guest.Cpu.Processor.Charge(Cost.Exit);
             Forwarded++;
-            function.Interrupt();
+            interrupt();
         }
     }
 

@@ -55,13 +55,13 @@ internal sealed class HypercallDispatcher(VirtualMachine machine)
     }
 
     private HypercallResult Find(ulong index) =>
-        index < (ulong)machine.Devices.Count
-            ? new(DmaRefusal.None, machine.Devices[(int)index].GuestAddress.Value)
+        index < (ulong)machine.DmaDevices.Count
+            ? new(DmaRefusal.None, machine.DmaDevices[(int)index].GuestAddress.Value)
             : Refuse(DmaRefusal.NotAssigned);
 
-    private Assignment? DeviceOf(ulong handle)
+    private IGuestDevice? DeviceOf(ulong handle)
     {
-        foreach (Assignment device in machine.Devices)
+        foreach (IGuestDevice device in machine.DmaDevices)
         {
             if (device.GuestAddress.Value == handle)
                 return device;

@@ -22,6 +22,9 @@ public sealed class FrameTable
     private readonly SortedSet<ulong> _blocksWithFreeFrames = [];
     private readonly Dictionary<FrameOwner, ulong> _counts = [];
 
+    // Zeros: a guest that maps a page and unmaps it, again and again, needs the same ones each time.
+    private int[]? _spareCounts;
+
     /// <summary>All frames of a memory, free.</summary>
     /// <param name="memory">The memory; extents that are added to it later are not managed here.</param>
     public FrameTable(PhysicalMemory memory)
@@ -120,7 +123,7 @@ public sealed class FrameTable
         if (owner == FrameOwner.None || owner == FrameOwner.Free)
             throw new InvalidOperationException($"The frame at {address} is owned by {owner} and cannot be pinned.");
         ref Block block = ref Divide(address.Value >> (int)FrameSize.Page1G)[BlockIndex(address.Value)];
-        (block.Pins ??= new int[PerLevel])[FrameIndex(address.Value)]++;
+        (block.Pins ??= TakeCounts())[FrameIndex(address.Value)]++;
         block.PinTotal++;
         Pins++;
     }
@@ -136,8 +139,15 @@ public sealed class FrameTable
         Pins--;
         if (--block.PinTotal != 0)
             return;
-        block.Pins = null;
+        (_spareCounts, block.Pins) = (block.Pins, null);
         Unite(address.Value >> (int)FrameSize.Page1G);
+    }
+
+    private int[] TakeCounts()
+    {
+        int[] counts = _spareCounts ?? new int[PerLevel];
+        _spareCounts = null;
+        return counts;
     }
 
     private static int BlockIndex(ulong address) => (int)(address >> (int)FrameSize.Page2M) & (PerLevel - 1);

@@ -91,7 +91,8 @@ public sealed class GuestMemory
         if (length == 0 || length - 1 > ulong.MaxValue - start.Value)
             return false;
         ulong last = start.Value + length - 1;
-        return MemoryLayout.Memory(bytes).Any(range => start.Value >= range.Start && last - range.Start < range.Length);
+        ulong high = bytes - Math.Min(bytes, MemoryLayout.LowMemoryEnd);
+        return last < bytes - high || (start.Value >= MemoryLayout.HighMemoryStart && last - MemoryLayout.HighMemoryStart < high);
     }
 
     /// <summary>Whether a range is memory of this VM in every byte; an empty range, and one that wraps, is not.</summary>

@@ -159,12 +159,12 @@ public sealed class PolledRegisters : IMmioDevice, IGuestService
 
     private static bool IsPolled(PolledRegisterMap map, int page, PolledAccess access)
     {
-        IEnumerable<PolledCell> cells = map.Cells.Where(cell => cell.Offset >> 12 == page);
+        PolledCell[] cells = [.. map.Cells.Where(cell => cell.Offset >> 12 == page)];
         return access switch
         {
             PolledAccess.Trapped => false,
-            PolledAccess.SafePages => cells.Any() && cells.All(cell => PolledRegisterMap.IsSafe(cell.Class)),
-            _ => cells.Any(),
+            PolledAccess.SafePages => cells.Length != 0 && cells.All(cell => PolledRegisterMap.IsSafe(cell.Class)),
+            _ => cells.Length != 0,
         };
     }
 

@@ -14,6 +14,9 @@ public static class QuickRun
             using Workload workload = measured.Create();
             if (workload.FindDifference() is { } difference)
                 throw new InvalidOperationException($"{measured}: {difference}");
+
+            // What the workload before has left is not collected on this one's time.
+            GC.Collect();
             Rounds.WarmUp(workload);
             yield return Rounds.Measure(measured, workload, duration);
         }

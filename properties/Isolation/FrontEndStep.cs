@@ -39,6 +39,9 @@ internal enum FrontEndAct
     /// <summary>The connection ends, and begins anew.</summary>
     Reconnect,
 
+    /// <summary>The host stops the back end while requests wait, and starts another one.</summary>
+    Restart,
+
     /// <summary>The host takes the device away, and gives it back.</summary>
     Replug,
 

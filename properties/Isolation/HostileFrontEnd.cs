@@ -22,12 +22,13 @@ internal sealed class HostileFrontEnd : IDisposable
     private readonly FrontEndMemory _memory;
     private readonly FakeHostUsbDevice _device;
     private readonly FakeHostUsbDevice _othersDevice;
-    private readonly UsbBackEnd _backEnd;
+    private readonly UsbBackEndOptions _options;
     private readonly UsbDeviceAssignment _assignment;
     private readonly bool _isCrash;
 
     // Requests by id that have no response; null from when the guest cannot know itself what it asked for.
     private Dictionary<ushort, int>? _owed;
+    private UsbBackEnd _backEnd;
     private uint _made;
     private uint _answered;
     private int _address;
@@ -47,7 +48,8 @@ internal sealed class HostileFrontEnd : IDisposable
                 stack.Wrongs.Add($"Page {page} was read and not granted.");
         });
         _othersDevice = new(stack, host.Loop, seed, mark: 0xEE);
-        _backEnd = new(_memory.Guest, stack, new() { Grants = grants?.Invoke(_memory.Guest), CopiedBytesMax = seed % 2 == 0 ? 1024 : 0 });
+        _options = new() { Grants = grants?.Invoke(_memory.Guest), CopiedBytesMax = seed % 2 == 0 ? 1024 : 0 };
+        _backEnd = new(_memory.Guest, stack, _options);
         UsbBackEnd others = new(_memory.Other, stack);
         _assignment = new(_device);
         Assert.True(Run(() => _assignment.Assign(_backEnd)));
@@ -139,6 +141,9 @@ internal sealed class HostileFrontEnd : IDisposable
                 Assert.Equal((0, 0), (_memory.Guest.Grants.InUse, _stack.Mapped));
                 Connect();
                 break;
+            case FrontEndAct.Restart:
+                Restart(Sensible(random));
+                break;
             case FrontEndAct.Replug:
                 Assert.True(Run(() => _assignment.TakeBack()));
                 Assert.Equal(0, _stack.Mapped);
@@ -149,6 +154,29 @@ internal sealed class HostileFrontEnd : IDisposable
                 _host.Loop.RunFor(step.A % 3_000_000);
                 break;
         }
+    }
+
+    // E5: all that was asked for is answered, what the back end has not seen yet as well.
+    private void Restart(byte[] unseen)
+    {
+        if (_made - _answered < _places)
+        {
+            Put(unseen);
+            _memory.Write(RingPage, SharedRing.RequestProducer, BitConverter.GetBytes(_made));
+        }
+
+        UsbBackEnd gone = _backEnd;
+        bool isBroken = gone.IsBroken;
+        Run(gone.Stop);
+        ReadResponses();
+        Assert.True(isBroken || _owed is null || _owed.Values.All(count => count == 0), "A request has no response.");
+        Assert.Equal((0, 0), (_memory.Guest.Grants.InUse, _stack.Mapped));
+        Assert.Equal(DmaRefusal.NotAssigned, Call(Hypercall.NotifyUsb));
+        Assert.True(Run(_assignment.TakeBack));
+        _backEnd = new(_memory.Guest, _stack, _options);
+        Assert.True(Run(() => _assignment.Assign(_backEnd)));
+        _address = 0;
+        Connect();
     }
 
     private void Make(byte[] entry)
@@ -217,7 +245,8 @@ internal sealed class HostileFrontEnd : IDisposable
         else if (type == UrbType.Control)
         {
             byte ask = (byte)(isAddress ? (byte)StandardRequest.SetAddress : random.Next(16));
-            request = request with { Setup = new SetupPacket { In = isIn && !isAddress, Request = ask, Value = DeviceAddress, Length = (ushort)length }.Raw.Value };
+            int said = isAddress || random.Next(8) != 0 ? length : random.Next(2 * length);
+            request = request with { Setup = new SetupPacket { In = isIn && !isAddress, Request = ask, Value = DeviceAddress, Length = (ushort)said }.Raw.Value };
             _address = isAddress ? DeviceAddress : _address;
         }
 

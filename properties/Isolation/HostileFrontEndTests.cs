@@ -18,7 +18,7 @@ public sealed class HostileFrontEndTests
             (5, Gen.Constant(FrontEndAct.Wait)),
             (2, Gen.Constant(FrontEndAct.Unlink)),
             (1, Gen.Elements(FrontEndAct.Noise, FrontEndAct.Notify, FrontEndAct.Table)),
-            (1, Gen.Elements(FrontEndAct.Reconnect, FrontEndAct.Replug, FrontEndAct.Replug, FrontEndAct.Jump, FrontEndAct.Rewrite, FrontEndAct.Flood)))
+            (1, Gen.Elements(FrontEndAct.Reconnect, FrontEndAct.Restart, FrontEndAct.Replug, FrontEndAct.Replug, FrontEndAct.Jump, FrontEndAct.Rewrite, FrontEndAct.Flood)))
         from numbers in Generate.Any64
         select new FrontEndStep(kind, (uint)numbers, (uint)(numbers >> 32)),
         StepsMax);

@@ -103,7 +103,7 @@ internal sealed class NestedModel : VirtualIommuModel
         return _routes[device].SelectMany(possible => AnswersOf(possible.Route, at, write)).Distinct();
     }
 
-    private IEnumerable<Answer> AnswersOf(RequesterRoute route, int at, bool write)
+    private HashSet<Answer> AnswersOf(RequesterRoute route, int at, bool write)
     {
         ulong address = Addresses[at];
         if (route.Kind == RouteKind.PassThrough)

@@ -137,11 +137,15 @@ internal sealed class VirtualIommuWorld : IDisposable
         DmaStatus status = write
             ? _devices[step.Device].Write(_addresses[at] + (ulong)offset, data)
             : _devices[step.Device].Read(_addresses[at] + (ulong)offset, data);
+        CheckReach(step.Device, _addresses[at], write);
         List<VirtualIommuModel.Answer> possible = [.. _model.Possible(step.Device, at, write)];
         List<ulong?> targets = [.. possible.Select(answer => answer.Target).Distinct()];
         if (status != DmaStatus.Success)
         {
             Assert.Contains(null, targets);
+
+            // What the unit marked on the way was there before the fault was reported.
+            AdoptMarks();
             CheckFault(step, at, write, possible);
             return;
         }
@@ -163,6 +167,13 @@ internal sealed class VirtualIommuWorld : IDisposable
         Assert.True(landed > 0, $"{step} at {_addresses[at]:X}h went where no table led it.");
         if (write)
             _model.Changed();
+    }
+
+    // Whatever the guest's tables say, the host's lead nowhere but into its memory.
+    private void CheckReach(int device, ulong address, bool write)
+    {
+        WalkTranscript story = _host.Unit.Explain(_devices[device].Source, new(address), write);
+        Assert.True(!story.Passes || _host.Frames.OwnerOf(story.Target) == _guest.Owner, $"{address:X}h leads to {story.Target}.");
     }
 
     // A unit that walks the guest's tables marks the entries that it uses, and changes nothing else.

@@ -13,7 +13,11 @@ public sealed class WorldProgramTests
         { "", "A program has at least one VM: vm NAME PAGES." },
         { "vm a 4", "A program has at least one device: device NAME KIND." },
         { "frobnicate", "Line 1: 'frobnicate' is no step." },
-        { "# a comment\n\nvm a", "Line 3: Expected: vm NAME PAGES [lazy FRAMES]." },
+        { "# a comment\n\nvm a", "Line 3: Expected: vm NAME PAGES [lazy FRAMES] [POLICY|iommu]." },
+        { "vm a 4 untranslated", "Line 1: 'untranslated' is none of: strict, deferred, optimistic, bounce, static." },
+        { "vm a 8 iommu", "Line 1: A VM with a remapping unit of its own has 16 pages at least" },
+        { "vm a 32 lazy 16 iommu", "Line 1: A VM with a remapping unit of its own has 16 pages at least" },
+        { "vm a 32 lazy 16 static strict", "Line 1: Expected: vm NAME PAGES [lazy FRAMES] [POLICY|iommu]." },
         { "vm a 0", "Line 1: '0' is no number of pages from 1 to 64." },
         { "vm a 32 lazy 15", "Line 1: '15' is no number of frames from 16 to the number of pages." },
         { "vm a 65", "Line 1: '65' is no number of pages from 1 to 64." },
@@ -79,7 +83,7 @@ public sealed class WorldProgramTests
     {
         // Steps are total: whatever they name is there or is not.
         Random random = new((int)Property.Seed);
-        WorldProgram world = WorldProgramReader.Read("witness\nvm a 4\nvm b 16\ndevice d0 probe\ndevice d1 ehci\ndevice d2 xhci\ndevice d3 edu\n");
+        WorldProgram world = WorldProgramReader.Read("witness\nvm a 4\nvm b 16 deferred\nvm c 16 iommu\ndevice d0 probe\ndevice d1 ehci\ndevice d2 xhci\ndevice d3 edu\n");
         foreach (StepVerb verb in WorldSteps.All)
         {
             WorldStep[] steps = [.. Enumerable.Range(0, 3).Select(_ => new WorldStep(verb, [.. verb.Parameters.Select(parameter => parameter.Draw(random, world.Names))]))];

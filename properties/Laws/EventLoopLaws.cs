@@ -145,6 +145,67 @@ public sealed class EventLoopLaws
     }
 
     [Fact]
+    public void Waiting_costs_no_memory()
+    {
+        EventLoop loop = new();
+        Signal signal = new(loop);
+        ScheduledEvent raise = new(signal.Raise);
+        ulong rounds = 0, raises = 0;
+        loop.Start(async () =>
+        {
+            while (true)
+            {
+                await loop.Delay(5);
+                loop.Schedule(rounds % 2 == 0 ? 5u : 500u, raise);
+                raises += await signal.Wait(50) ? 1ul : 0;
+                raise.Cancel();
+                rounds++;
+            }
+        });
+        loop.RunFor(1_000_000);
+        Allocation.CheckNone(64, _ => loop.RunFor(10_000));
+        Assert.InRange(rounds, 1000ul, ulong.MaxValue);
+        Assert.InRange(raises, (rounds / 2) - 1, (rounds / 2) + 1);
+    }
+
+    [Fact]
+    public void A_wait_is_awaited_once()
+    {
+        EventLoop loop = new();
+        loop.Run(async () =>
+        {
+            ValueTask wait = loop.Delay(5);
+            await wait;
+            await Assert.ThrowsAsync<InvalidOperationException>(() => wait.AsTask());
+            ValueTask again = loop.Delay(5);
+            Task first = again.AsTask();
+            Assert.Throws<InvalidOperationException>(() => { _ = again.AsTask(); });
+            await first;
+        });
+        Assert.Equal(10ul, loop.NowNs);
+    }
+
+    [Fact]
+    public void A_wait_that_nobody_awaits_ends_and_disturbs_no_other()
+    {
+        EventLoop loop = new();
+        Signal signal = new(loop);
+        loop.Run(async () =>
+        {
+            _ = loop.Delay(3).AsTask();
+            ValueTask<bool> late = signal.Wait(4);
+            ValueTask<bool> raised = signal.Wait(10);
+            await loop.Delay(5);
+            signal.Raise();
+            await loop.Delay(1);
+            Assert.True(await raised);
+            Assert.False(await late);
+            Assert.False(signal.IsPending);
+        });
+        Assert.Equal(6ul, loop.NowNs);
+    }
+
+    [Fact]
     public void The_loop_is_not_run_from_within()
     {
         EventLoop loop = new();

@@ -1,7 +1,6 @@
 using Dma.Devices;
 using Dma.Hal;
 using Dma.Iommu;
-using Dma.Iommu.Spec;
 using Dma.Machine;
 using Dma.Vmm;
 using FsCheck.Fluent;

@@ -40,6 +40,7 @@ public sealed class RemappingDriverTests
         Registers,
         Queue,
         Scalable,
+        FirstStage,
     }
 
     public static TheoryData<string, Way> Units()
@@ -54,6 +55,8 @@ public sealed class RemappingDriverTests
                 units.Add(name, Way.Queue);
             if (profile.ExtendedCapabilities is { QueuedInvalidation: true, ScalableMode: true, SecondStage: true })
                 units.Add(name, Way.Scalable);
+            if (profile.ExtendedCapabilities is { QueuedInvalidation: true, ScalableMode: true, FirstStage: true })
+                units.Add(name, Way.FirstStage);
         }
 
         return units;
@@ -98,6 +101,7 @@ public sealed class RemappingDriverTests
 
         // Unmapped in the tables, not yet for the device.
         private readonly List<Piece> _lingering = [];
+        private readonly bool _isScalable = way is Way.Scalable or Way.FirstStage;
         private ulong _stamp = 0x5EED_0000_0000_0001;
 
         public void Execute(Step[] program)
@@ -113,13 +117,15 @@ public sealed class RemappingDriverTests
                 machine.Cpu, new(BareMetal.UnitAddress), machine.Frames, new(FaultVector: 48)
                 {
                     UseQueue = way != Way.Registers,
-                    Scalable = way == Way.Scalable,
+                    Scalable = _isScalable,
                     HostAddressWidth = profile.HostAddressWidth,
                     WindowLength = (ulong)machine.Unit!.WindowLength,
                 });
             Assert.Equal(way != Way.Registers, driver.UsesQueue);
-            RemappingDomain domain = driver.CreateDomain();
-            RemappingDomain empty = driver.CreateDomain();
+            TranslationStage stage = way == Way.FirstStage ? TranslationStage.First : TranslationStage.Second;
+            RemappingDomain domain = driver.CreateDomain(stage: stage);
+            RemappingDomain empty = driver.CreateDomain(stage: stage);
+            Assert.Equal(stage, domain.Stage);
             int framesAtStart = driver.FramesInUse;
             Assert.Equal(DmaRefusal.None, await driver.Attach(s_device, domain));
             Assert.Equal(DmaRefusal.None, await driver.Attach(s_other, empty));
@@ -137,7 +143,7 @@ public sealed class RemappingDriverTests
             await driver.Release(empty);
 
             // The top tables of both domains; in scalable mode the PASID directory and table of each requester, too.
-            Assert.Equal(framesAtStart + contextTables - (way == Way.Scalable ? 6 : 2), driver.FramesInUse);
+            Assert.Equal(framesAtStart + contextTables - (_isScalable ? 6 : 2), driver.FramesInUse);
             Assert.Equal(0ul, driver.QueueStops);
             await driver.Shutdown();
         }
@@ -154,7 +160,8 @@ public sealed class RemappingDriverTests
                     Assert.Equal(expected, await domain.Map(new(step.Address), new(step.Target), step.Length, step.Direction));
                     if (expected != DmaRefusal.None)
                         break;
-                    Piece mapped = new(step.Address, end, step.Target, step.Direction);
+                    // The first stage has no pages that can be written and not read.
+                    Piece mapped = new(step.Address, end, step.Target, step.Direction | (way == Way.FirstStage ? DmaDirection.ToDevice : 0));
                     _mapped.Add(mapped);
                     _lingering.RemoveAll(piece => piece.First < end && step.Address < piece.End);
                     CheckPageSizes(driver, domain, mapped);
@@ -236,14 +243,16 @@ public sealed class RemappingDriverTests
         }
 
         // Each page is the largest that alignment and the unit allow.
-        private static void CheckPageSizes(RemappingDriver driver, RemappingDomain domain, Piece piece)
+        private void CheckPageSizes(RemappingDriver driver, RemappingDomain domain, Piece piece)
         {
+            bool has2M = way == Way.FirstStage || driver.Capabilities.SecondStage2M;
+            bool has1G = way == Way.FirstStage ? driver.Capabilities.FirstStage1G : driver.Capabilities.SecondStage1G;
             foreach (ulong address in PlacesIn(piece, 0x1234_5678))
             {
                 Assert.True(domain.TryFind(new(address), out RemappingLeaf leaf));
                 Assert.Equal(piece.Target + (address - piece.First), leaf.Target.Value);
                 Assert.Equal(piece.Direction, leaf.Direction);
-                ulong size = Fits(GiB1) && driver.Capabilities.SecondStage1G ? GiB1 : Fits(MiB2) && driver.Capabilities.SecondStage2M ? MiB2 : KiB4;
+                ulong size = Fits(GiB1) && has1G ? GiB1 : Fits(MiB2) && has2M ? MiB2 : KiB4;
                 Assert.Equal(size, leaf.PageSize);
 
                 bool Fits(ulong bytes)

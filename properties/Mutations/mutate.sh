@@ -12,7 +12,8 @@ classes=(LegacyFaultTests LegacyRequestTests ScalableFaultTests ScalableModelTes
     IotlbModelTests InvalidationQueueTests InvalidationTests DescriptorTests FaultRecordingTests RemappingRegisterTests
     UpperContextTests InvalidationEffectTests MappingIsolationTests DeviceTlbModelTests DeviceTlbTimeTests DeviceTlbDriverTests
     DeviceTlbAssignmentTests AccessControlTests ManagementProgramTests ManagementFailureTests HostileManagementTests
-    ManagementDriverTests ShareSchedulerTests FolderPathLaws VirtualIommuTests VirtualIommuProgramTests)
+    ManagementDriverTests ShareSchedulerTests FolderPathLaws VirtualIommuTests VirtualIommuProgramTests
+    NestedIommuTests HostileFrontEndTests UsbDeviceAssignmentTests UsbDeviceOwnerTests SplitDriverLifeTests)
 filter=()
 for class in "${classes[@]}"; do filter+=(-class "Dma.Properties.$class"); done
 bin=$copy/artifacts/bin/properties/debug

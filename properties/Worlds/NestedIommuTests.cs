@@ -1,3 +1,4 @@
+using Dma.Devices;
 using Dma.Hal;
 using Dma.Iommu;
 using Dma.Iommu.Spec;
@@ -213,6 +214,54 @@ public sealed class NestedIommuTests
             Assert.Equal(DmaStatus.Success, port.Write(new(0x10_0000), [2]));
             await domain.Flush();
             Assert.Equal(DmaStatus.Blocked, port.Write(new(0x10_0000), [3]));
+        });
+    }
+
+    [Fact]
+    public void What_a_trusted_device_keeps_for_itself_goes_with_what_its_guest_invalidates()
+    {
+        using Host host = new(new() { MemoryBytes = 64 * MiB, VmmBytes = 16 * MiB, Profile = HardwareProfile.Named("friendly-scalable"), Scalable = true });
+        PciBridge bridge = new(0x8086, 0x3420, accessControls: AccessControls.Usual);
+        AtsDevice device = new(host.Loop);
+        bridge.Secondary.Add(device, 0);
+        host.Pci.Add(bridge, 1);
+        host.Boot();
+        VirtualMachine guest = host.CreateMachine("guest", 16 * MiB);
+        guest.AddIommu(s_nested);
+        Assignment assignment = host.AssignmentOf(device.Source);
+        assignment.TrustsDeviceTlb = true;
+        host.Loop.Run(async () =>
+        {
+            Assert.Equal(AssignmentResult.Done, await assignment.Assign(guest, s_place));
+            RemappedGuest software = await RemappedGuest.Start(guest);
+            guest.Pci.WriteConfiguration(s_place, PciOffset.Command, 2, (uint)(PciCommand.BusMaster | PciCommand.MemorySpace));
+            RemappingDomain domain = await software.Attach(s_place);
+            Assert.Equal(DmaRefusal.None, await domain.Map(new(0x10_0000), new(5 * MiB), 4096, DmaDirection.Bidirectional));
+            Assert.Equal((uint)DmaStatus.Success, device.Do(AtsCommand.Write, 0x10_0000));
+            Assert.Equal((1ul, 1), (device.Port.Questions, device.Port.Count));
+            Assert.Equal(DmaRefusal.None, await domain.Unmap(new(0x10_0000), 4096));
+            Assert.Equal(0, device.Port.Count);
+            Assert.Equal((uint)DmaStatus.Blocked, device.Do(AtsCommand.Write, 0x10_0000));
+            Assert.False(software.Driver.CanUseDeviceTlbs);
+        });
+    }
+
+    [Theory]
+    [InlineData(VirtualIommuMode.Shadow)]
+    [InlineData(VirtualIommuMode.Nested)]
+    public void Where_all_memory_is_mapped_the_guests_own_unit_still_decides(VirtualIommuMode mode)
+    {
+        using DirectDmaComputer computer = Computer("friendly-scalable");
+        computer.Guest.AddIommu(s_nested with { Mode = mode });
+        computer.Guest.Mapping = new() { Policy = MappingPolicy.Static };
+        computer.Host.Loop.Run(async () =>
+        {
+            (RemappedGuest software, RemappedPort port) = await Open(computer);
+            RemappingDomain domain = await software.Attach(s_place);
+            Assert.Equal(DmaStatus.Blocked, port.Write(new(0x10_0000), [1]));
+            Assert.Equal(DmaRefusal.None, await domain.Map(new(0x10_0000), new(5 * MiB), 4096, DmaDirection.Bidirectional));
+            Assert.Equal(DmaStatus.Success, port.Write(new(0x10_0000), [1]));
+            Assert.Equal(DmaStatus.Blocked, port.Write(new(5 * MiB), [1]));
         });
     }
 

@@ -135,6 +135,28 @@ public sealed class SplitDriverLifeTests
     }
 
     [Fact]
+    public void A_device_is_reached_by_the_address_that_its_guest_gave_it_and_by_no_other()
+    {
+        using SingleDeviceWorld world = new("ehci");
+        world.Host.Loop.Run(async () =>
+        {
+            await world.Start();
+            IUsbMediator mediator = world.CreateMachine(IoModel.Split);
+            Assert.True(await world.Assignments[0].Assign(mediator));
+            IUsbHostController front = await SingleDeviceWorld.StartGuest(mediator);
+            UsbDeviceHandle device = await UsbDeviceHandle.Enumerate(front, port: 1);
+            Task<TransferResult> Ask(byte request, ushort value) =>
+                device.Request(RequestType.Standard, RequestRecipient.Device, request, value, 0).AsTask();
+            Assert.Equal(TransferStatus.Completed, (await Ask((byte)StandardRequest.SetConfiguration, 1)).Status);
+
+            // Behind the back of the driver, which goes on with the old address.
+            Assert.Equal(TransferStatus.Completed, (await Ask((byte)StandardRequest.SetAddress, 9)).Status);
+            Assert.Equal(TransferStatus.NoAnswer, (await Ask((byte)StandardRequest.SetConfiguration, 1)).Status);
+            Assert.Equal(world.Contents[1], await world.ReadByHost(1));
+        });
+    }
+
+    [Fact]
     public void A_VM_with_a_back_end_stays_where_it_is_and_one_that_moves_gets_no_connection()
     {
         using MigrationWorld world = new();

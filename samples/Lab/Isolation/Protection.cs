@@ -28,6 +28,17 @@ internal sealed record Protection(string Name, string Meaning)
         IsThere = static profile => profile is { ExtendedCapabilities.QueuedInvalidation: true, IotlbSets: not 0 },
     };
 
+    /// <summary>What was unmapped and waits is forgotten by the unit, too, in time.</summary>
+    public static Protection Flush { get; } = new(
+        "flush", "unmaps that wait for their invalidation never get it")
+    {
+        IsThere = Invalidation.IsThere,
+    };
+
+    /// <summary>What a VM tells its own unit is passed on.</summary>
+    public static Protection Shadow { get; } = new(
+        "shadow", "the VMM takes no notice of what a VM invalidates in its own unit");
+
     /// <summary>A device forgets everything between two owners.</summary>
     public static Protection Reset { get; } = new(
         "reset", "a device brings what it knows from one owner to the next");
@@ -47,7 +58,7 @@ internal sealed record Protection(string Name, string Meaning)
     public static Protection Groups { get; } = new("groups", "devices that nothing keeps apart go to different VMs");
 
     /// <summary>All of them.</summary>
-    public static IReadOnlyList<Protection> All { get; } = [SourceValidation, InterruptRemapping, Invalidation, Reset, Pin, Groups, Translation];
+    public static IReadOnlyList<Protection> All { get; } = [SourceValidation, InterruptRemapping, Invalidation, Flush, Shadow, Reset, Pin, Groups, Translation];
 
     /// <summary>Their names, for messages.</summary>
     public static string Names => string.Join(", ", All.Select(protection => protection.Name));

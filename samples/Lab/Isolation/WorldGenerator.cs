@@ -1,3 +1,4 @@
+using Dma.Hal;
 using Dma.Iommu;
 using Dma.Vmm;
 
@@ -11,6 +12,9 @@ internal sealed class WorldGenerator
     private const ulong ScheduleBytes = 0x4000;
 
     private static readonly int[] _pages = [4, 8, 8, 16, 16, 32];
+    private static readonly MappingPolicy[] _policies =
+        [MappingPolicy.Deferred, MappingPolicy.Deferred, MappingPolicy.Optimistic, MappingPolicy.Bounce, MappingPolicy.Static];
+
     private static readonly WorldDeviceKind[] _kinds =
     [
         WorldDeviceKind.Probe, WorldDeviceKind.Probe, WorldDeviceKind.Probe, WorldDeviceKind.Ehci, WorldDeviceKind.Xhci, WorldDeviceKind.Edu,
@@ -94,9 +98,15 @@ internal sealed class WorldGenerator
         return devices;
     }
 
-    private WorldGuestSpec DrawGuest(string name) => _random.Next(6) == 0
-        ? new(name, WorldProgram.PagesMax / 2, LazyMemory.FramesMin)
-        : new(name, _pages[_random.Next(_pages.Length)]);
+    private WorldGuestSpec DrawGuest(string name)
+    {
+        if (_random.Next(6) == 0)
+            return new(name, GuestIommu.PagesMin, HasIommu: true);
+        MappingPolicy policy = _random.Next(2) == 0 ? MappingPolicy.Strict : _policies[_random.Next(_policies.Length)];
+        return _random.Next(6) == 0
+            ? new(name, WorldProgram.PagesMax / 2, LazyMemory.FramesMin, policy)
+            : new(name, _pages[_random.Next(_pages.Length)], Policy: policy);
+    }
 
     private InterruptDelivery DrawDelivery(HardwareProfile profile, IReadOnlyList<Protection> without)
     {
@@ -112,7 +122,9 @@ internal sealed class WorldGenerator
 
     // A step for a kind of device is possible where there is one.
     private bool IsPossible(StepVerb verb) =>
-        verb.Weight != 0 && (KindFor(verb) is not { } kind || _program.Devices.Any(device => device.Kind == kind));
+        verb.Weight != 0 && (!IsOfIommu(verb) || _program.Guests.Any(guest => guest.HasIommu)) && (KindFor(verb) is not { } kind || _program.Devices.Any(device => device.Kind == kind));
+
+    private static bool IsOfIommu(StepVerb verb) => verb.Name.StartsWith("iommu", StringComparison.Ordinal);
 
     private static WorldDeviceKind? KindFor(StepVerb verb) => verb.Name.Split('-')[0] switch
     {
@@ -125,6 +137,12 @@ internal sealed class WorldGenerator
 
     private void GiveOut()
     {
+        for (int guest = 0; guest < _program.Guests.Count; guest++)
+        {
+            if (_program.Guests[guest].HasIommu && _random.Next(8) != 0)
+                Add("iommu-wake", (ulong)guest);
+        }
+
         for (int device = 0; device < _owners.Length; device++)
         {
             // One that goes with another goes where that is; where groups do not count, anywhere.
@@ -168,10 +186,29 @@ internal sealed class WorldGenerator
     {
         if (DeviceOf(WorldDeviceKind.Probe) is not { } device)
             return;
+        if (_program.Guests[_owners[device]].HasIommu)
+        {
+            UseAndClear(device, (ulong)_owners[device]);
+            return;
+        }
+
         ulong number = (ulong)_random.Next(3);
         Add(_random.Next(2) == 0 ? "dma-write" : "dma-read", device, new Place(PlaceKind.Mapping, 0, (int)number, 0), 64ul);
         Add("unmap", (ulong)_owners[device], device, number);
+        if (_program.Guests[_owners[device]].Policy != MappingPolicy.Strict && _random.Next(2) == 0)
+            Add("run", 400_000ul);
         Add("dma-write", device, new Place(PlaceKind.Gone, 0, _random.Next(4), 0), 64ul);
+    }
+
+    // The same where the VM has tables of its own.
+    private void UseAndClear(ulong device, ulong owner)
+    {
+        ulong page = (ulong)_random.Next(GuestIommu.PagesMapped);
+        Place address = Place.Of(page << 12);
+        Add(_random.Next(2) == 0 ? "dma-write" : "dma-read", device, address, 64ul);
+        Add("iommu-entry", owner, (ulong)GuestIommu.LeafTable, page, new Place(PlaceKind.Own, 0, _random.Next(GuestIommu.PagesMin), 0), (ulong)_random.Next(4));
+        Add("iommu-sync", owner);
+        Add("dma-write", device, address, 64ul);
     }
 
     // What a device knows of one owner, the next one looks for.
@@ -210,6 +247,8 @@ internal sealed class WorldGenerator
             arguments.Add(verb.ParameterOf(arguments.Count).Draw(_random, _names));
         int device = Array.FindIndex(verb.Parameters, static parameter => parameter is DeviceParameter { IncludesWitness: false });
         int guest = Array.FindIndex(verb.Parameters, static parameter => parameter is GuestParameter);
+        if (IsOfIommu(verb))
+            arguments[0] = (ulong)GuestWithIommu();
         if (device >= 0 && KindFor(verb) is { } kind)
             arguments[device] = DeviceOf(kind)!.Value;
 
@@ -221,6 +260,14 @@ internal sealed class WorldGenerator
         _steps.Add(new(verb, arguments));
         if (verb.Name == "assign")
             _owners[arguments[device].Number] = (int)arguments[guest].Number;
+    }
+
+    private int GuestWithIommu()
+    {
+        int first = _random.Next(_program.Guests.Count);
+        while (!_program.Guests[first].HasIommu)
+            first = (first + 1) % _program.Guests.Count;
+        return first;
     }
 
     // Another function of the same device: the one whose name is the easiest to bear.

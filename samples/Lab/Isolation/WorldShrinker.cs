@@ -81,8 +81,25 @@ internal sealed class WorldShrinker(string invariant, int triesMax = 4000)
         WorldProgram plain = new();
         program = Try(program, program with { Profile = plain.Profile, Scalable = false, Delivery = plain.Delivery });
         program = Try(program, program with { Seed = 0 });
-        return Try(program, program with { Guests = [.. program.Guests.Select(guest => new WorldGuestSpec(guest.Name, Math.Min(guest.Pages, 4)))] });
+        program = Try(program, program with { Guests = [.. program.Guests.Select(Plain)] });
+        for (int guest = 0; guest < program.Guests.Count; guest++)
+        {
+            WorldGuestSpec now = program.Guests[guest];
+            program = Try(program, WithGuest(program, guest, Plain(now)));
+            program = Try(program, WithGuest(program, guest, Small(now)));
+        }
+
+        return program;
     }
+
+    // One with a remapping unit of its own stays as large as that takes.
+    private static WorldGuestSpec Small(WorldGuestSpec guest) =>
+        guest.HasIommu ? guest : Plain(guest) with { Policy = guest.Policy };
+
+    private static WorldGuestSpec Plain(WorldGuestSpec guest) => new(guest.Name, Math.Min(guest.Pages, 4));
+
+    private static WorldProgram WithGuest(WorldProgram program, int guest, WorldGuestSpec spec) =>
+        program with { Guests = [.. program.Guests.Select((other, index) => index == guest ? spec : other)] };
 
     private WorldProgram SimplifyArguments(WorldProgram program)
     {

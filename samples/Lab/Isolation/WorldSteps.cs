@@ -7,7 +7,7 @@ internal static class WorldSteps
 {
     /// <summary>The kinds.</summary>
     public static IReadOnlyList<StepVerb> All { get; } =
-        [.. AssignmentSteps.All, .. GuestSteps.All, .. DeviceSteps.All, .. EhciSteps.All, .. XhciSteps.All];
+        [.. AssignmentSteps.All, .. GuestSteps.All, .. HalSteps.All, .. IommuSteps.All, .. DeviceSteps.All, .. EhciSteps.All, .. XhciSteps.All];
 
     private static readonly Dictionary<string, StepVerb> _byName = All.ToDictionary(verb => verb.Name);
 

@@ -96,4 +96,5 @@ public sealed record MicroframeUse(int Set, uint OffsetNs, uint WireNs, bool IsP
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true)]
 [JsonSerializable(typeof(AddressReport))]
 [JsonSerializable(typeof(RegisterSetReport))]
+[JsonSerializable(typeof(RoundRobinReport))]
 public sealed partial class SharingJson : JsonSerializerContext;

@@ -28,6 +28,7 @@ internal sealed class RunScenario : Verb
         Add(new RunRogueDevices(terminal));
         Add(new RunManagementDevice(terminal));
         Add(new RunAddressReplacement(terminal));
+        Add(new RunRoundRobin(terminal));
         Add(new RunRegisterSets(terminal));
         Add(new RunExitlessPolling(terminal));
     }

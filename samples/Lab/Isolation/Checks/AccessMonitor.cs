@@ -21,6 +21,8 @@ internal sealed class AccessMonitor(IsolationWorld world) : IMemoryWatcher
     private bool _isDevice;
     private bool _isWrite;
     private bool _isInterrupt;
+    private bool _mayBeRefused;
+    private bool _isFollowing;
     private MessageInterrupt? _arrived;
     private ulong _faults;
     private int[] _owners = [];
@@ -33,6 +35,9 @@ internal sealed class AccessMonitor(IsolationWorld world) : IMemoryWatcher
 
     /// <summary>Whether tables of EPT changed since this was last cleared.</summary>
     public bool HaveEptTablesChanged { get; set; } = true;
+
+    /// <summary>Whether the VMM works without anybody who waits for it.</summary>
+    public bool IsLater => !world.HasCaller;
 
     /// <summary>How many requests of devices were looked at.</summary>
     public ulong Requests { get; private set; }
@@ -125,14 +130,15 @@ internal sealed class AccessMonitor(IsolationWorld world) : IMemoryWatcher
     private bool MayWrite(ulong frame, int owner)
     {
         if (_isDevice)
-            return (_isWrite && _expected.Contains(frame) && owner >= 0 && world.Guests[owner].Machine == _device!.Assignment.Machine) || (_isInterrupt && owner < 0) || MayStillWrite(owner);
+            return (_isWrite && _isFollowing && owner >= 0 && world.Guests[owner].Machine == _device!.Assignment.Machine) || (_isWrite && _expected.Contains(frame) && owner >= 0 && world.Guests[owner].Machine == _device!.Assignment.Machine) || (_isInterrupt && owner < 0) || MayStillWrite(owner);
 
         if (owner < 0 || Actor?.Index == owner)
             return true;
 
-        // The VMM clears the memory of a VM that has ended, and brings pages in for one whose pages come and go.
+        // The VMM clears the memory of a VM that has ended, brings pages in for one whose pages come and go, and writes for the unit of
+        // one that has its own, where that is told to.
         WorldGuest guest = world.Guests[owner];
-        return Actor is null && (guest is { Machine.IsRunning: false } or { LazyFrames: not 0 } || IsOwnMessage(guest, frame));
+        return Actor is null && (guest is { Machine.IsRunning: false } or { LazyFrames: not 0 } or { HasIommu: true } || IsOwnMessage(guest, frame));
     }
 
     // A message is a write, and a VM may say that the ones which it gets of its devices go to its own memory.
@@ -164,17 +170,34 @@ internal sealed class AccessMonitor(IsolationWorld world) : IMemoryWatcher
         _isInterrupt = isWrite && length == sizeof(uint) && (address & 3) == 0 && InterruptRange.Contains(address);
         _device = world.DeviceAt(source);
         _arrived = null;
+        _mayBeRefused = _isFollowing = false;
         _expected.Clear();
         if (_isInterrupt || length == 0)
             return;
         DmaDirection wanted = isWrite ? DmaDirection.FromDevice : DmaDirection.ToDevice;
         bool isAssigned = isPlain && (_device?.Assignment.State == AssignmentState.Assigned || IsNamedBySibling);
+
+        // What the tables of a VM say of its device is another check's: here it must be memory of the VM.
+        _isFollowing = isAssigned && _device!.FollowsOf is not null;
+        if (_isFollowing)
+            return;
         for (ulong page = address >> 12; ; page++)
         {
-            _expected.Add(isAssigned && _device!.TryFind(page, wanted, out ulong frame) ? frame : NoFrame);
+            _expected.Add(isAssigned ? FrameOf(_device!, page, wanted) : NoFrame);
             if (page == (unchecked(address + (ulong)length - 1) >> 12) || _expected.Count > length)
                 break;
         }
+    }
+
+    // What waits after its unmap is reached or not; it leads where it led.
+    private ulong FrameOf(WorldDevice device, ulong page, DmaDirection wanted)
+    {
+        if (device.TryFind(page, wanted, out ulong frame))
+            return frame;
+        if (!device.TryFindWaiting(page, wanted, world.Host.Loop.NowNs, out frame))
+            return NoFrame;
+        _mayBeRefused = true;
+        return frame;
     }
 
     private DmaStatus Leave(ulong address, ReadOnlySpan<byte> data, DmaStatus status)
@@ -219,12 +242,18 @@ internal sealed class AccessMonitor(IsolationWorld world) : IMemoryWatcher
         if (status == DmaStatus.Success)
         {
             CheckSender(_isWrite ? "wrote memory" : "read memory");
+            if (_isFollowing)
+            {
+                CheckSecrets(address, data);
+                return;
+            }
+
             if (missing >= 0 && _device is not { Busy: > 0, Assignment.State: AssignmentState.Assigned })
                 world.Violate(_device is null || _device.Assignment.State != AssignmentState.Assigned ? "K2" : "I3", $"{Who} {(_isWrite ? "wrote" : "read")} {Bytes((ulong)data.Length)} at {address:X}h, where nothing is mapped for that");
             else if (missing < 0 && !_isWrite)
                 CheckData(address, data);
         }
-        else if (missing < 0 && _device is { Busy: 0 })
+        else if (missing < 0 && !_mayBeRefused && !_isFollowing && _device is { Busy: 0 })
         {
             world.Violate("I1", $"{Who} was refused {(_isWrite ? "a write" : "a read")} of {Bytes((ulong)data.Length)} at {address:X}h as {status}, although all of it is mapped for that");
         }
@@ -236,6 +265,15 @@ internal sealed class AccessMonitor(IsolationWorld world) : IMemoryWatcher
     {
         if (world.Sender is { } sender && sender != _device && (_device is null || sender.Assignment.Machine != _device.Assignment.Machine))
             world.Violate("U1", $"device {sender.Name} {what} in the name of {(_device is null ? "nobody" : $"device {_device.Name}")}");
+    }
+
+    // Which page it was is not known, but whose it was not.
+    private void CheckSecrets(ulong address, ReadOnlySpan<byte> data)
+    {
+        if (_isWrite || world.Guests.FirstOrDefault(guest => guest.Machine == _device!.Assignment.Machine) is not { } guest)
+            return;
+        for (int at = (int)(0 - address & 3); at + sizeof(uint) <= data.Length; at += sizeof(uint))
+            world.Learned(guest, BitConverter.ToUInt32(data[at..]));
     }
 
     private void CheckData(ulong address, ReadOnlySpan<byte> data)

@@ -33,11 +33,19 @@ internal sealed class AfterStep(IsolationWorld world)
 
     private void CheckPins()
     {
-        int pages = 0;
+        (int pages, int waiting) = (0, 0);
+        bool isKnown = true;
         foreach (WorldDevice device in world.Devices)
+        {
+            if (device.Busy != 0)
+                return;
             pages += device.PagesMapped;
-        if (world.Host.Frames.Pins != (ulong)pages && world.Devices.All(device => device.Busy == 0))
-            world.Violate("I2", $"{world.Host.Frames.Pins} pins are held for {pages} pages that are mapped");
+            isKnown &= device.FollowsOf is null;
+            waiting += device.PagesWaiting(world.Host.Loop.NowNs);
+        }
+
+        if (world.Host.Frames.Pins < (ulong)pages || (isKnown && world.Host.Frames.Pins > (ulong)(pages + waiting)))
+            world.Violate("I2", $"{world.Host.Frames.Pins} pins are held for {pages} pages that are mapped{(waiting == 0 ? "" : $" and {waiting} that wait")}");
     }
 
     // One owner; and in no state but with a VM, or the host, may it send anything.

@@ -16,7 +16,7 @@ internal sealed class TableCheck(IsolationWorld world)
     /// <summary>Reads all tables.</summary>
     public void Run()
     {
-        AuditReport report = TableAudit.Run(Host.Memory, Request());
+        AuditReport report = TableAudit.Run(Host.Memory, RequestOf(Host));
         foreach (AuditFault fault in report.Faults)
             world.Violate("I1", $"the tables of the unit are broken: {fault}");
         HashSet<WorldDevice> seen = [];
@@ -43,15 +43,16 @@ internal sealed class TableCheck(IsolationWorld world)
             CheckInterrupt(interrupt);
     }
 
-    private AuditRequest Request()
+    /// <summary>Where the tables of a host's unit are, as its registers say.</summary>
+    public static AuditRequest RequestOf(Host host)
     {
-        RootTableAddress root = new(new(Host.Unit.Read(RegisterOffsets.RootTableAddress, 8)));
+        RootTableAddress root = new(new(host.Unit.Read(RegisterOffsets.RootTableAddress, 8)));
         return new()
         {
             Root = root.Table,
             Mode = root.Mode,
-            Profile = Host.Options.Profile,
-            InterruptTable = Host.Remapping.Interrupts is null ? null : new(new(Host.Unit.Read(RegisterOffsets.InterruptTableAddress, 8))),
+            Profile = host.Options.Profile,
+            InterruptTable = host.Remapping.Interrupts is null ? null : new(new(host.Unit.Read(RegisterOffsets.InterruptTableAddress, 8))),
         };
     }
 
@@ -73,7 +74,7 @@ internal sealed class TableCheck(IsolationWorld world)
             }
         }
 
-        if (pages != device.PagesMapped && device.Busy == 0)
+        if (pages != device.PagesMapped && device is { Busy: 0, FollowsOf: null })
             world.Violate("I1", $"{pages} pages are in the tables of device {device.Name}, and {device.PagesMapped} are mapped");
     }
 
@@ -88,7 +89,7 @@ internal sealed class TableCheck(IsolationWorld world)
 
         if (Host.Frames.PinsOf(new(frame << 12)) == 0 || Host.Frames.OwnerOf(new(frame << 12)) != machine.Owner)
             world.Violate("I2", $"device {device.Name} reaches frame {frame:X}h, which is not pinned for {machine}");
-        if (device.Busy != 0)
+        if (device is not { Busy: 0, FollowsOf: null })
             return;
         DmaDirection granted = (rights.HasFlag(MappingRights.Read) ? DmaDirection.ToDevice : 0) | (rights.HasFlag(MappingRights.Write) ? DmaDirection.FromDevice : 0);
         if (!device.TryFind(page, granted, out ulong expected) || expected != frame)

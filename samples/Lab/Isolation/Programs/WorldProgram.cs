@@ -1,4 +1,5 @@
 using System.Text;
+using Dma.Hal;
 using Dma.Vmm;
 
 namespace Dma.Lab;
@@ -7,7 +8,9 @@ namespace Dma.Lab;
 /// <param name="Name">What it is called.</param>
 /// <param name="Pages">Pages of memory of 4 KiB.</param>
 /// <param name="LazyFrames">How many of them have a frame at a time, which they get when they are touched; 0 for all, from the beginning.</param>
-internal sealed record WorldGuestSpec(string Name, int Pages, int LazyFrames = 0);
+/// <param name="Policy">When its devices get its memory and lose it again.</param>
+/// <param name="HasIommu">Whether it has a remapping unit of its own, so that its tables say that, and no policy.</param>
+internal sealed record WorldGuestSpec(string Name, int Pages, int LazyFrames = 0, MappingPolicy Policy = MappingPolicy.Strict, bool HasIommu = false);
 
 /// <summary>A device of a world program.</summary>
 /// <param name="Name">What it is called.</param>
@@ -78,7 +81,7 @@ internal sealed record WorldProgram
         if (HasWitness)
             Line(ProgramNames.Witness);
         foreach (WorldGuestSpec guest in Guests)
-            Line($"vm {guest.Name} {guest.Pages}" + (guest.LazyFrames == 0 ? "" : $" lazy {guest.LazyFrames}"));
+            Line($"vm {guest.Name} {guest.Pages}" + (guest.LazyFrames == 0 ? "" : $" lazy {guest.LazyFrames}") + (guest.Policy == MappingPolicy.Strict ? "" : $" {WorldProgramReader.WordOf(guest.Policy)}") + (guest.HasIommu ? " iommu" : ""));
         foreach (WorldDeviceSpec device in Devices)
             Line($"device {device.Name} {WorldProgramReader.WordOf(device.Kind)}" + (device.Beside is { } other ? $" beside {other}" : ""));
         text.Append('\n');

@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using Dma.Hal;
 using Dma.Iommu;
 using Dma.Vmm;
 
@@ -12,6 +13,16 @@ internal sealed class WorldProgramReader
         ["emulated"] = InterruptDelivery.Emulated,
         ["remapped"] = InterruptDelivery.Remapped,
         ["posted"] = InterruptDelivery.Posted,
+    };
+
+    // A host of worlds lets no device go untranslated.
+    private static readonly Dictionary<string, MappingPolicy> _policies = new()
+    {
+        ["strict"] = MappingPolicy.Strict,
+        ["deferred"] = MappingPolicy.Deferred,
+        ["optimistic"] = MappingPolicy.Optimistic,
+        ["bounce"] = MappingPolicy.Bounce,
+        ["static"] = MappingPolicy.Static,
     };
 
     private static readonly Dictionary<string, WorldDeviceKind> _kinds = new()
@@ -55,6 +66,9 @@ internal sealed class WorldProgramReader
 
     /// <summary>The word for a kind of device.</summary>
     public static string WordOf(WorldDeviceKind kind) => _kinds.First(pair => pair.Value == kind).Key;
+
+    /// <summary>The word for a policy.</summary>
+    public static string WordOf(MappingPolicy policy) => _policies.First(pair => pair.Value == policy).Key;
 
     private WorldProgram Finish()
     {
@@ -145,8 +159,11 @@ internal sealed class WorldProgramReader
 
     private void TakeGuest(string[] words)
     {
-        bool isLazy = words.Length == 5 && words[3] == "lazy";
-        Expect(isLazy ? words[..3] : words, "vm NAME PAGES [lazy FRAMES]", 3);
+        const string form = "vm NAME PAGES [lazy FRAMES] [POLICY|iommu]";
+        bool isLazy = words.Length >= 5 && words[3] == "lazy";
+        string[] policy = words.Length < 3 ? words : isLazy ? words[5..] : words[3..];
+        if (words.Length < 3 || policy.Length > 1)
+            Fail($"Expected: {form}.");
         CheckName(words[1], _guests.Select(guest => guest.Name));
         if (!ProgramText.TryNumber(words[2], out ulong pages) || pages is 0 or > WorldProgram.PagesMax)
             Fail($"'{words[2]}' is no number of pages from 1 to {WorldProgram.PagesMax}.");
@@ -155,7 +172,10 @@ internal sealed class WorldProgramReader
         ulong frames = 0;
         if (isLazy && (!ProgramText.TryNumber(words[4], out frames) || frames < LazyMemory.FramesMin || frames > pages))
             Fail($"'{words[4]}' is no number of frames from {LazyMemory.FramesMin} to the number of pages.");
-        _guests.Add(new(words[1], (int)pages, (int)frames));
+        bool hasIommu = policy is ["iommu"];
+        if (hasIommu && (isLazy || pages < GuestIommu.PagesMin))
+            Fail($"A VM with a remapping unit of its own has {GuestIommu.PagesMin} pages at least, and they are there from the beginning.");
+        _guests.Add(new(words[1], (int)pages, (int)frames, policy.Length == 0 || hasIommu ? MappingPolicy.Strict : Chosen(_policies, policy[0]), hasIommu));
     }
 
     private void TakeDevice(string[] words)

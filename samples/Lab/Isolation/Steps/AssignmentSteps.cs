@@ -1,3 +1,4 @@
+using Dma.Hal;
 using Dma.Vmm;
 
 namespace Dma.Lab;
@@ -31,6 +32,8 @@ internal static class AssignmentSteps
         WorldDevice[] group = GroupOf(world, device);
         WorldDevice[] coming = [.. group.Where(member => member.Assignment.State != AssignmentState.Assigned)];
         Act(world, group, () => device.Assignment.Group.Assign(machine, [.. group.Select(member => member.GuestPlace)]));
+        foreach (WorldDevice member in group)
+            AfterMove(world, member);
         foreach (WorldDevice member in coming)
             AfterExpose(world, member);
     }
@@ -43,21 +46,27 @@ internal static class AssignmentSteps
             BeforeTakeBack(world, member);
         Act(world, group, device.Assignment.TakeBack);
         foreach (WorldDevice member in group)
-            AfterTakeBack(member);
+            AfterMove(world, member);
     }
 
     /// <summary>A device is about to be taken back: its mappings may go at any time from now on.</summary>
     public static void BeforeTakeBack(IsolationWorld world, WorldDevice device)
     {
         if (world.Program.Without.Contains(Protection.Pin))
-            GuestSteps.PinAgain(world, device.Mappings);
+            BookedCalls.PinAgain(world, device.Mappings);
     }
 
-    /// <summary>A device was taken back, as far as it goes: nothing is mapped for it where it has no address space.</summary>
-    public static void AfterTakeBack(WorldDevice device)
+    /// <summary>A device moved, as far as it went: nothing is mapped for it where it has no address space, and all memory of a VM whose policy says so.</summary>
+    public static void AfterMove(IsolationWorld world, WorldDevice device)
     {
-        if (device.Assignment.DomainId is null)
+        Assignment assignment = device.Assignment;
+        WorldGuest? owner = assignment.DomainId is null ? null : world.Guests.FirstOrDefault(guest => guest.Machine == assignment.Machine);
+        if (owner is null)
             device.RemoveAll();
+        device.IdentityOf = owner?.Policy == MappingPolicy.Static ? owner : null;
+        device.FollowsOf = owner is { HasIommu: true } ? owner : null;
+        if (device.User is { } user && (assignment.State != AssignmentState.Assigned || user.Machine != assignment.Machine))
+            user.Close();
     }
 
     private static void Move(IsolationWorld world, WorldDevice device, WorldGuest guest, ulong step)
@@ -80,9 +89,9 @@ internal static class AssignmentSteps
         if (before == AssignmentState.Quiet)
             BeforeTakeBack(world, device);
         Act(world, [device], move);
+        AfterMove(world, device);
         if (before == AssignmentState.Isolated)
             AfterExpose(world, device);
-        AfterTakeBack(device);
     }
 
     private static void AfterExpose(IsolationWorld world, WorldDevice device)
@@ -127,7 +136,7 @@ internal static class AssignmentSteps
             return true;
         });
         device.Busy--;
-        AfterTakeBack(device);
+        AfterMove(world, device);
     }
 
     private sealed class HostDriver(bool isWilling) : IHostDriver

@@ -7,7 +7,6 @@ namespace Dma.Lab;
 /// <summary>Steps of software in a VM: hypercalls, memory, registers, ports.</summary>
 internal static class GuestSteps
 {
-    private const ulong PageBytes = 4096;
     private static readonly GuestParameter _guest = new();
     private static readonly DeviceParameter _device = new();
     private static readonly PlaceKind[] _anywhere =
@@ -49,25 +48,19 @@ internal static class GuestSteps
         Configure(world, guest, device, PciOffset.Command, 2, (uint)(PciCommand.BusMaster | PciCommand.MemorySpace));
 
     /// <summary>Maps memory for a device, and enters it in the books.</summary>
-    public static void Map(IsolationWorld world, WorldGuest guest, WorldDevice device, ulong start, ulong length, DmaDirection direction)
-    {
-        HypercallResult result = Call(world, guest, device, Hypercall.MapDma, device.GuestPlace.Value, start, length, (ulong)direction);
-        if (result.Refusal == DmaRefusal.None)
-            Mapped(world, guest, device, start, length, direction, result.Value);
-    }
-
-    /// <summary>Pins again what was not pinned, before the VMM takes the pins back.</summary>
-    public static void PinAgain(IsolationWorld world, IEnumerable<BookedMapping> mappings)
-    {
-        foreach (ulong frame in mappings.SelectMany(mapping => mapping.Frames))
-            world.Host.Frames.Pin(new(frame << 12));
-    }
+    public static void Map(IsolationWorld world, WorldGuest guest, WorldDevice device, ulong start, ulong length, DmaDirection direction) =>
+        Call(world, guest, Hypercall.MapDma, device.GuestPlace.Value, start, length, (ulong)direction);
 
     /// <summary>A store of a VM, to memory or to whatever answers.</summary>
     public static void Store(IsolationWorld world, WorldGuest guest, ulong address, int width, ulong value)
     {
-        if (guest.Machine is { } machine && width is 1 or 2 or 4 or 8)
-            world.ActAs(guest, () => machine.Cpu.Store(new(address), width, value));
+        if (guest.Machine is not { } machine || width is not (1 or 2 or 4 or 8))
+            return;
+
+        // Whoever writes its registers by chance does not know what it does from then on.
+        if (guest.Iommu is { } iommu && address - MemoryLayout.RemappingUnit < (ulong)machine.Iommu!.WindowLength + sizeof(ulong))
+            iommu.IsKnown = false;
+        world.ActAs(guest, () => machine.Cpu.Store(new(address), width, value));
     }
 
     /// <summary>Software of a VM writes doublewords to its memory.</summary>
@@ -83,81 +76,17 @@ internal static class GuestSteps
         if (device.Mappings.Count == 0)
             return;
         BookedMapping mapping = device.Mappings[(int)index % device.Mappings.Count];
-        Unmap(world, guest, device, device.GuestPlace.Value, mapping.Device, mapping.Length, 0);
-    }
-
-    private static void Unmap(IsolationWorld world, WorldGuest guest, WorldDevice device, ulong handle, ulong address, ulong length, ulong last)
-    {
-        BookedMapping? mapping = handle == device.GuestPlace.Value ? device.Mappings.FirstOrDefault(mapping => mapping.Device == address && mapping.Length == length) : null;
-        bool isOwner = device.Assignment is { State: AssignmentState.Assigned, Machine: { } owner } && owner == guest.Machine && last == 0;
-        bool isPinless = world.Program.Without.Contains(Protection.Pin) && mapping is not null && isOwner;
-        if (isPinless)
-            PinAgain(world, [mapping!]);
-        HypercallResult result = Call(world, guest, device, Hypercall.UnmapDma, handle, address, length, last);
-        if (result.Refusal == DmaRefusal.None && mapping is not null && isOwner)
-            device.Remove(mapping);
-        else if (result.Refusal == DmaRefusal.None)
-            world.Violate("I6", $"VM {guest.Name} unmapped {length} bytes at {address:X}h, which it never mapped");
+        Call(world, guest, Hypercall.UnmapDma, device.GuestPlace.Value, mapping.Device, mapping.Length, 0);
     }
 
     private static void Call(IsolationWorld world, StepArguments step)
     {
-        WorldGuest guest = step.Guest(0);
-        WorldDevice device = step.Device(1);
-        ulong handle = step.Address(3, guest, device);
-        (ulong first, ulong second) = (step.Address(4, guest, device), step.Address(5, guest, device));
-        WorldDevice named = world.Devices.FirstOrDefault(other => other.GuestPlace.Value == handle) ?? device;
-        switch ((Hypercall)step[2])
-        {
-            case Hypercall.UnmapDma:
-                Unmap(world, guest, named, handle, first, second, step[6]);
-                break;
-            case Hypercall.MapDma:
-                HypercallResult result = Call(world, guest, named, Hypercall.MapDma, handle, first, second, step[6]);
-                if (result.Refusal == DmaRefusal.None)
-                    Mapped(world, guest, named, first, second, (DmaDirection)step[6], result.Value);
-                break;
-            default:
-                _ = Call(world, guest, named, (Hypercall)step[2], handle, first, second, step[6]);
-                break;
-        }
+        (WorldGuest guest, WorldDevice device) = (step.Guest(0), step.Device(1));
+        Call(world, guest, (Hypercall)step[2], step.Address(3, guest, device), step.Address(4, guest, device), step.Address(5, guest, device), step[6]);
     }
 
-    // What is refused must change nothing that counts.
-    private static HypercallResult Call(IsolationWorld world, WorldGuest guest, WorldDevice device, Hypercall number, ulong first, ulong second, ulong third, ulong fourth)
-    {
-        if (guest.Machine is not { } machine)
-            return new(DmaRefusal.Denied, 0);
-        (ulong, ulong, ulong, int) before = State(world, machine);
-        device.Busy++;
-        HypercallResult result = world.Run(() => machine.Cpu.Call(number, first, second, third, fourth).AsTask());
-        device.Busy--;
-        if (result.Refusal != DmaRefusal.None && (result.Value != 0 || State(world, machine) != before))
-            world.Violate("I5", $"a call of VM {guest.Name} was refused as {result.Refusal}, and something changed");
-        return result;
-    }
-
-    private static (ulong Pins, ulong PinnedPages, ulong Free, int Devices) State(IsolationWorld world, VirtualMachine machine) =>
-        (world.Host.Frames.Pins, machine.PinnedPages, world.Host.Frames.CountOf(FrameOwner.Free), machine.Devices.Count);
-
-    private static void Mapped(IsolationWorld world, WorldGuest guest, WorldDevice device, ulong start, ulong length, DmaDirection direction, ulong address)
-    {
-        if (device.Assignment.State != AssignmentState.Assigned || device.Assignment.Machine != guest.Machine || length == 0 || start + length > (ulong)guest.Pages * PageBytes)
-        {
-            world.Violate("I6", $"VM {guest.Name} mapped {length} bytes at {start:X}h for device {device.Name}, which it may not");
-            return;
-        }
-
-        ulong firstPage = start / PageBytes;
-        ulong[] frames = new ulong[((start + length - 1) / PageBytes) - firstPage + 1];
-        for (ulong page = 0; page < (ulong)frames.Length; page++)
-            frames[page] = guest.FrameOf((int)(firstPage + page)) >> 12;
-        device.Add(new(address, start, length, direction, frames));
-        if (!world.Program.Without.Contains(Protection.Pin))
-            return;
-        foreach (ulong frame in frames)
-            world.Host.Frames.Unpin(new(frame << 12));
-    }
+    private static void Call(IsolationWorld world, WorldGuest guest, Hypercall number, ulong first, ulong second, ulong third, ulong fourth) =>
+        world.Run(() => BookedCalls.Call(world, guest, number, first, second, third, fourth, isAlone: true));
 
     private static void Write(IsolationWorld world, StepArguments step)
     {

@@ -30,4 +30,8 @@ internal sealed class BookedMapping(ulong device, ulong guest, ulong length, Dma
 
     /// <summary>Whether a page of device addresses is mapped for something.</summary>
     public bool Allows(ulong page, DmaDirection wanted) => page - FirstPage < (ulong)frames.Length && (direction & wanted) == wanted;
+
+    /// <summary>Whether two mappings have a page of device addresses in common.</summary>
+    public bool Overlaps(BookedMapping other) =>
+        FirstPage < other.FirstPage + (ulong)other.Frames.Count && other.FirstPage < FirstPage + (ulong)frames.Length;
 }

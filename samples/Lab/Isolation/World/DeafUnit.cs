@@ -8,7 +8,8 @@ namespace Dma.Lab;
 /// <remarks>In its queue they become invalidations of a context entry that nobody has; it has a queue, and software uses it.</remarks>
 /// <param name="unit">The unit.</param>
 /// <param name="memory">Where its queue is.</param>
-internal sealed class DeafUnit(RemappingUnit unit, PhysicalMemory memory) : IMmioDevice
+/// <param name="isDeaf">Whether it does not hear now.</param>
+internal sealed class DeafUnit(RemappingUnit unit, PhysicalMemory memory, Func<bool> isDeaf) : IMmioDevice
 {
     private const ulong NarrowBytes = 16;
 
@@ -18,7 +19,7 @@ internal sealed class DeafUnit(RemappingUnit unit, PhysicalMemory memory) : IMmi
     /// <inheritdoc/>
     public void Write(ulong offset, int width, ulong value)
     {
-        if (offset == RegisterOffsets.InvalidationQueueTail)
+        if (offset == RegisterOffsets.InvalidationQueueTail && isDeaf())
             Deafen();
         unit.Write(offset, width, value);
     }

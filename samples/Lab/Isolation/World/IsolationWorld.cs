@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Dma.Hal;
 using Dma.Machine;
 using Dma.Vmm;
 
@@ -34,6 +35,8 @@ internal sealed class IsolationWorld : IDisposable
         ProgramNames names = program.Names;
         Guests = [.. names.Guests.Select((name, index) => new WorldGuest(index, name, index < program.Guests.Count ? program.Guests[index] : new(name, WitnessPages)))];
         HasLazyGuests = Guests.Any(guest => guest.LazyFrames != 0);
+        HasTimers = Guests.Any(guest => guest.Policy is MappingPolicy.Deferred or MappingPolicy.Optimistic);
+        HasCaller = false;
         Host.Loop.RunFor(SettleNs);
         foreach (WorldDevice device in Devices)
             device.Pristine = Fingerprint(device);
@@ -59,6 +62,9 @@ internal sealed class IsolationWorld : IDisposable
     /// <summary>Whether the frames of some VM come and go.</summary>
     public bool HasLazyGuests { get; }
 
+    /// <summary>Whether mappings of some VM end some time after it took them back.</summary>
+    public bool HasTimers { get; }
+
     /// <summary>The devices, the witness's last.</summary>
     public IReadOnlyList<WorldDevice> Devices { get; }
 
@@ -70,6 +76,9 @@ internal sealed class IsolationWorld : IDisposable
 
     /// <summary>The device that sends now, whatever name its requests have; null where devices send in their own name.</summary>
     public WorldDevice? Sender { get; private set; }
+
+    /// <summary>Whether somebody waits for software of the VMM; what it does else, it does later than it was asked to.</summary>
+    public bool HasCaller { get; private set; } = true;
 
     /// <summary>What was violated first; null where nothing was.</summary>
     public Violation? Violation { get; private set; }
@@ -132,15 +141,8 @@ internal sealed class IsolationWorld : IDisposable
     /// <summary>Lets software of a VM act.</summary>
     public void ActAs(WorldGuest guest, Action action)
     {
-        Monitor.Actor = guest;
-        try
-        {
-            action();
-        }
-        finally
-        {
-            Monitor.Actor = null;
-        }
+        using ActingGuest acting = new(Monitor, guest);
+        action();
     }
 
     /// <summary>Lets a device send, known as who it is.</summary>
@@ -160,7 +162,18 @@ internal sealed class IsolationWorld : IDisposable
     }
 
     /// <summary>Runs software of the VMM, or a call of a VM to it, until it returns.</summary>
-    public T Run<T>(Func<Task<T>> software) => Host.Loop.Run(software, SoftwareLimitNs);
+    public T Run<T>(Func<Task<T>> software)
+    {
+        HasCaller = true;
+        try
+        {
+            return Host.Loop.Run(software, SoftwareLimitNs);
+        }
+        finally
+        {
+            HasCaller = false;
+        }
+    }
 
     /// <summary>A VM read something: it must not be a secret of somebody else.</summary>
     public void Learned(WorldGuest guest, ulong value)
@@ -179,7 +192,12 @@ internal sealed class IsolationWorld : IDisposable
             return;
         }
 
+        machine.Mapping = guest.Mapping;
         guest.Machine = machine;
+        guest.Hal = new(this, guest, machine);
+        if (guest.HasIommu)
+            _ = machine.AddIommu();
+        guest.Iommu = guest.HasIommu ? new(this, guest, machine) : null;
         guest.Frames = [.. machine.Memory.Blocks.SelectMany(block => Enumerable.Range(0, (int)block.Size.Frames).Select(frame => block.Host.Page + (ulong)frame))];
         if (guest.Frames.Any(frame => Monitor.OwnerOf(frame) >= 0))
             Violate("U1", $"VM {guest.Name} begins in memory of another VM");
@@ -203,9 +221,9 @@ internal sealed class IsolationWorld : IDisposable
             return true;
         });
         Monitor.Own(guest, isOwner: false);
-        (guest.Machine, guest.Frames) = (null, []);
+        (guest.Machine, guest.Hal, guest.Iommu, guest.Frames) = (null, null, null, []);
         foreach (WorldDevice device in taken)
-            AssignmentSteps.AfterTakeBack(device);
+            AssignmentSteps.AfterMove(this, device);
     }
 
     /// <summary>A device was given to a VM: nothing of the last owner may be in its registers.</summary>

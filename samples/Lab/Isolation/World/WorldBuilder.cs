@@ -32,11 +32,12 @@ internal static class WorldBuilder
             Watch = monitor.Watch,
             WatchInterrupts = monitor.Watch,
         });
-        if (program.Without.Contains(Protection.Invalidation))
+        bool isDeaf = program.Without.Contains(Protection.Invalidation);
+        if (isDeaf || program.Without.Contains(Protection.Flush))
         {
             PhysicalAddress registers = new(MemoryLayout.RemappingUnit);
             host.Bus.RemoveWindow(registers, host.Unit);
-            host.Bus.AddWindow(registers, (ulong)host.Unit.WindowLength, new DeafUnit(host.Unit, host.Memory));
+            host.Bus.AddWindow(registers, (ulong)host.Unit.WindowLength, new DeafUnit(host.Unit, host.Memory, () => isDeaf || monitor.IsLater));
         }
 
         return host;

@@ -1,3 +1,4 @@
+using Dma.Hal;
 using Dma.Vmm;
 
 namespace Dma.Lab;
@@ -8,6 +9,11 @@ namespace Dma.Lab;
 /// <param name="spec">Its memory.</param>
 internal sealed class WorldGuest(int index, string name, WorldGuestSpec spec)
 {
+    /// <summary>How long what was unmapped may wait, in nanoseconds.</summary>
+    public const ulong WaitingNsMax = 200_000;
+
+    private const int WaitingMax = 4;
+
     /// <summary>Its number in the program.</summary>
     public int Index => index;
 
@@ -19,6 +25,27 @@ internal sealed class WorldGuest(int index, string name, WorldGuestSpec spec)
 
     /// <summary>How many of them have a frame at a time; 0 for all.</summary>
     public int LazyFrames => spec.LazyFrames;
+
+    /// <summary>When its devices get its memory and lose it again.</summary>
+    public MappingPolicy Policy => spec.Policy;
+
+    /// <summary>Whether it has a remapping unit of its own.</summary>
+    public bool HasIommu => spec.HasIommu;
+
+    /// <summary>That unit, as its software drives it; null where it has none, or while there is no machine.</summary>
+    public GuestIommu? Iommu { get; set; }
+
+    /// <summary>The policy, with bounds that worlds reach.</summary>
+    public MappingOptions Mapping { get; } = new()
+    {
+        Policy = spec.Policy,
+        WaitingMax = WaitingMax,
+        WaitingNsMax = WaitingNsMax,
+        PoolBytes = Math.Max(1, spec.Pages / 4) * FrameAllocator.FrameSize,
+    };
+
+    /// <summary>Its own software that behaves; null while there is no machine.</summary>
+    public WorldHal? Hal { get; set; }
 
     /// <summary>The machine; null while there is none.</summary>
     public VirtualMachine? Machine { get; set; }

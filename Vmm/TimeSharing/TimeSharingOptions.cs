@@ -1,0 +1,38 @@
+using Dma.UsbDevice;
+
+namespace Dma.Vmm;
+
+/// <summary>How a controller goes from one VM to the next.</summary>
+public sealed record TimeSharingOptions
+{
+    /// <summary>The shortest turn, in nanoseconds: it holds a whole frame wherever it begins, so that no periodic schedule is passed over for ever.</summary>
+    public const ulong QuantumNsMin = 16 * WireTime.MicroframeNs;
+
+    /// <summary>How long a turn is, in nanoseconds, <see cref="QuantumNsMin"/> at least.</summary>
+    public ulong QuantumNs { get; init; } = 10_000_000;
+
+    /// <summary>Whether a VM without work gives its turn up, and one whose schedules are off gets none, where another VM has work.</summary>
+    public bool IsWorkConserving { get; init; } = true;
+
+    /// <summary>For how long a VM must have had no work before its turn ends early, in nanoseconds.</summary>
+    public ulong IdleNs { get; init; } = 4 * WireTime.MicroframeNs;
+
+    /// <summary>How long the schedules may take to stop, in nanoseconds; the periodic one stops at the end of a frame. A VM whose do not finds that its controller has failed.</summary>
+    public ulong QuiesceNsMax { get; init; } = 16 * WireTime.MicroframeNs;
+
+    /// <summary>What is left out of each switch.</summary>
+    public SwitchSteps Without { get; init; }
+
+    /// <summary>Who sees how time goes by; may be null.</summary>
+    public ITurnObserver? Observer { get; init; }
+
+    /// <summary>The options, or the usual ones, if a controller can be shared like that.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">It cannot.</exception>
+    internal static TimeSharingOptions Check(TimeSharingOptions? options)
+    {
+        TimeSharingOptions chosen = options ?? new();
+        ArgumentOutOfRangeException.ThrowIfLessThan(chosen.QuantumNs, QuantumNsMin, nameof(options));
+        ArgumentOutOfRangeException.ThrowIfLessThan(chosen.IdleNs, WireTime.MicroframeNs, nameof(options));
+        return chosen;
+    }
+}

@@ -1,0 +1,61 @@
+using System.Text.Json;
+using Dma.Lab;
+
+namespace Dma.Properties;
+
+/// <summary>The verb that shows a controller that goes from VM to VM.</summary>
+public sealed class RoundRobinVerbTests
+{
+    [Theory]
+    [InlineData("true", 2)]
+    [InlineData("false", 3)]
+    public void Each_vm_reads_its_own_disk_and_sound_misses_the_slots_outside_its_turns(string workConserving, int vms)
+    {
+        string[] words = ["run", "round-robin", "--vms", $"{vms}", "--work-conserving", workConserving, "--json"];
+        ToolRun run = ToolRun.Of(words);
+        Assert.Equal((ExitCode.Ok, ""), (run.ExitCode, run.Error));
+        using JsonDocument document = JsonDocument.Parse(run.Output);
+        JsonElement report = document.RootElement;
+        JsonElement[] found = [.. report.GetProperty("vms").EnumerateArray()];
+        Assert.Equal(vms, found.Length);
+        Assert.All(found, vm => Assert.True(vm.GetProperty("bytesMoved").GetUInt64() > 0));
+        Assert.All(found, vm => Assert.True(vm.GetProperty("waitNsMax").GetUInt64() <= report.GetProperty("waitBoundNs").GetUInt64()));
+        Assert.InRange(found[0].GetProperty("slotsMissed").GetUInt64(), 1ul, found[0].GetProperty("slotsDue").GetUInt64() - 1);
+        Assert.InRange(report.GetProperty("utilisation").GetDouble(), 0.8, 0.99);
+        Assert.InRange(report.GetProperty("jain").GetDouble(), workConserving == "true" ? 0.5 : 0.99, 1);
+        Assert.All(report.GetProperty("gantt").EnumerateArray(), line => Assert.Contains('█', line.GetString()!));
+        Assert.Equal(run, ToolRun.Of(words));
+    }
+
+    [Theory]
+    [InlineData("quiesce")]
+    [InlineData("gates")]
+    [InlineData("translation")]
+    public void A_switch_without_one_of_its_steps_goes_wrong(string step)
+    {
+        ToolRun run = ToolRun.Of("run", "round-robin", "--without", step, "--quantum", "2000");
+        Assert.Equal((ExitCode.Violation, ""), (run.ExitCode, run.Error));
+        Assert.Contains("GONE WRONG", run.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_timeline_has_lines_for_vms_turns_switches_and_iommu()
+    {
+        using TemporaryFile file = new();
+        Assert.Equal(ExitCode.Ok, ToolRun.Of("run", "round-robin", "--vms", "2", "--trace", file.Path).ExitCode);
+        Assert.Equal(["VMs", "controller", "VMM", "IOMMU"], TimelineFormat.Check(File.ReadAllBytes(file.Path)));
+    }
+
+    [Theory]
+    [InlineData("--vms", "9")]
+    [InlineData("--quantum", "1999")]
+    [InlineData("--quantum", "x")]
+    [InlineData("--work-conserving", "x")]
+    [InlineData("--without", "frobnicate")]
+    public void A_bad_line_is_refused_with_one_line_on_standard_error(params string[] words)
+    {
+        ToolRun run = ToolRun.Of(["run", "round-robin", .. words]);
+        Assert.Equal((ExitCode.BadInput, ""), (run.ExitCode, run.Output));
+        Assert.Single(run.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+    }
+}

@@ -1,0 +1,155 @@
+using Dma.Drivers;
+using Dma.Hal;
+using Dma.UsbDevice;
+using Dma.UsbDevice.Spec;
+using Dma.Vmm;
+
+namespace Dma.Properties;
+
+/// <summary>A guest that goes through its steps with ordinary drivers, and writes down what came of each: data, order, status.</summary>
+/// <param name="host">The host.</param>
+/// <param name="machine">The VM.</param>
+/// <param name="socket">The root port.</param>
+/// <param name="tag">What its device says.</param>
+internal sealed class SteppingGuest(Host host, VirtualMachine machine, UsbPort socket, byte tag)
+{
+    private const ulong MicrosecondNs = 1_000;
+    private const int PacketBytes = 512;
+    private const ulong NoEndNs = 10_000_000_000;
+
+    private readonly CountingDevice _device = new(tag);
+    private Func<ValueTask<IUsbHostController>> _start = null!;
+    private IUsbHostController? _driver;
+    private UsbDeviceHandle? _handle;
+
+    /// <summary>What came of each step.</summary>
+    public List<string> Transcript { get; } = [];
+
+    /// <summary>The longest time that a request took, in nanoseconds.</summary>
+    public ulong AskedNsMax { get; private set; }
+
+    /// <summary>Starts the driver and goes through the steps.</summary>
+    /// <param name="device">Its controller.</param>
+    /// <param name="start">How a driver starts.</param>
+    /// <param name="steps">What it does.</param>
+    public async Task Run(IDevice device, Func<IDevice, ValueTask<IUsbHostController>> start, IReadOnlyList<DeviceStep> steps)
+    {
+        socket.Plug(_device);
+        _start = () => start(device);
+        _driver = await _start();
+        await Enumerate();
+        await Follow(steps);
+        Transcript.Add($"device took {_device.Received:X8}");
+    }
+
+    /// <summary>Goes through more steps.</summary>
+    public async Task Follow(IReadOnlyList<DeviceStep> steps)
+    {
+        foreach (DeviceStep step in steps)
+        {
+            if (step.Use == DeviceUse.Crash)
+            {
+                await host.Destroy(machine);
+                break;
+            }
+
+            if (step.Use == DeviceUse.ResetController)
+            {
+                if (_handle is { } handle)
+                    await handle.Release();
+                await _driver!.Stop();
+                _driver = await _start();
+                await Enumerate();
+                continue;
+            }
+
+            Transcript.Add($"{step}: {await Do(step)}");
+        }
+    }
+
+    private async Task<string> Do(DeviceStep step)
+    {
+        switch (step.Use)
+        {
+            case DeviceUse.Wait:
+                await machine.Cpu.Processor.Delay((ulong)step.Amount * MicrosecondNs);
+                return "";
+            case DeviceUse.ResetPort:
+                return await Again();
+            case DeviceUse.Unplug:
+                _ = socket.Unplug();
+                string gone = await Ask();
+                socket.Plug(_device);
+                return $"{gone}, then {await Again()}";
+            case DeviceUse.Ask:
+                return await Ask();
+            case DeviceUse.ReadPeriodic:
+                return await Move(step.Use, 8);
+            case DeviceUse.Read:
+                return await Move(step.Use, step.Amount * PacketBytes);
+            case DeviceUse.Cancel:
+                return await Move(step.Use, PacketBytes, (ulong)step.Amount * MicrosecondNs);
+            default:
+                return await Move(step.Use, step.Amount);
+        }
+    }
+
+    private async Task Enumerate()
+    {
+        try
+        {
+            _handle = await UsbDeviceHandle.Enumerate(_driver!, socket.Number);
+            Transcript.Add($"device {_handle.Connection.Number}");
+        }
+        catch (DriverException exception)
+        {
+            _handle = null;
+            Transcript.Add($"none: {exception.Failure}");
+        }
+    }
+
+    private async Task<string> Again()
+    {
+        if (_handle is { } handle)
+            await handle.Release();
+        await Enumerate();
+        return "";
+    }
+
+    private async Task<string> Ask()
+    {
+        if (_handle is not { } handle)
+            return "no device";
+        byte[] answer = new byte[2];
+        ulong startNs = host.Loop.NowNs;
+        TransferResult result = await handle.Request(RequestType.Vendor, RequestRecipient.Device, CountingDevice.AskCount, 0, 0, answer);
+        if (result.IsCompleted)
+            AskedNsMax = Math.Max(AskedNsMax, host.Loop.NowNs - startNs);
+        return $"{result.Status} {Convert.ToHexString(answer)}";
+    }
+
+    private async Task<string> Move(DeviceUse use, int bytes, ulong patienceNs = NoEndNs)
+    {
+        if (_handle is not { } handle)
+            return "no device";
+        byte address = CountingDevice.EndpointOf(use);
+        UsbEndpoint endpoint = handle.Configuration.Interfaces[0].Endpoints.First(candidate => candidate.Address == address);
+        IDmaSpace memory = _driver!.Memory;
+        MemoryBuffer buffer = memory.Allocate(bytes);
+        byte[] data = new byte[bytes];
+        new Random(bytes).NextBytes(data);
+        buffer.Write(0, data);
+        IUsbPipe pipe = await handle.Open(endpoint);
+        DmaMapResult mapped = await memory.Map(buffer, endpoint.In ? DmaDirection.FromDevice : DmaDirection.ToDevice);
+        TransferResult result = await pipe.Transfer(mapped.Mapping, patienceNs);
+        await pipe.Close();
+        DmaRefusal unmapped = await memory.Unmap(mapped.Mapping);
+        buffer.Read(0, data);
+        _ = memory.Free(buffer);
+        uint sum = data.Aggregate(0u, static (sum, value) => (sum * 31) + value);
+
+        // A pipe that is opened anew begins with its first toggle; so does the device's side.
+        _ = await handle.Request(RequestType.Standard, RequestRecipient.Endpoint, (byte)StandardRequest.ClearFeature, 0, address);
+        return $"{result.Status} {result.Bytes} {sum:X8} {unmapped}";
+    }
+}

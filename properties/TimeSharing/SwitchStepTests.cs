@@ -1,0 +1,106 @@
+using Dma.Drivers;
+using Dma.Hal;
+using Dma.Machine;
+using Dma.UsbDevice;
+using Dma.UsbDevice.Spec;
+using Dma.Vmm;
+
+namespace Dma.Properties;
+
+/// <summary>Each step of a switch is there for something: a switch without it is found out.</summary>
+public sealed class SwitchStepTests
+{
+    private const ulong PatienceNs = 600_000_000_000;
+    private const int Blocks = 200;
+
+    [Theory]
+    [InlineData(SwitchSteps.None, true)]
+    [InlineData(SwitchSteps.Quiesce, false)]
+    [InlineData(SwitchSteps.Gates, false)]
+    [InlineData(SwitchSteps.Translation, false)]
+    public void Guests_read_their_own_disks_only_with_all_steps(SwitchSteps without, bool isRight)
+    {
+        using TimeSharedComputer machine = new(3);
+        byte[][] contents = [.. Enumerable.Range(0, 3).Select(Content)];
+        for (int number = 0; number < 3; number++)
+            machine.Controller.Usb.Ports[number].Plug(new MassStorageDevice(new MemoryDiskImage(contents[number])));
+        byte[]?[] found = machine.Host.Loop.Run(
+            async () =>
+            {
+                await machine.Start(new() { QuantumNs = TimeSharingOptions.QuantumNsMin, IsWorkConserving = false, Without = without });
+                return await Task.WhenAll(Enumerable.Range(0, 3).Select(number => Read(machine, number)));
+            },
+            PatienceNs);
+        bool isOwn = found.Zip(contents).All(pair => pair.First is { } bytes && bytes.AsSpan().SequenceEqual(pair.Second));
+        Assert.Equal(isRight, isOwn && machine.Host.Faults.Total == 0 && machine.Watch.Strays == 0);
+    }
+
+    [Theory]
+    [InlineData(SwitchSteps.None)]
+    [InlineData(SwitchSteps.Interrupt)]
+    public void A_guest_without_work_is_interrupted_only_where_the_interrupt_does_not_follow_the_turn(SwitchSteps without)
+    {
+        using TimeSharedComputer machine = new(2);
+        machine.Host.Loop.Run(
+            async () =>
+            {
+                await machine.Start(new() { QuantumNs = TimeSharingOptions.QuantumNsMin, IsWorkConserving = false, Without = without });
+                await EhciDriver.Start(await machine.Open(0));
+                SteppingGuest busy = new(machine.Host, machine.Guests[1], machine.Controller.Usb.Ports[1], 0x20);
+                await busy.Run(await machine.Open(1), UsbHostControllers.Start, [new(DeviceUse.Read, 4), new(DeviceUse.Ask, 0)]);
+            },
+            PatienceNs);
+        Assert.Equal(without == SwitchSteps.None, machine.Sharing.InterruptsForwarded(machine.Guests[0]) == 0);
+    }
+
+    [Theory]
+    [InlineData(SwitchSteps.None)]
+    [InlineData(SwitchSteps.Clock)]
+    public void The_frame_index_stands_still_between_turns_only_where_its_clock_does(SwitchSteps without)
+    {
+        using TimeSharedComputer machine = new(2);
+        uint moved = machine.Host.Loop.Run(
+            async () =>
+            {
+                await machine.Start(new() { IsWorkConserving = false, Without = without });
+                IRegisterWindow[] registers = [await Run(machine, 0), await Run(machine, 1)];
+                uint Index() => registers[0].Read32(0x20 + EhciOperationalOffsets.FrameIndex);
+                await machine.Host.Loop.Delay(1_000_000);
+                uint before = Index();
+                await machine.Host.Loop.Delay(1_000_000_000);
+                return (Index() - before) & 0x3FFF;
+            },
+            PatienceNs);
+
+        // One second is 8,000 microframes.
+        Assert.Equal(without == SwitchSteps.None, moved == 8_000);
+    }
+
+    private static async Task<IRegisterWindow> Run(TimeSharedComputer machine, int number)
+    {
+        PciDevice device = await machine.Open(number);
+        device.Configuration.Write(PciOffset.Command, 2, 6);
+        IRegisterWindow registers = device.OpenBar(0);
+        registers.Write32(0x20, new UsbCommand { Run = true, InterruptThreshold = 1 }.Raw.Value);
+        return registers;
+    }
+
+    private static async Task<byte[]?> Read(TimeSharedComputer machine, int number)
+    {
+        try
+        {
+            return await DiskReader.ReadAll(await machine.Open(number), number + 1);
+        }
+        catch (DriverException)
+        {
+            return null;
+        }
+    }
+
+    private static byte[] Content(int seed)
+    {
+        byte[] content = new byte[Blocks * 512];
+        new Random(seed).NextBytes(content);
+        return content;
+    }
+}

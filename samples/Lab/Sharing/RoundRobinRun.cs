@@ -1,0 +1,129 @@
+using Dma.Vmm;
+
+namespace Dma.Lab;
+
+/// <summary>Several VMs have one EHCI controller, whole, one after the other.</summary>
+/// <param name="vms">How many VMs.</param>
+/// <param name="options">How the controller is shared.</param>
+/// <param name="seed">What the bytes of the disks come from.</param>
+/// <param name="trace">Where a timeline is written, or null.</param>
+internal sealed class RoundRobinRun(int vms, TimeSharingOptions options, ulong seed, Stream? trace)
+{
+    private const ulong WindowNs = 500_000_000;
+    private const ulong StartNsMax = 5_000_000_000;
+    private const int Columns = 96;
+    private const ulong ColumnNs = 500_000;
+
+    /// <summary>Runs it.</summary>
+    /// <exception cref="InvalidOperationException">The controller cannot be shared.</exception>
+    public RoundRobinReport Run()
+    {
+        using TurnMachine machine = new(vms, seed, trace);
+        return machine.Host.Loop.Run(() => Play(machine));
+    }
+
+    private async Task<RoundRobinReport> Play(TurnMachine machine)
+    {
+        Window window = new() { Next = machine.Turns };
+        TimeSharedController sharing = await TimeSharedController.Start(machine.Host, machine.Controller.Source, options with { Observer = window })
+            ?? throw new InvalidOperationException("The controller cannot be shared.");
+        TurnGuest[] guests = [.. Enumerable.Range(0, vms).Select(number => new TurnGuest(machine, number))];
+        Task[] running = [.. guests.Select(guest => guest.Run(sharing))];
+        foreach (TurnGuest guest in guests)
+            _ = await guest.Ready.Wait(StartNsMax);
+
+        // From here on it counts.
+        sharing.EndSpan();
+        window.Ledger = new();
+        foreach (TurnGuest guest in guests)
+            guest.Begin();
+        await machine.Host.Loop.Delay(WindowNs);
+        sharing.EndSpan();
+        TurnLedger ledger = window.Ledger;
+        window.Ledger = null;
+        RoundRobinReport report = Report(machine, sharing, ledger, window.Spans, guests);
+
+        // Whoever waits for a transfer is let go with the controller.
+        foreach (TurnGuest guest in guests)
+            guest.End();
+        foreach (VirtualMachine vm in machine.Machines)
+            await sharing.TakeBack(vm);
+        await Task.WhenAll(running);
+        return report;
+    }
+
+    private RoundRobinReport Report(TurnMachine machine, TimeSharedController sharing, TurnLedger ledger, IReadOnlyList<TurnSpan> spans, TurnGuest[] guests)
+    {
+        ulong switchNs = ledger.TotalNs - ledger.TimeOf(TurnPhase.Run) - ledger.TimeOf(TurnPhase.Idle);
+        ulong switches = (ulong)spans.Count(span => span.Phase == TurnPhase.Load);
+        IReadOnlyList<(string Name, uint)>[] states = [.. machine.Machines.Select(vm => sharing.StateOf(vm).Registers)];
+        return new(
+            options.QuantumNs,
+            options.IsWorkConserving,
+            options.Without == SwitchSteps.None ? "" : options.Without.ToString(),
+            WindowNs,
+            [.. guests.Select(guest => guest.Sum(ledger))],
+            [.. machine.Machines.Select(vm => Line(vm, spans, machine.Host.Loop.NowNs))],
+            ColumnNs,
+            [.. states[0].Select((register, index) => new StateRow(register.Name, [.. states.Select(state => state[index].Item2)]))],
+            EhciState.Size,
+            ledger.Utilisation,
+            switches,
+            switches == 0 ? 0 : switchNs / switches,
+            ledger.SwitchNsMax,
+            ledger.WaitBoundNs(vms, options.QuantumNs),
+            ledger.Jain(),
+            machine.Host.Faults.Total);
+    }
+
+    // The end of the window, a character for each column: the phase that is longest in it.
+    private static string Line(VirtualMachine vm, IReadOnlyList<TurnSpan> spans, ulong endNs)
+    {
+        char[] line = new char[Columns];
+        for (int column = 0; column < Columns; column++)
+        {
+            ulong from = endNs - ((ulong)(Columns - column) * ColumnNs);
+            ulong to = from + ColumnNs;
+            line[column] = spans.Where(span => span.Machine == vm && span.StartNs < to && span.EndNs > from)
+                .OrderByDescending(span => Math.Min(span.EndNs, to) - Math.Max(span.StartNs, from))
+                .Select(span => MarkOf(span.Phase)).FirstOrDefault(' ');
+        }
+
+        return new(line);
+    }
+
+    private static char MarkOf(TurnPhase phase) => phase switch
+    {
+        TurnPhase.Run => '█',
+        TurnPhase.Quiesce => 'q',
+        TurnPhase.Save => 's',
+        TurnPhase.Switch => 'x',
+        TurnPhase.Load => 'l',
+        _ => ' ',
+    };
+
+    /// <summary>Lets the account see the turns while it is open, and keeps them.</summary>
+    private sealed class Window : ITurnObserver
+    {
+        private readonly List<TurnSpan> _spans = [];
+
+        /// <summary>Who sees all of them.</summary>
+        public ITurnObserver? Next { get; init; }
+
+        /// <summary>The account, or null.</summary>
+        public TurnLedger? Ledger { get; set; }
+
+        /// <summary>What the account has seen.</summary>
+        public IReadOnlyList<TurnSpan> Spans => _spans;
+
+        /// <inheritdoc/>
+        public void Passed(in TurnSpan span)
+        {
+            Next?.Passed(span);
+            if (Ledger is not { } ledger)
+                return;
+            ledger.Passed(span);
+            _spans.Add(span);
+        }
+    }
+}

@@ -1,0 +1,58 @@
+using System.Globalization;
+using Spectre.Console;
+
+namespace Dma.Lab;
+
+/// <summary>The report on a controller that goes from VM to VM, for a person.</summary>
+internal static class RoundRobinView
+{
+    /// <summary>Writes who had the controller when, what a switch saves, what each VM had, and the verdict.</summary>
+    public static void Write(IAnsiConsole console, RoundRobinReport report)
+    {
+        string turns = report.WorkConserving ? "turns end early where there is no work" : "fixed turns";
+        console.WriteLine(string.Create(
+            CultureInfo.InvariantCulture,
+            $"\n{report.Vms.Count} VMs have one controller in turns of {report.QuantumNs / 1e6:0.###} ms for {report.WindowNs / 1e6:0} ms; {turns}.\n"));
+        if (report.Without.Length != 0)
+            console.WriteLine($"Each switch leaves out: {report.Without}.\n");
+        console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"The end of it, a column for {report.ColumnNs / 1e6:0.###} ms (█ run, q quiesce, s save, x switch, l load):"));
+        foreach ((string line, TurnSummary vm) in report.Gantt.Zip(report.Vms))
+            console.WriteLine($"  {vm.Name} |{line}|");
+        WriteStates(console, report);
+        Table table = new Table { Border = TableBorder.Rounded }.AddColumns("VM", "controller", "turns", "exits/turn", "longest wait", "read", "slots missed");
+        foreach (TurnSummary vm in report.Vms)
+        {
+            table.AddRow(
+                $"{vm.Name} {vm.Work}",
+                string.Create(CultureInfo.InvariantCulture, $"{vm.RunNs / 1e6:F1} ms ({100.0 * vm.RunNs / report.WindowNs:F1} %)"),
+                vm.Turns.ToString("N0", CultureInfo.InvariantCulture),
+                vm.ExitsPerTurn.ToString("F1", CultureInfo.InvariantCulture),
+                string.Create(CultureInfo.InvariantCulture, $"{vm.WaitNsMax / 1e6:F2} ms"),
+                string.Create(CultureInfo.InvariantCulture, $"{vm.BytesMoved / 1024.0:F0} KiB"),
+                vm.SlotsDue == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $"{vm.SlotsMissed} of {vm.SlotsDue}"));
+        }
+
+        console.Write(table);
+        console.WriteLine(string.Create(
+            CultureInfo.InvariantCulture,
+            $"{report.Switches} switches of {report.SwitchNsMean / 1e6:F2} ms ({report.SwitchNsMax / 1e6:F2} at most), {report.BytesSaved} bytes each; utilisation {100 * report.Utilisation:F1} %."));
+        console.WriteLine(string.Create(
+            CultureInfo.InvariantCulture, $"A VM with work waits {report.WaitBoundNs / 1e6:F2} ms at most: (n-1)(q+s)+s. Jain's index {report.Jain:F3}, faults {report.Faults}."));
+        console.MarkupLine(report.IsClean
+            ? "[green]Each VM found what is its own.[/]"
+            : $"[red]GONE WRONG:[/] {Markup.Escape(string.Join("; ", report.Vms.Where(vm => vm.Problem.Length != 0).Select(vm => $"{vm.Name}: {vm.Problem}").Append($"{report.Faults} faults")))}");
+    }
+
+    private static void WriteStates(IAnsiConsole console, RoundRobinReport report)
+    {
+        console.WriteLine("\nWhat a switch saves and restores:");
+        Table table = new Table { Border = TableBorder.Rounded }.AddColumns(["register", .. report.Vms.Select(vm => vm.Name), ""]);
+        foreach (StateRow row in report.States)
+        {
+            bool differs = row.Values.Distinct().Count() > 1;
+            table.AddRow([row.Register, .. row.Values.Select(value => $"{value:X8}"), differs ? "differs" : ""]);
+        }
+
+        console.Write(table);
+    }
+}

@@ -1,0 +1,86 @@
+using Dma.UsbDevice;
+using Dma.Vmm;
+
+namespace Dma.Lab;
+
+/// <summary>A host whose one EHCI controller VMs have in turns: the first has a microphone at its root port, the others have disks.</summary>
+internal sealed class TurnMachine : IDisposable
+{
+    private const ulong GuestBytes = 4 << 20;
+    private const ulong VmmBytes = 32 << 20;
+    private const int DiskBytes = 256 * 1024;
+    private const int ControllerPlace = 2;
+    private const int GuestPlace = 4;
+    private const int TracedMax = 50_000;
+
+    private readonly Timeline? _timeline;
+    private readonly TimelineTrack[] _vms = [];
+    private readonly TimelineTrack _iommu;
+
+    /// <summary>Builds and boots it.</summary>
+    /// <param name="vms">How many VMs.</param>
+    /// <param name="seed">What the bytes of the disks come from.</param>
+    /// <param name="trace">Where a timeline is written, or null.</param>
+    public TurnMachine(int vms, ulong seed, Stream? trace)
+    {
+        BusTrace? bus = trace is null ? null : new(TracedMax);
+        Host = new(new() { MemoryBytes = VmmBytes + ((ulong)vms * GuestBytes) + VmmBytes, VmmBytes = VmmBytes, Seed = seed, Trace = bus });
+        Controller = new(Host.Loop, new() { PortCount = vms, PortGates = true });
+        Disks = [.. Enumerable.Range(1, vms).Select(Disk)];
+        Controller.Usb.Ports[0].Plug(new AudioSourceDevice(Host.Loop, new SineWave(hertz: 440)));
+        for (int number = 1; number < vms; number++)
+            Controller.Usb.Ports[number].Plug(new MassStorageDevice(new MemoryDiskImage(Disks[number])));
+        Host.Pci.Add(Controller, ControllerPlace);
+        Host.Boot();
+        Machines = [.. Enumerable.Range(1, vms).Select(number => Host.CreateMachine($"VM {number}", GuestBytes))];
+        if (trace is null)
+            return;
+        _timeline = new(trace);
+        _vms = [.. Machines.Select(machine => _timeline.Track("VMs", machine.Name))];
+        Turns = new TurnTimeline(_timeline);
+        _iommu = _timeline.Track("IOMMU", "requests of devices");
+    }
+
+    /// <summary>The host.</summary>
+    public Host Host { get; }
+
+    /// <summary>The controller.</summary>
+    public EhciController Controller { get; }
+
+    /// <summary>What the disk of each VM holds; the first one has none.</summary>
+    public IReadOnlyList<byte[]> Disks { get; }
+
+    /// <summary>The VMs.</summary>
+    public IReadOnlyList<VirtualMachine> Machines { get; }
+
+    /// <summary>Who draws turns into the timeline, or null.</summary>
+    public ITurnObserver? Turns { get; }
+
+    /// <summary>Gives a VM its place in the round, and starts its HAL.</summary>
+    public async Task<Guest> Give(TimeSharedController sharing, int number)
+    {
+        AssignmentResult result = await sharing.Give(Machines[number], new(0, GuestPlace, 0), number + 1);
+        return result.IsDone
+            ? await Guest.Start(Machines[number], Host.RandomFor($"places of buffers of {Machines[number].Name}"))
+            : throw new InvalidOperationException($"The controller cannot be shared: {result.Reason}.");
+    }
+
+    /// <summary>Notes in the timeline what a VM did since a time.</summary>
+    public void Note(int number, string what, ulong sinceNs) => _timeline?.Slice(_vms[number], what, sinceNs, Host.Loop.NowNs - sinceNs);
+
+    /// <summary>Ends the timeline.</summary>
+    public void Dispose()
+    {
+        if (Host.Options.Trace is { } bus)
+            _timeline?.Add(_iommu, bus);
+        _timeline?.Dispose();
+        Host.Dispose();
+    }
+
+    private byte[] Disk(int number)
+    {
+        byte[] bytes = new byte[DiskBytes];
+        Host.RandomFor($"disk {number}").NextBytes(bytes);
+        return bytes;
+    }
+}
