@@ -28,7 +28,7 @@ public sealed class ExitlessDevice(ICpu cpu, IDevice device) : IDevice
     private IRegisterWindow Open()
     {
         IRegisterWindow window = device.OpenBar(0);
-        return window.Length >= WriteRing.Start + WriteRing.Length
+        return window.Length is >= WriteRing.Start + WriteRing.Length and <= WriteRing.WindowMax
             && window.Read32(WriteRing.SignatureAt) == WriteRing.Signature
             && window.Read32(WriteRing.CapacityAt) == WriteRing.Capacity
             ? new RingRegisterWindow(cpu, window)

@@ -18,6 +18,9 @@ public static class WriteRing
     /// <summary>Bytes in it.</summary>
     public const int Length = 0x400;
 
+    /// <summary>The longest window whose offsets an entry can name, in bytes.</summary>
+    public const int WindowMax = 0x1_0000;
+
     /// <summary>What stands at <see cref="SignatureAt"/>: "RING".</summary>
     public const uint Signature = 0x474E_4952;
 

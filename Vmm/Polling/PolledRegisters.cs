@@ -35,6 +35,8 @@ public sealed class PolledRegisters : IMmioDevice, IGuestService
     {
         (_poller, Machine, _function, Access, _memory) = (poller, machine, function, access, machine.Host.Memory);
         _soon = new(() => _ = Serve(int.MaxValue));
+        if (access == PolledAccess.WriteRing && !HasRoomForRing(map, function.BarSize(0)))
+            throw new ArgumentException("The write ring needs the last KiB of the first page, and a BAR that 16 bits reach.", nameof(map));
         int pages = (int)((function.BarSize(0) + FrameSize.Page4K.Bytes - 1) / FrameSize.Page4K.Bytes);
         if (map.Cells.Any(cell => cell.Offset >> 12 >= pages))
             throw new ArgumentException("A register of the map is not behind BAR 0.", nameof(map));
@@ -77,10 +79,7 @@ public sealed class PolledRegisters : IMmioDevice, IGuestService
         _soon.Cancel();
         _held.Clear();
         _function.Refreshed = null;
-        _pages.Close();
-        Machine.Pci.Root.Remove(_function);
-        foreach (ulong bar in _bars)
-            Machine.BarPlaces.Return(bar);
+        GiveBack();
         if (_port is { } port)
             Machine.Bus.RemovePorts(port, this);
     }
@@ -157,6 +156,11 @@ public sealed class PolledRegisters : IMmioDevice, IGuestService
         return done;
     }
 
+    private static bool HasRoomForRing(PolledRegisterMap map, ulong length) =>
+        length is >= WriteRing.Start + WriteRing.Length and <= WriteRing.WindowMax
+        && map.Cells.Any(static cell => cell.Offset < WriteRing.Start)
+        && !map.Cells.Any(static cell => cell.Offset + cell.Width > WriteRing.Start && cell.Offset < WriteRing.Start + WriteRing.Length);
+
     private static bool IsPolled(PolledRegisterMap map, int page, PolledAccess access)
     {
         PolledCell[] cells = [.. map.Cells.Where(cell => cell.Offset >> 12 == page)];
@@ -196,7 +200,7 @@ public sealed class PolledRegisters : IMmioDevice, IGuestService
 
             // As on a bus: what is no access behind the BAR reaches nothing.
             if (width is 1 or 2 or 4 or 8 && (ulong)(offset + width) <= _function.BarSize(0))
-                Apply(offset, width, value & RegisterFile.AllOnes(width));
+                ApplyFromRing(offset, width, value & RegisterFile.AllOnes(width));
             _poller.Counts.RingWrites++;
         }
 
@@ -204,6 +208,15 @@ public sealed class PolledRegisters : IMmioDevice, IGuestService
             _poller.Counts.CutOffs++;
         PutWord(WriteRing.TailAt, tail);
         return done;
+    }
+
+    // Registers in pages that are not polled, such as the table of MSI-X, are reached as by an access that exits.
+    private void ApplyFromRing(int offset, int width, ulong value)
+    {
+        if (_pages.IsPolled(offset >> 12))
+            Apply(offset, width, value);
+        else if (_function.DecodedAt(0) is { } start)
+            Machine.Bus.Store(new(start + (ulong)offset), width, value);
     }
 
     private void Apply(int offset, int width, ulong value)
@@ -261,8 +274,6 @@ public sealed class PolledRegisters : IMmioDevice, IGuestService
 
     private void OpenRing()
     {
-        if (_cells.Any(cell => cell.Offset + cell.Width > WriteRing.Start && cell.Offset < WriteRing.Start + WriteRing.Length))
-            throw new ArgumentException("The device has registers where the write ring lies.");
         _port = (ushort)(FirstPort + _function.Source.Device);
         Machine.Bus.AddPorts(_port.Value, 1, this);
         PutWord(WriteRing.SignatureAt, WriteRing.Signature);
@@ -277,10 +288,23 @@ public sealed class PolledRegisters : IMmioDevice, IGuestService
         foreach (PciBarInfo bar in PciBarSizing.Read(new FunctionAccess(_function), place))
         {
             if (!Machine.BarPlaces.TryTake(bar.Length, out ulong address))
+            {
+                GiveBack();
                 throw new InvalidOperationException($"{Machine.Name} has no room for the registers of a device.");
+            }
+
             _bars.Add(address);
             Machine.Pci.WriteConfiguration(place, PciOffset.Bar0 + (4 * bar.Index), 4, (uint)address);
         }
+    }
+
+    private void GiveBack()
+    {
+        _pages.Close();
+        Machine.Pci.Root.Remove(_function);
+        foreach (ulong bar in _bars)
+            Machine.BarPlaces.Return(bar);
+        _bars.Clear();
     }
 
     private sealed class FunctionAccess(PciFunction function) : IConfigurationAccess
