@@ -50,9 +50,12 @@ internal sealed class ClassDevice : PciFunction, IRegisterEffects
     /// <summary>Something happens in the device: a cause, and an interrupt that speaks of it.</summary>
     public void Happen(int bit)
     {
-        _file[Cause] |= 1ul << bit;
+        Raise(bit);
         RaiseInterrupt();
     }
+
+    /// <summary>A cause that does not interrupt.</summary>
+    public void Raise(int bit) => _file[Cause] |= 1ul << bit;
 
     public override ulong ReadBar(int bar, ulong offset, int width) => _file.Read((int)offset, width);
 

@@ -217,6 +217,32 @@ public sealed class PollingProgramTests
     }
 
     [Fact]
+    public void Changes_that_are_found_together_reach_the_device_addresses_first_and_no_more_of_them_in_a_turn_than_it_may_do()
+    {
+        PollingStep[] program = [new(ClassDevice.Doorbell, 3, null, 0), new(ClassDevice.Order, 2, null, 0), new(ClassDevice.Pointer, 1, null, 0)];
+        using PollingBench bench = new(PolledAccess.EveryPage, new() { PeriodNs = PollingBench.PeriodNs, ChangesMax = 1 });
+        List<ulong> times = [];
+        bench.Polled[0].Applied = write => times.Add(write.NowNs);
+        bench.Play([.. program, new(ClassDevice.Plain, 0, null, 4 * PollingBench.PeriodNs)]);
+
+        // One turn after the other.
+        Assert.Equal([ClassDevice.Pointer, ClassDevice.Order, ClassDevice.Doorbell], bench.Devices[0].Writes.Select(write => write.Offset));
+        Assert.Equal([PollingBench.PeriodNs, PollingBench.PeriodNs], times.Zip(times.Skip(1), (first, second) => second - first));
+    }
+
+    [Fact]
+    public void What_the_device_changes_is_never_put_over_a_store_that_was_not_seen_yet()
+    {
+        using PollingBench bench = new(PolledAccess.EveryPage, new() { PeriodNs = PollingBench.PeriodNs, ChangesMax = 1 });
+        bench.Play([new(0, 0, 0, 0)]);
+        bench.Windows[0].Write32(ClassDevice.Plain, 1);
+        bench.Windows[0].Write32(ClassDevice.Cause, 3);
+        bench.Devices[0].Raise(1);
+        bench.Play([]);
+        Assert.Equal(0ul, bench.Devices[0].State.Cause);
+    }
+
+    [Fact]
     public void Steady_turns_allocate_nothing()
     {
         using PollingBench bench = new(PolledAccess.WriteRing, machines: 2);
