@@ -10,7 +10,7 @@ public interface IHostUsbController
     /// <summary>Who runs the stack, and pays for what is done for guests there.</summary>
     Processor Processor { get; }
 
-    /// <summary>Memory of the host, mapped for the controller until it is released.</summary>
+    /// <summary>Memory of the host, mapped for the controller until it is released; whatever was in it before may still be.</summary>
     /// <param name="length">Bytes, at least 1.</param>
     /// <returns><c>null</c>, and nothing taken, where memory or device addresses are used up.</returns>
     ValueTask<HostUsbBuffer?> TryAllocate(int length);

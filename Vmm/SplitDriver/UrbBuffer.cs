@@ -55,14 +55,16 @@ internal sealed class UrbBuffer
         Host = await _controller.TryAllocate(length);
         if (Host is null)
             return false;
+
+        // Nothing of an earlier owner is in it, however many bytes the stack will say that the device sent.
+        byte[] bytes = new byte[length];
         if (!isIn)
         {
-            byte[] bytes = new byte[length];
             Read(bytes);
-            Host.Memory!.Write(0, bytes);
             Charge(length);
         }
 
+        Host.Memory!.Write(0, bytes);
         return true;
     }
 

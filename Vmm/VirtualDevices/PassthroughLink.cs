@@ -32,8 +32,13 @@ internal sealed class PassthroughLink(IHostUsbDevice device, Processor vmm)
         }
     }
 
-    /// <summary>Memory that the controller of the host reaches; <c>null</c> where there is none left.</summary>
-    public ValueTask<HostUsbBuffer?> TryAllocate(int length) => device.Controller.TryAllocate(length);
+    /// <summary>Memory that the controller of the host reaches, with nothing of an earlier owner in it; <c>null</c> where there is none left.</summary>
+    public async ValueTask<HostUsbBuffer?> TryAllocate(int length)
+    {
+        HostUsbBuffer? buffer = await device.Controller.TryAllocate(length);
+        buffer?.Memory!.Write(0, new byte[length]);
+        return buffer;
+    }
 
     /// <summary>Gives it back.</summary>
     public ValueTask Release(HostUsbBuffer buffer) => device.Controller.Release(buffer);
