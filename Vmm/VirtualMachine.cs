@@ -149,6 +149,9 @@ public sealed class VirtualMachine
     /// <summary>What the host does for it with its memory or devices; the last one ends first.</summary>
     internal List<IGuestService> Services { get; } = [];
 
+    /// <summary>The devices whose registers are memory that is polled.</summary>
+    internal List<PolledRegisters> PolledDevices { get; } = [];
+
     private bool HasDevices => _dmaDevices.Count != 0 || Host.Assignments.Any(device => device.Machine == this);
 
     /// <summary>The devices that reach its memory although not all of it is there.</summary>
@@ -181,6 +184,19 @@ public sealed class VirtualMachine
 
     /// <summary>Puts an interrupt into the guest, as the VMM does.</summary>
     internal void Inject(MessageInterrupt message)
+    {
+        // What it speaks of must be in memory before it comes.
+        foreach (PolledRegisters device in PolledDevices)
+        {
+            if (device.Holds(message))
+                return;
+        }
+
+        Deliver(message);
+    }
+
+    /// <summary>Puts an interrupt into the guest, whatever is not in memory yet.</summary>
+    internal void Deliver(MessageInterrupt message)
     {
         Cpu.Processor.Charge(Cost.InterruptInjection);
         Interrupts.Deliver(message);

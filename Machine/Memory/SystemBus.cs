@@ -32,6 +32,9 @@ public sealed class SystemBus(PhysicalMemory memory)
     public void AddPorts(ushort start, int length, IMmioDevice device) =>
         _ports.Add(start, checked((ulong)length), device, WindowOrder.OverMemory);
 
+    /// <summary>Takes back ports that start at a number and belong to a device; nothing happens where there are none.</summary>
+    public void RemovePorts(ushort start, IMmioDevice device) => _ports.Remove(start, device);
+
     /// <summary>A load of 1, 2, 4 or 8 bytes.</summary>
     public ulong Load(PhysicalAddress address, int width)
     {

@@ -64,6 +64,9 @@ public abstract class PciFunction
     /// <summary>Its PCI Express capability, or null.</summary>
     public PciExpressCapability? Express { get; private set; }
 
+    /// <summary>Who else follows its BARs; told when the command register, a BAR or its place may have changed. Null for nobody.</summary>
+    public Action? Refreshed { get; set; }
+
     internal IReadOnlyList<PciBar> Bars => _bars;
 
     internal bool SendsMessages => _msi is { IsEnabled: true } || _msix is { IsEnabled: true };
@@ -234,6 +237,7 @@ public abstract class PciFunction
         _windows.Refresh();
         _pin.Refresh();
         OnRefresh();
+        Refreshed?.Invoke();
     }
 
     internal void Plug(PciBus bus, byte deviceFunction)

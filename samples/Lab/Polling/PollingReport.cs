@@ -1,0 +1,68 @@
+using System.Text.Json.Serialization;
+
+namespace Dma.Lab;
+
+/// <summary>What came of the same work on a controller whose registers trap, and on ones whose registers are polled.</summary>
+/// <param name="Controller">The controller, <c>ehci</c> or <c>xhci</c>.</param>
+/// <param name="PeriodNs">From one turn of the poller to the next.</param>
+/// <param name="Ways">What came of each way.</param>
+/// <param name="BreakEven">What both cost at rates of exits; from the figures of this run.</param>
+/// <param name="BreakEvenExits">From how many exits a second on the poller of this run, with its naps, is the cheaper way.</param>
+/// <param name="BreakEvenExitsAwake">The same for a poller that never naps.</param>
+/// <param name="TrappedExits">Exits a second where registers trap, while the driver reads.</param>
+/// <param name="Registers">The registers, by class.</param>
+public sealed record PollingReport(
+    string Controller,
+    ulong PeriodNs,
+    IReadOnlyList<PollingWay> Ways,
+    IReadOnlyList<BreakEvenRow> BreakEven,
+    double BreakEvenExits,
+    double BreakEvenExitsAwake,
+    double TrappedExits,
+    IReadOnlyList<RegisterRow> Registers)
+{
+    /// <summary>Whether the ways that lose nothing read the disk, and that with the ring took no exit for it.</summary>
+    public bool IsClean => Ways.All(way => way.ReadsDisk || way.Name == nameof(Vmm.PolledAccess.EveryPage))
+        && Ways.Single(way => way.Name == nameof(Vmm.PolledAccess.WriteRing)) is { ExitsPerRead: 0, NotSeen.Count: 0 };
+}
+
+/// <summary>What came of one way.</summary>
+/// <param name="Name">Which registers are polled.</param>
+/// <param name="ReadsDisk">Whether the driver read its disk, byte for byte.</param>
+/// <param name="Outcome">The same in words.</param>
+/// <param name="PolledPages">How many pages of registers are memory.</param>
+/// <param name="ExitsPerRead">Exits for each read.</param>
+/// <param name="ReadNs">How long a read took, on average.</param>
+/// <param name="WriteNsMean">From a store to a polled register until the device had it, on average.</param>
+/// <param name="WriteNsMax">The longest.</param>
+/// <param name="Burned">The part of a processor that the poller burned while the driver read.</param>
+/// <param name="NotSeen">Registers with stores that the device never got by polling, and how many.</param>
+public sealed record PollingWay(
+    string Name,
+    bool ReadsDisk,
+    string Outcome,
+    int PolledPages,
+    double ExitsPerRead,
+    ulong ReadNs,
+    ulong WriteNsMean,
+    ulong WriteNsMax,
+    double Burned,
+    IReadOnlyDictionary<string, int> NotSeen);
+
+/// <summary>What both ways cost at one rate, as parts of a processor.</summary>
+/// <param name="ExitsPerSecond">The rate.</param>
+/// <param name="Trap">Exits.</param>
+/// <param name="Poll">The poller of this run, with its naps.</param>
+/// <param name="PollAwake">A poller that never naps.</param>
+public sealed record BreakEvenRow(double ExitsPerSecond, double Trap, double Poll, double PollAwake);
+
+/// <summary>The registers of one class.</summary>
+/// <param name="Class">The class.</param>
+/// <param name="Count">How many there are.</param>
+/// <param name="Examples">A few of them.</param>
+public sealed record RegisterRow(string Class, int Count, string Examples);
+
+/// <summary>How the report becomes JSON.</summary>
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true)]
+[JsonSerializable(typeof(PollingReport))]
+public sealed partial class PollingJson : JsonSerializerContext;

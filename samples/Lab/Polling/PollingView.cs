@@ -1,0 +1,53 @@
+using Spectre.Console;
+using static System.FormattableString;
+
+namespace Dma.Lab;
+
+/// <summary>The report on polled registers for a person.</summary>
+internal static class PollingView
+{
+    /// <summary>Writes the report: the registers by class, what came of each way, and the rate from which on polling pays.</summary>
+    public static void Write(IAnsiConsole console, PollingReport report)
+    {
+        Table registers = new Table { Border = TableBorder.Rounded }.AddColumns("class", "registers", "such as");
+        foreach (RegisterRow row in report.Registers)
+            registers.AddRow(Coloured(row.Class), Invariant($"{row.Count}"), Markup.Escape(row.Examples));
+        console.WriteLine(Invariant($"\nRegisters of {report.Controller}, by what a write to them means; a poller looks every {report.PeriodNs} ns.\n"));
+        console.Write(registers);
+
+        Table ways = new Table { Border = TableBorder.Rounded }.AddColumns("registers", "pages polled", "exits a read", "read", "store to device", "burned", "outcome");
+        foreach (PollingWay way in report.Ways)
+        {
+            ways.AddRow(
+                way.Name,
+                Invariant($"{way.PolledPages}"),
+                way.ReadNs == 0 ? "" : Invariant($"{way.ExitsPerRead:F1}"),
+                way.ReadNs == 0 ? "" : Invariant($"{way.ReadNs / 1000} us"),
+                way.WriteNsMax == 0 ? "" : Invariant($"{way.WriteNsMean} ns, at most {way.WriteNsMax}"),
+                Invariant($"{100 * way.Burned:F0} %"),
+                $"[{(way.ReadsDisk ? "green" : "red")}]{Markup.Escape(way.Outcome)}[/]");
+        }
+
+        console.Write(ways);
+        foreach (PollingWay way in report.Ways.Where(way => way.NotSeen.Count != 0))
+            console.WriteLine($"{way.Name}: stores that the poller never saw: {string.Join(", ", way.NotSeen.Select(lost => $"{lost.Key} {lost.Value}"))}");
+
+        Table costs = new Table { Border = TableBorder.Rounded }.AddColumns("exits a second", "trapping", "this poller", "one that never naps");
+        foreach (BreakEvenRow row in report.BreakEven)
+            costs.AddRow(Invariant($"{row.ExitsPerSecond:N0}"), Percent(row.Trap), Percent(row.Poll), Percent(row.PollAwake));
+        console.WriteLine("\nParts of a processor that each way costs:");
+        console.Write(costs);
+        console.WriteLine(Invariant(
+            $"Break-even: {report.BreakEvenExits:N0} exits a second for this poller, {report.BreakEvenExitsAwake:N0} for one that never naps; trapped, this driver took {report.TrappedExits:N0}."));
+        console.MarkupLine(report.IsClean ? "[green]With the ring no store was lost, and no read took an exit.[/]" : "[red]Stores were lost, or reads took exits.[/]");
+    }
+
+    private static string Coloured(string name) => name switch
+    {
+        nameof(Vmm.RegisterClass.ClearOnOne) or nameof(Vmm.RegisterClass.ZeroDoorbell) => $"[red]{name}[/]",
+        nameof(Vmm.RegisterClass.Command) or nameof(Vmm.RegisterClass.Doorbell) or nameof(Vmm.RegisterClass.FreeRunning) => $"[yellow]{name}[/]",
+        _ => $"[green]{name}[/]",
+    };
+
+    private static string Percent(double part) => Invariant($"{100 * part:F2} %");
+}
