@@ -40,14 +40,16 @@ public sealed class IsochronousDriver
         await Halt();
         UsbEndpoint? endpoint = _device.Configuration.Interfaces
             .FirstOrDefault(face => face.Descriptor.Number == 0 && face.Descriptor.AlternateSetting == setting)?.Endpoints.FirstOrDefault();
-        _pipe = endpoint is null ? null : await OpenPipe(endpoint);
         try
         {
+            // The host's books come first; then the device, and whoever else has a say.
+            _pipe = endpoint is null ? null : await _device.Connection.OpenIsochronous(endpoint);
             await _device.SetInterface(0, setting);
         }
         catch (DriverException)
         {
             await Halt();
+            await TurnOff();
             throw;
         }
 
@@ -66,19 +68,11 @@ public sealed class IsochronousDriver
         (_pipe, _movers) = (null, []);
     }
 
-    // The host's books come first. Where they have no room beside what it moved before, the device is told that there is none.
-    private async ValueTask<IUsbIsochronousPipe> OpenPipe(UsbEndpoint endpoint)
+    // What cannot be had in full is not had at all. A device that is gone moves nothing either.
+    private async ValueTask TurnOff()
     {
-        try
-        {
-            return await _device.Connection.OpenIsochronous(endpoint);
-        }
-        catch (DriverException)
-        {
-            await _device.SetInterface(0, 0);
-            Setting = 0;
-            throw;
-        }
+        Setting = 0;
+        _ = await _device.Request(RequestType.Standard, RequestRecipient.Interface, (byte)StandardRequest.SetInterface, 0, 0);
     }
 
     private async Task Move(IUsbIsochronousPipe pipe)
