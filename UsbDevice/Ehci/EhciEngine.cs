@@ -51,7 +51,7 @@ internal sealed class EhciEngine
         Turns = new(_sets);
         RootHub = new(portCount);
         Usb = RootHub.Usb;
-        Held = new(setCount);
+        Held = new(loop, setCount);
         if (addresses is null)
             return;
         Addresses = new(loop, this, addresses, setCount);

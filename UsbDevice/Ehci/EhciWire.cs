@@ -98,11 +98,7 @@ internal sealed class EhciWire(EhciEngine engine, int set, UsbBus? inside)
     }
 
     /// <inheritdoc cref="UsbBus.EndTransfer"/>
-    public void EndTransfer(in UsbToken token, TransferType type, TransferOutcome outcome)
-    {
-        if (!IsInside(token))
-            _bus.EndTransfer(Sent(token), type, outcome);
-    }
+    public void EndTransfer(in UsbToken token, TransferType type, TransferOutcome outcome) => _bus.EndTransfer(Sent(token), type, outcome);
 
     private UsbToken Sent(in UsbToken token) => _addresses is null ? token : _addresses.Replace(set, token);
 

@@ -43,7 +43,8 @@ internal sealed class IsochronousExecutor(ScheduleMemory memory, EhciWire wire, 
         if (!isWell)
             return new(VisitOutcome.Fault);
         run.Slot = run.Slot with { Active = false };
-        _ends.Ended(token, run.Slot);
+        if (!run.IsInside)
+            _ends.Ended(token, run.Slot);
         uint word = run.Slot.Raw.Value;
         if (!memory.TryWrite(address + (uint)(IsochronousTransferDescriptor.SlotsOffset + (4 * microframe)), MemoryMarshal.AsBytes(new ReadOnlySpan<uint>(in word))))
             return new(VisitOutcome.Fault);

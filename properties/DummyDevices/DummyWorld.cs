@@ -85,8 +85,10 @@ internal sealed class DummyWorld : IDisposable, IReservationObserver, IBusShareO
     /// <summary>A guest crashes: its set is taken back under its drivers.</summary>
     public async Task Crash(int number)
     {
-        _guests[number]!.Leave();
         Assert.True((await Sharing.TakeBack(number)).IsDone);
+
+        // Nothing of its software goes on; that its memory cannot be given back any more is no surprise.
+        _ = await Assert.ThrowsAsync<DriverException>(async () => await _guests[number]!.Controller.Stop());
         _guests[number] = null;
         await Quiet();
     }
@@ -96,7 +98,7 @@ internal sealed class DummyWorld : IDisposable, IReservationObserver, IBusShareO
     {
         for (int quiet = 0, waited = 0; quiet < 3; waited++)
         {
-            Assert.True(waited < 20_000, "It never comes to rest.");
+            Assert.True(waited < 20_000, $"It never comes to rest: {Reservations.IsQuiet}, {string.Join("; ", Reservations.Dummies)}.");
             await Host.Loop.Delay(MillisecondNs);
             bool isQuiet = Reservations.IsQuiet && Reservations.Dummies.All(dummy => !HasDriver(dummy.Set)
                 || dummy.State is DummyState.Bound or DummyState.Reserved);
@@ -104,9 +106,32 @@ internal sealed class DummyWorld : IDisposable, IReservationObserver, IBusShareO
         }
     }
 
-    /// <summary>What a device really takes of a microframe in which it has its turn, as hosts reckon.</summary>
-    public uint LoadOf(int number) => Devices[number].Setting is 0 ? 0 : TransactionTime.HighSpeedIsochronous(
+    /// <summary>What a device really takes of a microframe in which it has its turn, as hosts reckon; nothing where its port lets nothing through.</summary>
+    public uint LoadOf(int number) => Devices[number].Setting is 0 || !Controller.Usb.Ports[number].Passes ? 0 : TransactionTime.HighSpeedIsochronous(
         Settings[Devices[number].Setting - 1].Packets * Settings[Devices[number].Setting - 1].PacketBytes);
+
+    /// <summary>Whether there is time for a setting in the views of all guests, and in the books of the VMM, however it is rounded.</summary>
+    public bool MustFit(int number, byte setting)
+    {
+        uint Need(int guest) => NeedOf(guest == number ? setting : Devices[guest].Setting);
+        uint Mirrored(int guest) => DummyLadder.SettingFor(Need(guest)) is { } step ? DummyLadder.TimeOf(step) : uint.MaxValue / 8;
+        uint notices = (uint)(Count - 1) * TransactionTime.HighSpeed(ReservationNotice.Size);
+        uint looks = (uint)Count * Sharing.FetchNs * (uint)(Sharing.InternalPortCount + 2);
+        int[] all = [.. Enumerable.Range(0, Count)];
+        return all.All(view => all.Sum(guest => guest == view ? Need(guest) : Mirrored(guest)) + notices <= 100_000)
+            && all.Sum(guest => Need(guest)) + looks <= 100_000;
+    }
+
+    // The longest that the controller can be busy with it, in nanoseconds of a microframe.
+    private static uint NeedOf(int setting)
+    {
+        if (setting == 0)
+            return 0;
+        IsochronousSetting chosen = Settings[setting - 1];
+        uint packet = WireTime.HighSpeedIsochronous(chosen.PacketBytes);
+        uint wire = (uint)chosen.Packets * (chosen.In ? Math.Max(packet, WireTime.HighSpeedIsochronousUnanswered()) : packet);
+        return Math.Max(wire, TransactionTime.HighSpeedIsochronous(chosen.Packets * chosen.PacketBytes));
+    }
 
     /// <summary>No view is below what the devices of others really take.</summary>
     public void CheckViews()
@@ -187,16 +212,37 @@ internal sealed class DummyGuest
         }
     }
 
+    /// <summary>Sends on endpoints of a setting that it never asked for, as no driver should, for as long as its controller runs.</summary>
+    /// <param name="setting">The setting, one that sends to the device.</param>
+    /// <param name="pipes">How many times at once.</param>
+    public async Task Lie(byte setting, int pipes)
+    {
+        UsbEndpoint endpoint = Device.Configuration.Interfaces.First(face => face.Descriptor.AlternateSetting == setting).Endpoints[0];
+        for (int number = 0; number < pipes; number++)
+        {
+            IUsbIsochronousPipe pipe = await Device.Connection.OpenIsochronous(endpoint);
+            Controller.Processor.Loop.Start(() => Flood(pipe));
+            Controller.Processor.Loop.Start(() => Flood(pipe));
+        }
+    }
+
+    private async Task Flood(IUsbIsochronousPipe pipe)
+    {
+        const int Packets = 64;
+        MemoryBuffer buffer = Controller.Memory.Allocate(Packets * pipe.PacketBytesMax);
+        DmaMapResult mapped = await Controller.Memory.Map(buffer, DmaDirection.ToDevice);
+        while (!Controller.HasStopped)
+        {
+            IsochronousPacket[] packets = [.. Enumerable.Range(0, Packets).Select(index => new IsochronousPacket(index * pipe.PacketBytesMax, pipe.PacketBytesMax))];
+            _ = await pipe.Transfer(mapped.Mapping, packets);
+        }
+    }
+
     /// <summary>The device is lost for its driver, and found again.</summary>
     public async Task FindAgain()
     {
         await Stream.Halt();
         await Device.Reenumerate();
         Stream = IsochronousDriver.Open(Device);
-    }
-
-    /// <summary>Its software stops in the midst of it.</summary>
-    public void Leave()
-    {
     }
 }

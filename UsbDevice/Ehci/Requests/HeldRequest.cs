@@ -8,4 +8,5 @@ namespace Dma.UsbDevice;
 /// <param name="IsSplit">Whether it goes through a transaction translator: the device is slower than high speed.</param>
 /// <param name="IsFollowed">Whether software is told what became of it.</param>
 /// <param name="Answer">What software answered; 0 refuses.</param>
-internal readonly record struct HeldRequest(HeldState State, SetupPacket Setup, bool IsSplit, bool IsFollowed, byte Answer);
+/// <param name="AnsweredNs">When it did.</param>
+internal readonly record struct HeldRequest(HeldState State, SetupPacket Setup, bool IsSplit, bool IsFollowed, byte Answer = 0, ulong AnsweredNs = 0);

@@ -1,3 +1,4 @@
+using Dma.Machine;
 using Dma.UsbDevice.Spec;
 
 namespace Dma.UsbDevice;
@@ -5,11 +6,15 @@ namespace Dma.UsbDevice;
 /// <summary>Requests that do not go out before software has decided on them, and the list of what software is asked and told: one request of each device at a time.</summary>
 /// <remarks>
 /// A request is known by its register set and the address that the driver gave the device. While software has not confirmed
-/// what it was told of one, the next one of the same device is held, so that it never learns things out of order.
+/// what it was told of one, the next one of the same device is held, so that it never learns things out of order. An answer
+/// that nobody comes for, since the driver gave up, does not count for long.
 /// </remarks>
+/// <param name="loop">The time.</param>
 /// <param name="setCount">Register sets.</param>
-internal sealed class HeldRequests(int setCount)
+internal sealed class HeldRequests(EventLoop loop, int setCount)
 {
+    private const ulong UntakenNsMax = 10_000_000;
+
     private readonly HeldRequest[] _held = new HeldRequest[setCount * UsbBus.AddressCount];
     private readonly bool[] _isListed = new bool[setCount * UsbBus.AddressCount];
     private readonly Queue<int> _list = new();
@@ -52,11 +57,16 @@ internal sealed class HeldRequests(int setCount)
     /// <param name="answer">The answer to a question.</param>
     public void Answer(int set, byte address, HeldState seen, byte answer)
     {
-        ref HeldRequest held = ref _held[IndexOf(set, address)];
+        int index = IndexOf(set, address);
+        ref HeldRequest held = ref _held[index];
         if (held.State != seen)
             return;
         if (seen == HeldState.Asked)
-            held = held with { State = HeldState.Answered, Answer = answer };
+        {
+            held = held with { State = HeldState.Answered, Answer = answer, AnsweredNs = loop.NowNs };
+            HeldRequest answered = held;
+            _ = loop.Schedule(UntakenNsMax, () => GiveUp(index, answered));
+        }
         else if (seen is HeldState.Done or HeldState.Dropped or HeldState.Gone)
             held = default;
     }
@@ -72,22 +82,18 @@ internal sealed class HeldRequests(int setCount)
         isNew = false;
         int index = IndexOf(set, token.Address);
         ref HeldRequest held = ref _held[index];
-        switch (held.State)
-        {
-            case HeldState.Answered when held.Setup == setup:
-                return false;
-            case HeldState.Answered or HeldState.Sent when held.IsFollowed:
-                // The driver gave the one before up. Software hears of that first.
-                Tell(index, HeldState.Dropped);
-                return true;
-            case HeldState.None or HeldState.Answered or HeldState.Sent:
-                held = new(HeldState.Asked, setup, token.IsSplit, isFollowed, 0);
-                isNew = true;
-                List(index);
-                return true;
-            default:
-                return true;
-        }
+        if (held.State == HeldState.Answered && held.Setup == setup)
+            return false;
+
+        // The driver gave the one before up; where it was granted, software hears of that first.
+        if (held.State is HeldState.Answered or HeldState.Sent)
+            GiveUp(index, held);
+        if (held.State != HeldState.None)
+            return true;
+        held = new(HeldState.Asked, setup, token.IsSplit, isFollowed);
+        isNew = true;
+        List(index);
+        return true;
     }
 
     /// <summary>A request is about to go out.</summary>
@@ -108,7 +114,7 @@ internal sealed class HeldRequests(int setCount)
         int index = IndexOf(set, address);
         HeldRequest held = _held[index];
         if (held.State == HeldState.Sent || (held is { State: HeldState.Answered, IsFollowed: true } && held.Setup != next))
-            Tell(index, HeldState.Dropped);
+            GiveUp(index, held);
     }
 
     /// <summary>A request that went out is over.</summary>
@@ -136,6 +142,17 @@ internal sealed class HeldRequests(int setCount)
     }
 
     private static int IndexOf(int set, byte address) => (set * UsbBus.AddressCount) + address;
+
+    // Software is told where it let the request go out.
+    private void GiveUp(int index, in HeldRequest given)
+    {
+        if (_held[index] != given)
+            return;
+        if (given is { IsFollowed: true, Answer: not 0 })
+            Tell(index, HeldState.Dropped);
+        else
+            _held[index] = default;
+    }
 
     private void Tell(int index, HeldState state)
     {

@@ -33,7 +33,7 @@ public static class EhciManagementOffsets
     /// <summary>NOTICE: what software is to look at next. Bit 31 there is something, 27 the device is behind a transaction translator, 26:24 what (<see cref="HeldState"/>), 22:16 the address on the bus of the device, 15:8 the register set, 6:0 the address that its driver knows. A write takes it off the list.</summary>
     public const int Notice = 0x20;
 
-    /// <summary>ANSWER, write-only: bits 26:24 and 22:16 what was seen in <see cref="Notice"/> and the address that the driver knows, 15:8 the register set, 6:0 the answer to a question: for SET_ADDRESS the address on the bus, else 1; 0 refuses. Where something else is true by now, nothing happens.</summary>
+    /// <summary>ANSWER, write-only: bits 26:24 and 22:16 what was seen in <see cref="Notice"/> and the address that the driver knows, 15:8 the register set, 6:0 the answer to a question: for SET_ADDRESS the address on the bus, else 1; 0 refuses. Where something else is true by now, nothing happens. What was seen first of a device is answered first.</summary>
     public const int Answer = 0x24;
 
     /// <summary>ADDRZERO, read-only: bits 7:0 the register set that has address 0, FFh for none; 15:8 how many wait for it.</summary>

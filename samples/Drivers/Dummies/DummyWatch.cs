@@ -31,34 +31,51 @@ public sealed class DummyWatch(EhciDriver controller, int firstPort)
     {
         while (!controller.HasStopped)
         {
-            if (controller.IsConnected(port))
-                await Serve(port);
+            if (controller.LookAt(port).Connected)
+                await Try(() => Serve(port));
             await controller.Processor.Delay(LookNs);
         }
     }
 
-    // A device that goes away in the midst of anything has none of this any more; its port is looked at again.
-    private async Task Serve(int port)
+    // What goes away in the midst of anything, be it the controller, has none of this any more; the port is looked at again.
+    private static async Task Try(Func<Task> work)
     {
-        UsbDeviceHandle? device = null;
         try
         {
-            device = await UsbDeviceHandle.Enumerate(controller, port);
+            await work();
+        }
+        catch (DriverException)
+        {
+        }
+    }
+
+    private async Task Serve(int port)
+    {
+        UsbDeviceHandle device = await UsbDeviceHandle.Enumerate(controller, port);
+        try
+        {
             if (!DummyDriver.IsDummy(device))
                 return;
             DummyDriver driver = await DummyDriver.Start(device);
             _drivers[port] = driver;
+            controller.Processor.Loop.Start(() => Try(() => StopWhenUnplugged(driver, port)));
             await driver.Run();
-        }
-        catch (DriverException)
-        {
-            // The port is looked at again.
         }
         finally
         {
             _drivers[port] = null;
-            if (device is not null)
-                await device.Release();
+            await device.Release();
+        }
+    }
+
+    // A driver that waits for a notice does not notice by itself that nobody is there any more.
+    private async Task StopWhenUnplugged(DummyDriver driver, int port)
+    {
+        while (_drivers[port] == driver)
+        {
+            await controller.Processor.Delay(LookNs);
+            if (controller.LookAt(port) is { Connected: false } or { Changed: true })
+                await driver.Stop();
         }
     }
 }
