@@ -41,7 +41,7 @@ public sealed class EmulatedUsbController : IUsbMediator, IGuestService
         };
         if (guestAddress.Bus != 0 || guestAddress.Function != 0 || machine.Pci.Find(guestAddress) is not null)
             throw new InvalidOperationException($"{guestAddress} of {machine.Name} is taken or no place for a device.");
-        machine.DeviceModels.Add(guestAddress);
+        machine.DeviceModels.Add(guestAddress, isPolled: poller is not null);
         if (poller is not null)
         {
             _polled = poller.Plug(machine, controller, guestAddress, PolledAccess.WriteRing);

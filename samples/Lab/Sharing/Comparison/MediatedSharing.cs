@@ -56,6 +56,8 @@ internal sealed class MediatedSharing : SharingWorld
     public override async ValueTask<(IUsbHostController Usb, int Port)> Start(int number)
     {
         VirtualMachine machine = Machines[number];
+        if (_mediator == SharingMediator.PolledController)
+            machine.Delivery = InterruptDelivery.Posted;
         IUsbMediator mediator = _mediator == SharingMediator.BackEnd
             ? new UsbBackEnd(machine, _stack!)
             : new EmulatedUsbController(machine, new EhciController(Host.Loop), _place, _poller);

@@ -45,6 +45,7 @@ internal static class SharingMechanisms
             Needs = "a HAL for the ring",
             Isolation = "a page for each VM",
             Cannot = "cannot sleep: a processor looks for work of all VMs",
+            ExitsMax = 0.1,
         },
         new("split", "a back end on the host, ring and grants", static plan => new MediatedSharing(plan, SharingMediator.BackEnd))
         {
