@@ -22,6 +22,14 @@ internal static class SharingMechanisms
             ExitsMax = 0,
             CopiesMax = 0,
         },
+        new("c+a+d", "register sets, dummies for the devices of others", static plan => new RegisterSetSharing(plan, replacesAddresses: true, hasDummies: true))
+        {
+            Needs = "hardware, a driver for dummies",
+            Isolation = "requester id and budget of each set",
+            Cannot = "cannot promise what one of the VMs refuses to know of: each has a say",
+            ExitsMax = 0,
+            CopiesMax = 0,
+        },
         new("c", "register sets, addresses as drivers chose them", static plan => new RegisterSetSharing(plan, replacesAddresses: false))
         {
             Needs = "hardware",
