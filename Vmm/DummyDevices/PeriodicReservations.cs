@@ -195,6 +195,7 @@ public sealed class PeriodicReservations : ISharingFollower
             return true;
         Counts.RefusedFalsely += result == ReservationEventKind.Rejected ? 1u : 0;
         device.Next = null;
+        Counts.Changes++;
         _ = await mirror.Reserve(beforeNs);
         return false;
     }

@@ -12,10 +12,10 @@ public sealed class ReservationCounts
     /// <summary>Those of them for which the bus had time, though the driver of a dummy had none.</summary>
     public ulong RefusedFalsely { get; internal set; }
 
-    /// <summary>Changes of what a device has, up or down, that others were told of.</summary>
+    /// <summary>Changes that others were told of: up, down, and back where one was refused.</summary>
     public ulong Changes { get; internal set; }
 
-    /// <summary>Notices to dummies, those that took a change back included.</summary>
+    /// <summary>Notices to dummies about changes; those to drivers that have just come do not count.</summary>
     public ulong Notices { get; internal set; }
 
     /// <summary>How often the driver of a dummy did not answer in time.</summary>

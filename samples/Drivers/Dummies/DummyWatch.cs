@@ -1,5 +1,3 @@
-using Dma.Machine;
-
 namespace Dma.Drivers;
 
 /// <summary>Looks after the ports of a controller at which dummy devices may come and go, as the part of a guest that knows of plugs would.</summary>

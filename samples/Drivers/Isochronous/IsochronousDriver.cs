@@ -38,12 +38,11 @@ public sealed class IsochronousDriver
     public async ValueTask Choose(byte setting)
     {
         await Halt();
-        UsbEndpoint? endpoint = _device.Configuration.Interfaces
-            .FirstOrDefault(face => face.Descriptor.Number == 0 && face.Descriptor.AlternateSetting == setting)?.Endpoints.FirstOrDefault();
+        UsbInterface? chosen = _device.Configuration.Interfaces.FirstOrDefault(face => face.Descriptor.Number == 0 && face.Descriptor.AlternateSetting == setting);
         try
         {
             // The host's books come first; then the device, and whoever else has a say.
-            _pipe = endpoint is null ? null : await _device.Connection.OpenIsochronous(endpoint);
+            _pipe = chosen is { Endpoints.Count: not 0 } ? await _device.Connection.OpenIsochronous(chosen.Endpoints[0]) : null;
             await _device.SetInterface(0, setting);
         }
         catch (DriverException)

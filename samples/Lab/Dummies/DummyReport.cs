@@ -37,6 +37,9 @@ public sealed record DummyReport(
     ulong SetupNsMax,
     bool IsRestored)
 {
+    /// <summary>What looks at the structures of all lists may take of each microframe.</summary>
+    public uint LooksNs => 100_000 - Math.Min(100_000, PromisedNs + FreeNs);
+
     /// <summary>The part of the slots of all streams that was missed.</summary>
     public double MissRate => Vms.Sum(vm => (double)vm.SlotsDue) is var due && due == 0 ? 0 : Vms.Sum(vm => (double)vm.SlotsMissed) / due;
 

@@ -15,10 +15,10 @@ internal static class DummyView
         string without = report.Without.Length == 0 ? "" : $" Left out: {report.Without}.";
         string liar = report.Liar.Length == 0 ? "" : $" {report.Liar} sends what it never asked for.";
         console.WriteLine($"\n{report.Vms.Count} VMs stream over one bus; {report.Dummies} dummy devices.{without}{liar}\n");
-        console.WriteLine("What each believes of the 100 us of a microframe (█ its own, ▒ of others, . free):");
+        console.WriteLine("What each believes of the 100 us of a microframe (█ its own, ▒ of others, ░ looks at lists, . free):");
         foreach (DummyVm vm in report.Vms)
             console.WriteLine($"  {vm.Name,-8} |{Bar((vm.OwnNs, '█'), (vm.MirroredNs, '▒'))}| {Us(vm.BelievesFreeNs)} free");
-        console.WriteLine($"  {"in truth",-8} |{Bar((report.PromisedNs, '█'))}| {Us(report.FreeNs)} free{(report.PromisedNs > BarNs ? $", {Us(report.PromisedNs)} promised" : "")}");
+        console.WriteLine($"  {"in truth",-8} |{Bar((report.PromisedNs, '█'), (report.LooksNs, '░'))}| {Us(report.FreeNs)} free{(report.PromisedNs > BarNs ? $", {Us(report.PromisedNs)} promised" : "")}");
         Write(console, "A request that is granted, in two phases:", report.Granted);
         Write(console, "A request that is refused:", report.Refused);
         Table table = new Table { Border = TableBorder.Rounded }.AddColumns("VM", "asked for", "has", "slots", "missed");

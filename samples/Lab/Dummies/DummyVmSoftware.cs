@@ -28,8 +28,8 @@ internal sealed class DummyVmSoftware
     /// <summary>What it has reserved for devices of others, in nanoseconds of each microframe.</summary>
     public uint MirroredNs => _dummies?.ReservedNs ?? 0;
 
-    /// <summary>Dummies that have a driver.</summary>
-    public int Dummies => _dummies?.Count ?? 0;
+    /// <summary>Whether it has a driver for dummies.</summary>
+    public bool HasDummyDriver => _dummies is not null;
 
     /// <summary>What is reserved in its fullest microframe, in nanoseconds.</summary>
     public uint ReservedNsMax => Controller.ReservedNs.IsEmpty ? 0 : Controller.ReservedNs.ToArray().Max();
