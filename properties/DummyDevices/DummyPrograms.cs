@@ -1,5 +1,3 @@
-using Dma.UsbDevice;
-using Dma.UsbDevice.Spec;
 using Dma.Vmm;
 using FsCheck;
 using FsCheck.Fluent;

@@ -1,7 +1,6 @@
 using Dma.Machine;
 using Dma.UsbDevice;
 using Dma.UsbDevice.Spec;
-using FsCheck;
 using FsCheck.Fluent;
 
 namespace Dma.Properties;

@@ -1,6 +1,5 @@
 using Dma.Drivers;
 using Dma.Hal;
-using Dma.UsbDevice;
 
 namespace Dma.Lab;
 
