@@ -31,6 +31,7 @@ internal sealed class RunScenario : Verb
         Add(new RunRoundRobin(terminal));
         Add(new RunRegisterSets(terminal));
         Add(new RunExitlessPolling(terminal));
+        Add(new RunUserLevelMonitor(terminal));
     }
 
     /// <inheritdoc/>
