@@ -28,7 +28,7 @@ static void Models()
     EhciController controller = new(host.Loop);
     controller.Usb.Ports[0].Plug(new MassStorageDevice(new MemoryDiskImage(new byte[1 << 20])));
     SourceId place = new(0, 4, 0);
-    _ = new EmulatedUsbController(vm, controller, place, monitor);
+    _ = new EmulatedUsbController(vm, controller, place, monitor: monitor);
     host.Loop.Run(Play);
 
     async Task Play()

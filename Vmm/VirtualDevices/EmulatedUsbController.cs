@@ -12,9 +12,9 @@ namespace Dma.Vmm;
 ///            (exits)          |  schedules and data: copies          copies
 ///        memory &lt;-------------+
 /// </code>
-/// The guest needs no change: it is the controller that it has a driver for. Each access to its registers is an exit; each
-/// structure and packet that it reads or writes is a copy by a processor of the host. The controller runs in the VMM, or in a
-/// process of the service OS (<see cref="UserLevelMonitor"/>).
+/// The guest needs no change: it is the controller that it has a driver for. Each access to its registers is an exit, unless a
+/// poller serves them; each structure and packet that it reads or writes is a copy by a processor of the host. The controller
+/// runs in the VMM, or in a process of the service OS (<see cref="UserLevelMonitor"/>).
 /// </remarks>
 public sealed class EmulatedUsbController : IUsbMediator, IGuestService
 {
@@ -22,16 +22,19 @@ public sealed class EmulatedUsbController : IUsbMediator, IGuestService
     private readonly IReadOnlyList<UsbPort> _ports;
     private readonly List<ulong> _bars = [];
     private readonly Dictionary<IHostUsbDevice, UsbPort> _attached = [];
+    private readonly PolledRegisters? _polled;
     private readonly UserLevelMonitor? _monitor;
 
     /// <summary>Plugs a controller into a VM.</summary>
     /// <param name="machine">The VM.</param>
     /// <param name="controller">The controller, EHCI or xHCI, plugged in nowhere yet.</param>
     /// <param name="guestAddress">Where in the guest's PCI hierarchy: bus 0, function 0.</param>
+    /// <param name="poller">Who polls its registers, writes going through a ring; null where they trap.</param>
     /// <param name="monitor">The process that it runs in, of this VM; null where it runs in the VMM.</param>
     /// <exception cref="ArgumentException">It is no such controller, or the process is of another VM.</exception>
     /// <exception cref="InvalidOperationException">The place is taken, there is no room for its registers, or the process has ended.</exception>
-    public EmulatedUsbController(VirtualMachine machine, PciFunction controller, SourceId guestAddress, UserLevelMonitor? monitor = null)
+    public EmulatedUsbController(
+        VirtualMachine machine, PciFunction controller, SourceId guestAddress, RegisterPoller? poller = null, UserLevelMonitor? monitor = null)
     {
         (Machine, _function, _monitor) = (machine, controller, monitor);
         if (monitor is not null && monitor.Machine != machine)
@@ -46,9 +49,17 @@ public sealed class EmulatedUsbController : IUsbMediator, IGuestService
             throw new InvalidOperationException($"{guestAddress} of {machine.Name} is taken or no place for a device.");
         if (monitor is { IsAlive: false })
             throw new InvalidOperationException($"The monitor of {machine.Name} has ended.");
-        machine.DeviceModels.Add(guestAddress, monitor);
-        machine.Pci.Add(controller, guestAddress.Device);
-        PlaceBars(guestAddress);
+        machine.DeviceModels.Add(guestAddress, monitor, isPolled: poller is not null);
+        if (poller is not null)
+        {
+            _polled = poller.Plug(machine, controller, guestAddress, PolledAccess.WriteRing);
+        }
+        else
+        {
+            machine.Pci.Add(controller, guestAddress.Device);
+            PlaceBars(guestAddress);
+        }
+
         machine.Services.Add(this);
         monitor?.Add(this);
         controller.Accessed = monitor is null ? null : monitor.Upcall;
@@ -89,7 +100,10 @@ public sealed class EmulatedUsbController : IUsbMediator, IGuestService
         _monitor?.Remove(this);
         _function.Accessed = null;
         SourceId place = _function.Source;
-        Machine.Pci.Root.Remove(_function);
+        if (_polled is { } polled)
+            polled.Unplug();
+        else
+            Machine.Pci.Root.Remove(_function);
         Machine.DeviceModels.Remove(place);
         foreach (IHostUsbDevice device in _attached.Keys.ToArray())
             await Detach(device);

@@ -124,7 +124,7 @@ public sealed class MonitorControllerTests
     }
 
     private static EmulatedUsbController Plug(SingleDeviceWorld world, UserLevelMonitor monitor, string controller) =>
-        new(monitor.Machine, UsbControllers.Create(controller, world.Host.Loop).Function, Place, monitor);
+        new(monitor.Machine, UsbControllers.Create(controller, world.Host.Loop).Function, Place, monitor: monitor);
 
     /// <summary>Two VMs, each with a monitor, a controller in it, and a disk of the host.</summary>
     private sealed class Pair(SingleDeviceWorld world, string controller)

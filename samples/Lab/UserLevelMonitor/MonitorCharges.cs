@@ -5,9 +5,6 @@ namespace Dma.Lab;
 /// <summary>What was charged to some processors since a moment.</summary>
 internal sealed class MonitorCharges
 {
-    /// <summary>The processor of the cost model.</summary>
-    private const double CyclesPerNs = 3;
-
     private readonly Processor[] _processors;
     private readonly CostModel _costs;
     private readonly ulong[] _before;
@@ -23,7 +20,7 @@ internal sealed class MonitorCharges
     public ulong this[Cost cost] => Sum(cost) - _before[(int)cost];
 
     /// <summary>Cycles, all together.</summary>
-    public double Cycles => Enum.GetValues<Cost>().Sum(cost => (double)_costs.Nanoseconds(cost, this[cost])) * CyclesPerNs;
+    public double Cycles => Enum.GetValues<Cost>().Sum(cost => (double)_costs.Nanoseconds(cost, this[cost])) * CostModel.CyclesPerMicrosecond / 1000;
 
     private ulong Sum(Cost cost) => _processors.Aggregate(0ul, (sum, processor) => sum + processor.Meter[cost]);
 }

@@ -64,7 +64,7 @@ internal sealed class MonitorMachine : IDisposable
     public async Task<(MassStorageDriver Disk, IDmaSpace Memory)> Start()
     {
         await Stack.Start();
-        EmulatedUsbController emulated = new(Machine, UsbControllers.Create(_kind, Host.Loop).Function, _place, Monitor);
+        EmulatedUsbController emulated = new(Machine, UsbControllers.Create(_kind, Host.Loop).Function, _place, monitor: Monitor);
         HostUsbDevice device = new(Stack, _controller.PortOf(_disks[0]));
         if (!await device.LogIn() || !await new UsbDeviceAssignment(device).Assign(emulated))
             throw new InvalidOperationException($"The disk cannot be given to {Machine.Name}.");
