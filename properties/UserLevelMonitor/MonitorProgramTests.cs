@@ -6,7 +6,7 @@ namespace Dma.Properties;
 /// <summary>Random programs on a VM with a user-level monitor: what the window shows is what EPT maps, whatever becomes of the pages.</summary>
 public sealed class MonitorProgramTests
 {
-    private const int Programs = 100;
+    private const int Programs = 134;
 
     public static TheoryData<string, int?, bool> Windows => new()
     {
