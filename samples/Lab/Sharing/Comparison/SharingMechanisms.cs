@@ -48,6 +48,12 @@ internal static class SharingMechanisms
             Isolation = "checks of the VMM",
             Cannot = "cannot spare the processor: each access exits, and each byte is copied twice",
         },
+        new("g", "imitated controllers in processes, windows on memory", static plan => new MediatedSharing(plan, SharingMediator.MonitoredController))
+        {
+            Needs = "nothing",
+            Isolation = "a window on one VM, shot down",
+            Cannot = "cannot spare the processor: each access exits and wakes a process, and each byte is copied twice",
+        },
         new("h", "imitated controllers, registers polled", static plan => new MediatedSharing(plan, SharingMediator.PolledController))
         {
             Needs = "a HAL for the ring",
