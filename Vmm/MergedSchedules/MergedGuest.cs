@@ -222,7 +222,7 @@ internal sealed class MergedGuest : IGuestService
             return null;
         }
 
-        (copy.GuestAddress, copy.Address, copy.IsArmed, copy.IsBroken, copy.Guest) = (guestAddress, address, false, false, default);
+        (copy.GuestAddress, copy.Address, copy.IsArmed, copy.IsBroken, copy.Look, copy.Guest) = (guestAddress, address, false, false, 0, default);
         return copy;
     }
 

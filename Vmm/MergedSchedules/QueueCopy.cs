@@ -267,21 +267,16 @@ internal sealed class QueueCopy
             return;
         QueueHead copy = _guest.Pool.Read<QueueHead>(Address);
         TransferCopy? current = _guest.Pool.TransferAt(copy.Current.Address);
-        TransferDescriptor pages = current?.Guest ?? head.Overlay;
-        TransferDescriptor shown = pages with
+        TransferDescriptor own = current?.Guest ?? head.Overlay;
+        TransferDescriptor shown = own with
         {
-            Next = Back(copy.Overlay.Next),
-            AlternateNext = Back(copy.Overlay.AlternateNext) with { NakCounter = copy.Overlay.AlternateNext.NakCounter },
+            AlternateNext = own.AlternateNext with { NakCounter = copy.Overlay.AlternateNext.NakCounter },
             Token = copy.Overlay.Token,
-            Page0 = pages.Page0 with { Offset = copy.Overlay.Page0.Offset },
+            Page0 = own.Page0 with { Offset = copy.Overlay.Page0.Offset },
         };
         head = head with { Current = current is null ? head.Current : new() { Address = current.GuestAddress }, Overlay = shown };
         ReadOnlySpan<byte> whole = MemoryMarshal.AsBytes(new ReadOnlySpan<QueueHead>(in head));
         _guest.Space.Write(at + QueueHead.CurrentOffset, whole[QueueHead.CurrentOffset..size]);
         _shown = shown;
     }
-
-    private TransferLink Back(TransferLink link) => !link.Terminate && _guest.Pool.TransferAt(link.Address) is { } target
-        ? new() { Address = target.GuestAddress }
-        : new() { Terminate = true };
 }

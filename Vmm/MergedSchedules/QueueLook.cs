@@ -37,12 +37,14 @@ internal sealed class QueueLook(MergedGuest guest, QueueCopy queue)
         (HasHeld, IsBroken, _hasRequest) = (false, false, false);
         TransferDescriptor overlay = queue.Overlay;
         _isBusy = overlay.Token.Active;
-        if (overlay.Token.Active)
-            Come(guest.Pool.TransferAt(guest.Pool.Read<TransferLink>(queue.Address + QueueHead.CurrentOffset).Address));
 
-        // Where the queue goes on comes first; a queue that is halted does not.
-        Come(Target(overlay.Next));
-        Come(Target(overlay.AlternateNext));
+        // What the overlay is a copy of stays known; where the queue can go on comes first.
+        if (guest.Pool.TransferAt(guest.Pool.Read<TransferLink>(queue.Address + QueueHead.CurrentOffset).Address) is { } current)
+            current.Look = _number;
+        if (overlay.Token.Active)
+            Follow(overlay.Token, overlay.Next, overlay.AlternateNext);
+        else
+            Come(Target(GoesOnAt(overlay)));
         for (int index = 0; index < _ahead.Count && index < TransfersMax; index++)
             Look(_ahead[index]);
         IsBroken = !overlay.Token.Active && !overlay.Token.Halted && Target(GoesOnAt(overlay)) is { IsBroken: true };
@@ -131,8 +133,15 @@ internal sealed class QueueLook(MergedGuest guest, QueueCopy queue)
             return;
         }
 
-        Come(Target(guest.Pool.Read<TransferLink>(copy.Address)));
-        Come(Target(guest.Pool.Read<TransferLink>(copy.Address + sizeof(uint))));
+        Follow(copy.Guest.Token, guest.Pool.Read<TransferLink>(copy.Address), guest.Pool.Read<TransferLink>(copy.Address + sizeof(uint)));
+    }
+
+    // The alternate is for what ends short, which data to the host alone does: of others it may lead anywhere.
+    private void Follow(TransferToken token, TransferLink next, TransferLink alternate)
+    {
+        Come(Target(next));
+        if (token is { PacketId: PacketId.In, TotalBytes: not 0 })
+            Come(Target(alternate));
     }
 
     private void Relink(TransferCopy copy, in TransferDescriptor descriptor)
