@@ -33,7 +33,7 @@ internal sealed class AsyncMerge(CopyPool pool)
     public bool IsRinging => _rung != _answered;
 
     /// <summary>Whether what left waits for a doorbell that was not rung yet.</summary>
-    public bool WantsDoorbell => !IsRinging && _leavingBy.Exists(number => number > _rung);
+    public bool WantsDoorbell => !IsRinging && _leavingBy.Count != 0 && _leavingBy[^1] > _rung;
 
     /// <summary>Makes a ring of the head alone.</summary>
     public void Start()
@@ -83,24 +83,33 @@ internal sealed class AsyncMerge(CopyPool pool)
         if (!IsRinging)
             return;
         _answered = _rung;
-        RetireWhere(index => _leavingBy[index] <= _answered);
+        Retire(_answered);
     }
 
     /// <summary>The controller stands still: nothing is held.</summary>
     public void Forget()
     {
         _answered = _rung;
-        RetireWhere(static _ => true);
+        Retire(ulong.MaxValue);
     }
 
     /// <summary>Whether something of a VM has left and is not free yet.</summary>
-    public bool HoldsOf(MergedGuest guest) => _leaving.Exists(queue => queue.IsOf(guest));
+    public bool HoldsOf(MergedGuest guest)
+    {
+        foreach (QueueCopy queue in _leaving)
+        {
+            if (queue.IsOf(guest))
+                return true;
+        }
 
-    private void RetireWhere(Predicate<int> isFree)
+        return false;
+    }
+
+    private void Retire(ulong answered)
     {
         for (int index = _leaving.Count - 1; index >= 0; index--)
         {
-            if (!isFree(index))
+            if (_leavingBy[index] > answered)
                 continue;
             _leaving[index].Retire();
             _leaving.RemoveAt(index);

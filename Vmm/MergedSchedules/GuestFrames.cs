@@ -85,9 +85,10 @@ internal sealed class GuestFrames(MergedGuest guest)
         guest.Visited((uint)guest.Virtual.FrameList);
         if (!guest.Space.TryRead(guest.Virtual.FrameList, MemoryMarshal.AsBytes(elements)))
             return false;
+        int shift = guest.FrameShift;
         for (int frame = 0; frame < count; frame++)
         {
-            if (!new LinkPointer(new(elements[frame])).Terminate && !TryWalk(new(new(elements[frame])), new(count, frame, 0)))
+            if (!First(frame).Terminate && !TryWalk(First(frame), new(count, (frame - shift) & (count - 1), 0)))
                 return false;
         }
 

@@ -25,14 +25,16 @@ internal sealed class GuestSpace
     private readonly ulong _window;
     private readonly List<(Iova Start, ulong Length)> _mapped = [];
     private readonly List<PhysicalAddress> _pinned = [];
+    private readonly MergeStatistics _statistics;
 
     /// <summary>A window through which nothing is reached yet.</summary>
     /// <param name="machine">The VM.</param>
     /// <param name="domain">What the controller reaches.</param>
     /// <param name="number">Which window, from 0 on.</param>
-    public GuestSpace(VirtualMachine machine, RemappingDomain domain, int number)
+    /// <param name="statistics">Where copies are counted.</param>
+    public GuestSpace(VirtualMachine machine, RemappingDomain domain, int number, MergeStatistics statistics)
     {
-        (_machine, _host, _domain) = (machine, machine.Host, domain);
+        (_machine, _host, _domain, _statistics) = (machine, machine.Host, domain, statistics);
         _window = (ulong)(number + 1) << AddressBits;
     }
 
@@ -93,8 +95,7 @@ internal sealed class GuestSpace
     /// <returns><c>false</c> where they are no memory of the VM.</returns>
     public bool TryRead(ulong address, Span<byte> bytes)
     {
-        _host.Cpu.Processor.Charge(Cost.Copy);
-        _host.Cpu.Processor.Charge(Cost.CopiedByte, (ulong)bytes.Length);
+        Charge(bytes.Length);
         return TryFind(address, bytes.Length, out PhysicalAddress at) && _host.Memory.TryRead(at, bytes);
     }
 
@@ -105,12 +106,18 @@ internal sealed class GuestSpace
     /// <inheritdoc cref="Write{T}(ulong, in T)"/>
     public void Write(ulong address, ReadOnlySpan<byte> bytes)
     {
-        _host.Cpu.Processor.Charge(Cost.Copy);
-        _host.Cpu.Processor.Charge(Cost.CopiedByte, (ulong)bytes.Length);
+        Charge(bytes.Length);
         if (!TryFind(address, bytes.Length, out PhysicalAddress at))
             return;
         _ = _host.Memory.TryWrite(at, bytes);
         _machine.Memory.DirtyLog?.Mark(new(address));
+    }
+
+    private void Charge(int bytes)
+    {
+        _statistics.StructureBytes += (ulong)bytes;
+        _host.Cpu.Processor.Charge(Cost.Copy);
+        _host.Cpu.Processor.Charge(Cost.CopiedByte, (ulong)bytes);
     }
 
     private bool TryFind(ulong address, int length, out PhysicalAddress at)

@@ -18,6 +18,9 @@ public sealed class MergeStatistics
     /// <summary>Structures that were read for that: queue heads, descriptors, frame lists.</summary>
     public ulong NodesVisited { get; internal set; }
 
+    /// <summary>Bytes of structures that the VMM read from memory of the VM, or wrote there: it copies no others.</summary>
+    public ulong StructureBytes { get; internal set; }
+
     /// <summary>Transfers of queues that were copied to be executed.</summary>
     public ulong TransfersCopied { get; internal set; }
 

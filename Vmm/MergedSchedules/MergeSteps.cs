@@ -13,7 +13,7 @@ public enum MergeSteps
     /// <summary>Buffers of each VM are reached through an I/O address window of its own; without, all have the same.</summary>
     Windows = 1 << 1,
 
-    /// <summary>The overlay of a copy that is being executed is the controller's; without, each look takes it from the guest again.</summary>
+    /// <summary>The overlay of a copy is the controller's, and what becomes of it goes to the guest; without, each look takes that of the guest again, which knows nothing of it.</summary>
     Overlay = 1 << 2,
 
     /// <summary>Device addresses are replaced; without, devices of different VMs may have the same one.</summary>

@@ -16,9 +16,9 @@ internal sealed class MergedGuest : IGuestService
     private readonly StorePages? _stores;
     private ulong _bar;
 
-    private MergedGuest(MergedUsbController controller, VirtualMachine machine, int number, CopyPool pool, GuestSpace space, uint ports)
+    private MergedGuest(MergedUsbController controller, VirtualMachine machine, int number, CopyPool pool, GuestSpace space, MergeStatistics statistics, uint ports)
     {
-        (_controller, Machine, Number, Pool, Space) = (controller, machine, number, pool, space);
+        (_controller, Machine, Number, Pool, Space, Statistics) = (controller, machine, number, pool, space, statistics);
         (_ring, _frames, _frameLook) = (new(this), new(this), new(this));
         _share = new(PeriodicStand.Frames, Options.PeriodicShareNs);
         Virtual = new(this, controller.Hardware, ports, controller.Wake);
@@ -49,7 +49,7 @@ internal sealed class MergedGuest : IGuestService
     public VirtualEhciFunction Function { get; }
 
     /// <summary>What it cost.</summary>
-    public MergeStatistics Statistics { get; } = new();
+    public MergeStatistics Statistics { get; }
 
     /// <summary>How schedules are merged.</summary>
     public MergeOptions Options => _controller.Options;
@@ -97,7 +97,8 @@ internal sealed class MergedGuest : IGuestService
         if (!machine.BarPlaces.TryTake(UsbDevice.EhciRegisters.WindowLength, out ulong bar))
             return (null, new(AssignmentRefusal.GuestPlace, $"{machine.Name} has no room for the registers"));
         CopyPool? pool = await CopyPool.TryCreate(machine.Host, controller.Domain, number + 1, MergedUsbController.PoolPages);
-        GuestSpace space = new(machine, controller.Domain, number);
+        MergeStatistics statistics = new();
+        GuestSpace space = new(machine, controller.Domain, number, statistics);
         if (pool is null || !await space.TryOpen())
         {
             await space.Close();
@@ -106,12 +107,22 @@ internal sealed class MergedGuest : IGuestService
             return (null, new(AssignmentRefusal.NotAllMapped, $"not all memory of {machine.Name} can be mapped"));
         }
 
-        MergedGuest guest = new(controller, machine, number, pool, space, ports) { _bar = bar };
+        MergedGuest guest = new(controller, machine, number, pool, space, statistics, ports) { _bar = bar };
         machine.DeviceModels.Add(guestAddress);
         machine.Pci.Add(guest.Function, guestAddress.Device);
         machine.Pci.WriteConfiguration(guestAddress, PciOffset.Bar0, 4, (uint)bar);
         machine.Services.Add(guest);
         return (guest, AssignmentResult.Done);
+    }
+
+    /// <summary>How far its frame index is ahead of that of the bus, in frames modulo the longest list.</summary>
+    public int FrameShift
+    {
+        get
+        {
+            ulong now = Machine.Host.Loop.NowNs;
+            return (int)(((Virtual.Clock.Count(now) >> 3) - (_controller.Hardware.Clock.Count(now) >> 3)) % PeriodicStand.Frames);
+        }
     }
 
     /// <summary>Where the guest has a structure.</summary>
@@ -131,9 +142,12 @@ internal sealed class MergedGuest : IGuestService
     public void RingDoorbell()
     {
         if (Options.Skips(MergeSteps.Doorbell))
+        {
             Virtual.AnswerDoorbell();
-        else
-            DoorbellBy = 0;
+            return;
+        }
+
+        DoorbellBy = 0;
         LookSoon();
     }
 
@@ -171,9 +185,7 @@ internal sealed class MergedGuest : IGuestService
     {
         if (!Virtual.WantsPeriodic || Virtual.Status.Halted)
             return;
-        ulong now = Machine.Host.Loop.NowNs;
-        ulong ahead = number - (_controller.Hardware.Clock.Count(now) >> 3);
-        int frame = (int)(((Virtual.Clock.Count(now) >> 3) + ahead) & (ulong)(Virtual.FrameListLength - 1));
+        int frame = ((int)(number % PeriodicStand.Frames) + FrameShift) & (Virtual.FrameListLength - 1);
         if (!_frameLook.TryCopy(_frames.First(frame), merge, number, copies))
             Virtual.Die();
     }

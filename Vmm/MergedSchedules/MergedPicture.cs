@@ -57,6 +57,26 @@ public sealed class MergedPicture
         return found;
     }
 
+    /// <summary>The list of a frame as its VM has it.</summary>
+    /// <param name="machine">A VM that has a virtual controller.</param>
+    /// <param name="frame">The element of the frame list of the controller, 0 to 1023.</param>
+    public IReadOnlyList<MergedStructure> GuestFrame(VirtualMachine machine, int frame)
+    {
+        List<MergedStructure> found = [];
+        MergedGuest guest = _controller.GuestOf(machine);
+        int shift = guest.FrameShift;
+        int element = (frame + shift) & (guest.Virtual.FrameListLength - 1);
+        for (ulong at = guest.Virtual.FrameList + (sizeof(uint) * (uint)element); found.Count < StructuresMax;)
+        {
+            if (!guest.Space.TryRead(at, sizeof(uint), out LinkPointer next) || next.Terminate)
+                break;
+            at = guest.At(next.Address);
+            found.Add(new(machine, next.Type, new(at)));
+        }
+
+        return found;
+    }
+
     private IEnumerable<uint> AsyncAddresses()
     {
         uint at = _controller.Async.Head;

@@ -229,7 +229,7 @@ public sealed class MergedUsbController : IHostDriver
 
     private MergedGuest? Find(VirtualMachine machine) => _guests.Find(guest => guest.Machine == machine);
 
-    private MergedGuest GuestOf(VirtualMachine machine) =>
+    internal MergedGuest GuestOf(VirtualMachine machine) =>
         Find(machine) ?? throw new ArgumentException($"{machine} has no virtual controller of this one.", nameof(machine));
 
     private AssignmentResult? Refusal(VirtualMachine machine, IReadOnlyList<int> ports)
@@ -426,7 +426,10 @@ public sealed class MergedUsbController : IHostDriver
 
     private void RingDoorbell()
     {
-        if (Async.IsRinging || !(Async.WantsDoorbell || _guests.Exists(guest => guest.DoorbellBy >= Async.NextDoorbell)) || !Hardware.Status.AsyncActive)
+        bool isWanted = Async.WantsDoorbell;
+        foreach (MergedGuest guest in _guests)
+            isWanted |= guest.DoorbellBy >= Async.NextDoorbell;
+        if (Async.IsRinging || !isWanted || !Hardware.Status.AsyncActive)
             return;
         Async.Ring();
         Hardware.Command = Hardware.Command with { AsyncAdvanceDoorbell = true };

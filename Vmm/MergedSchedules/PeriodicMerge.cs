@@ -87,7 +87,16 @@ internal sealed class PeriodicMerge
     }
 
     /// <summary>Whether something of a VM has left and is not free yet.</summary>
-    public bool HoldsOf(MergedGuest guest) => _leaving.Exists(entry => entry.Queue.IsOf(guest));
+    public bool HoldsOf(MergedGuest guest)
+    {
+        foreach ((QueueCopy queue, _) in _leaving)
+        {
+            if (queue.IsOf(guest))
+                return true;
+        }
+
+        return false;
+    }
 
     /// <summary>The first interrupt queue of a frame.</summary>
     public LinkPointer FirstQueue(int frame)

@@ -20,6 +20,8 @@ internal sealed class QueueCopy
     private readonly Dictionary<uint, TransferCopy> _transfers = [];
     private readonly QueueLook _look;
     private TransferDescriptor _shown;
+    private bool _isToAdopt;
+    private bool _isBroken;
     private uint _horizontal;
 
     /// <summary>A copy that is linked nowhere and waits.</summary>
@@ -33,7 +35,8 @@ internal sealed class QueueCopy
         (_guest, GuestAddress, Address, IsPeriodic) = (guest, guestAddress, address, isPeriodic);
         (Endpoint, Capabilities, _shown) = (head.Characteristics, head.Capabilities, head.Overlay);
         _look = new(guest, this);
-        guest.Pool.Write(address, new QueueHead { Horizontal = new() { Terminate = true } });
+        TransferLink nowhere = new() { Terminate = true };
+        guest.Pool.Write(address, new QueueHead { Horizontal = new() { Terminate = true }, Overlay = new() { Next = nowhere, AlternateNext = nowhere } });
         Link(new() { Terminate = true });
         WriteEndpoint();
         Adopt(head);
@@ -64,10 +67,10 @@ internal sealed class QueueCopy
     public PeriodicStand Stand { get; set; }
 
     /// <summary>Whether the controller was seen to be at a place where it meets an error.</summary>
-    public bool IsBroken => _look.IsBroken;
+    public bool IsBroken => _isBroken || _look.IsBroken;
 
     /// <summary>Whether something that the guest wants executed waits: for address 0, for a request before it, or for a slot.</summary>
-    public bool HasHeld => _look.HasHeld;
+    public bool HasHeld => _look.HasHeld || _isToAdopt;
 
     /// <summary>The overlay of the copy.</summary>
     public TransferDescriptor Overlay => _guest.Pool.Read<TransferDescriptor>(Address + QueueHead.OverlayOffset);
@@ -117,7 +120,7 @@ internal sealed class QueueCopy
             WriteEndpoint();
         }
 
-        if ((isIdle && IsTouched(head.Overlay)) || _guest.Options.Skips(MergeSteps.Overlay))
+        if ((isIdle && (_isToAdopt || IsTouched(head.Overlay))) || _guest.Options.Skips(MergeSteps.Overlay))
             Adopt(head);
         _look.Run();
         return moves;
@@ -211,12 +214,16 @@ internal sealed class QueueCopy
     private void Adopt(in QueueHead head)
     {
         TransferDescriptor overlay = head.Overlay;
+        _isToAdopt = true;
         if (!TryLink(overlay.Next, out TransferLink next) || !TryLink(overlay.AlternateNext, out TransferLink alternate))
             return;
         TransferLink current = default;
         if (overlay.Token.Active)
         {
-            if (CopyOf(head.Current.Address) is not { } executed || !_look.TryTranslate(overlay, out TransferDescriptor translated))
+            if (CopyOf(head.Current.Address) is not { } executed)
+                return;
+            _isBroken = !_look.TryTranslate(overlay, out TransferDescriptor translated);
+            if (_isBroken)
                 return;
 
             // Its end is written to where the guest says that it came from.
@@ -233,7 +240,7 @@ internal sealed class QueueCopy
             Next = next,
             AlternateNext = alternate with { NakCounter = overlay.AlternateNext.NakCounter },
         });
-        _shown = head.Overlay;
+        (_shown, _isToAdopt) = (head.Overlay, false);
     }
 
     private bool IsTouched(in TransferDescriptor overlay) =>
@@ -261,6 +268,8 @@ internal sealed class QueueCopy
     // What the overlay of the guest shows: that of the copy, with the guest's pointers. Nothing where the guest wrote into it.
     private void Show()
     {
+        if (_guest.Options.Skips(MergeSteps.Overlay))
+            return;
         ulong at = _guest.At(GuestAddress);
         int size = _guest.Virtual.Is64Bit ? QueueHead.Size64 : QueueHead.Size32;
         if (!_guest.Space.TryRead(at, size, out QueueHead head) || IsTouched(head.Overlay))

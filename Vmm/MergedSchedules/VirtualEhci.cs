@@ -59,7 +59,7 @@ internal sealed class VirtualEhci : IRegisterEffects, IEhciInterrupt
     public bool WantsAsync => IsUp && Command.AsyncEnable;
 
     /// <summary>Whether its periodic list is to run.</summary>
-    public bool WantsPeriodic => IsUp && Command.PeriodicEnable;
+    public bool WantsPeriodic => IsUp && Command.PeriodicEnable && Clock.IsRunning;
 
     /// <summary>Whether it is to run.</summary>
     public bool IsUp => !IsDead && Command is { Run: true, Reset: false };
@@ -113,7 +113,7 @@ internal sealed class VirtualEhci : IRegisterEffects, IEhciInterrupt
             Ports.Refresh();
         _registers.File.Write(offset, width, value, this);
         Settle();
-        _guest.LookSoon();
+        _changed();
     }
 
     /// <summary>HCRESET, as software would do it.</summary>
@@ -169,7 +169,12 @@ internal sealed class VirtualEhci : IRegisterEffects, IEhciInterrupt
 
         bool isUp = IsUp && _hardware.Clock.IsRunning;
         if (isUp && Status.Halted)
+        {
+            // Where its frames are is known from here on.
             Clock.Follow(_hardware.Clock, _loop.NowNs);
+            _guest.LookSoon();
+        }
+
         if (!isUp && isStill)
             Clock.Stop(_loop.NowNs);
         _registers.UsbStatus = Status with { Halted = IsDead || (!isUp && isStill), AsyncActive = runsAsync, PeriodicActive = runsPeriodic };
@@ -196,6 +201,8 @@ internal sealed class VirtualEhci : IRegisterEffects, IEhciInterrupt
                 };
                 if (after.AsyncAdvanceDoorbell && !before.AsyncAdvanceDoorbell)
                     _guest.RingDoorbell();
+                if (after with { AsyncAdvanceDoorbell = false } != before with { AsyncAdvanceDoorbell = false })
+                    _guest.LookSoon();
                 break;
             case EhciRegisters.FrameIndexAt when !Clock.IsRunning:
                 Clock.Set((uint)write.After);

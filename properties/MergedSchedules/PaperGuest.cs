@@ -35,10 +35,8 @@ internal sealed class PaperGuest
         _registers = device.OpenBar(0);
         for (int frame = 0; frame < Frames; frame++)
             Write(FrameListAt + (4 * (uint)frame), End);
-        AddToRing(0);
-        this[EhciOperationalOffsets.PeriodicListBase] = FrameListAt;
-        this[EhciOperationalOffsets.AsyncListAddress] = _ring[0];
-        this[EhciOperationalOffsets.InterruptEnable] = 0x3F;
+        _ = AddToRing(0);
+        Setup();
     }
 
     public FrameListSize Size { get; }
@@ -65,6 +63,14 @@ internal sealed class PaperGuest
     private static LinkPointer End => new() { Terminate = true };
 
     public void Run() => Command = new() { Run = true, AsyncEnable = true, PeriodicEnable = true, FrameListSize = Size, InterruptThreshold = 1 };
+
+    /// <summary>Points the controller to its lists; it is halted.</summary>
+    public void Setup()
+    {
+        this[EhciOperationalOffsets.PeriodicListBase] = FrameListAt;
+        this[EhciOperationalOffsets.AsyncListAddress] = _ring[0];
+        this[EhciOperationalOffsets.InterruptEnable] = 0x3F;
+    }
 
     /// <summary>What it has in a frame of its list, in order.</summary>
     public IEnumerable<(LinkType Type, uint Address)> Frame(int frame) =>
@@ -100,12 +106,12 @@ internal sealed class PaperGuest
     }
 
     /// <summary>Puts an interrupt queue into all frames of a period, as drivers do: the rarest first.</summary>
-    public void AddInterrupt(int period, int phase, byte startMask)
+    public void AddInterrupt(int period, int phase, byte startMask, int packetBytes = 8, int multiplier = 1)
     {
         period = Math.Min(period, Frames);
         uint address = Take();
         PaperQueue queue = new(period, phase % period, address);
-        Write(address, EhciBench.Queue(4, 2, 8, 0, isHead: false, nakReload: 0) with { Horizontal = End, Capabilities = new() { StartMask = startMask, Multiplier = 1 } });
+        Write(address, EhciBench.Queue(4, 2, packetBytes, 0, isHead: false, nakReload: 0) with { Horizontal = End, Capabilities = new() { StartMask = startMask, Multiplier = multiplier } });
         int place = _interrupts.FindIndex(other => other.Period <= period);
         _interrupts.Insert(place < 0 ? _interrupts.Count : place, queue);
         RelinkFrames();
@@ -120,7 +126,7 @@ internal sealed class PaperGuest
     }
 
     /// <summary>Puts an isochronous descriptor with some active slots before what is in a frame.</summary>
-    public void AddIsochronous(int frame, byte slots, bool isSplit)
+    public void AddIsochronous(int frame, byte slots, bool isSplit, int bytes = 16)
     {
         uint address = Take();
         if (!_isochronous.TryGetValue(frame % Frames, out List<(LinkType, uint)>? list))
@@ -128,7 +134,7 @@ internal sealed class PaperGuest
         if (isSplit)
             Write(address, Split(slots));
         else
-            WriteSlots(address, slots);
+            WriteSlots(address, slots, bytes);
         list.Insert(0, (isSplit ? LinkType.SplitIsochronousTransfer : LinkType.IsochronousTransfer, address));
         RelinkFrames();
     }
@@ -155,18 +161,18 @@ internal sealed class PaperGuest
         Back = End,
     };
 
-    private void WriteSlots(uint address, byte slots)
+    private void WriteSlots(uint address, byte slots, int length)
     {
         byte[] bytes = new byte[IsochronousTransferDescriptor.Size64];
         for (int microframe = 0; microframe < 8; microframe++)
         {
-            IsochronousSlot slot = new() { Active = (slots >> microframe & 1) != 0, Length = 16 };
+            IsochronousSlot slot = new() { Active = (slots >> microframe & 1) != 0, Length = length };
             BitConverter.TryWriteBytes(bytes.AsSpan(IsochronousTransferDescriptor.SlotsOffset + (4 * microframe)), slot.Raw.Value);
         }
 
         BitConverter.TryWriteBytes(bytes.AsSpan(IsochronousTransferDescriptor.PagesOffset), new IsochronousPointer(new((uint)BufferAt)) { DeviceAddress = 5, Endpoint = 1 }.Raw.Value);
-        BitConverter.TryWriteBytes(bytes.AsSpan(IsochronousTransferDescriptor.PagesOffset + 4), new IsochronousPointer { MaxPacketSize = 64 }.Raw.Value);
-        BitConverter.TryWriteBytes(bytes.AsSpan(IsochronousTransferDescriptor.PagesOffset + 8), new IsochronousPointer { Multiplier = 1 }.Raw.Value);
+        BitConverter.TryWriteBytes(bytes.AsSpan(IsochronousTransferDescriptor.PagesOffset + 4), new IsochronousPointer { MaxPacketSize = 1024 }.Raw.Value);
+        BitConverter.TryWriteBytes(bytes.AsSpan(IsochronousTransferDescriptor.PagesOffset + 8), new IsochronousPointer { Multiplier = (length + 1023) / 1024 }.Raw.Value);
         Assert.True(_machine.Cpu.TryWrite(new(address), bytes));
     }
 
