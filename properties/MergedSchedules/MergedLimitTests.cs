@@ -160,7 +160,7 @@ public sealed class MergedLimitTests
                     guest.AddInterrupt(1, 0, 2);
                 }
 
-                await machine.Host.Loop.Delay(50 * FrameNs);
+                await machine.Host.Loop.Delay(200 * FrameNs);
             },
             PatienceNs);
         Allocation.CheckNone(20, _ => machine.Host.Loop.RunFor(5 * FrameNs));
