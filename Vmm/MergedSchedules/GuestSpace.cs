@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Dma.Hal;
 using Dma.Machine;
+using Dma.UsbDevice.Spec;
 
 namespace Dma.Vmm;
 
@@ -97,6 +98,14 @@ internal sealed class GuestSpace
     {
         Charge(bytes.Length);
         return TryFind(address, bytes.Length, out PhysicalAddress at) && _host.Memory.TryRead(at, bytes);
+    }
+
+    /// <summary>Reads a link for somebody who watches: nothing is charged.</summary>
+    /// <returns><c>false</c> where it is no memory of the VM.</returns>
+    public bool TryPeek(ulong address, out LinkPointer link)
+    {
+        link = default;
+        return TryFind(address, sizeof(uint), out PhysicalAddress at) && _host.Memory.TryRead(at, out link);
     }
 
     /// <summary>Writes bytes that do not cross the end of a page, past all protection.</summary>

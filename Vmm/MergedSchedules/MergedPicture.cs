@@ -68,7 +68,7 @@ public sealed class MergedPicture
         int element = (frame + shift) & (guest.Virtual.FrameListLength - 1);
         for (ulong at = guest.Virtual.FrameList + (sizeof(uint) * (uint)element); found.Count < StructuresMax;)
         {
-            if (!guest.Space.TryRead(at, sizeof(uint), out LinkPointer next) || next.Terminate)
+            if (!guest.Virtual.WantsPeriodic || !guest.Space.TryPeek(at, out LinkPointer next) || next.Terminate)
                 break;
             at = guest.At(next.Address);
             found.Add(new(machine, next.Type, new(at)));

@@ -170,11 +170,14 @@ internal sealed class QueueCopy
     }
 
     /// <summary>Forgets the qTDs that the last look did not come to: the controller does not either.</summary>
-    public void ForgetPassed(uint look, List<TransferCopy> passed)
+    /// <param name="look">The number of the look.</param>
+    /// <param name="current">What is kept all the same, or null.</param>
+    /// <param name="passed">A list to work with; it is empty, and will be.</param>
+    public void ForgetPassed(uint look, TransferCopy? current, List<TransferCopy> passed)
     {
         foreach (TransferCopy copy in _transfers.Values)
         {
-            if (copy.Look != look)
+            if (copy.Look != look && copy != current)
                 passed.Add(copy);
         }
 

@@ -38,9 +38,7 @@ internal sealed class QueueLook(MergedGuest guest, QueueCopy queue)
         TransferDescriptor overlay = queue.Overlay;
         _isBusy = overlay.Token.Active;
 
-        // What the overlay is a copy of stays known; where the queue can go on comes first.
-        if (guest.Pool.TransferAt(guest.Pool.Read<TransferLink>(queue.Address + QueueHead.CurrentOffset).Address) is { } current)
-            current.Look = _number;
+        // Where the queue can go on comes first.
         if (overlay.Token.Active)
             Follow(overlay.Token, overlay.Next, overlay.AlternateNext);
         else
@@ -54,7 +52,9 @@ internal sealed class QueueLook(MergedGuest guest, QueueCopy queue)
             Arm(_active[index]);
         _active.Clear();
         _ahead.Clear();
-        queue.ForgetPassed(_number, _passed);
+
+        // What the overlay is a copy of stays known.
+        queue.ForgetPassed(_number, Target(guest.Pool.Read<TransferLink>(queue.Address + QueueHead.CurrentOffset)), _passed);
     }
 
     /// <summary>Whether the controller is not in a transfer and has none before it.</summary>

@@ -163,6 +163,7 @@ public sealed class MergedLimitTests
                 await machine.Host.Loop.Delay(200 * FrameNs);
             },
             PatienceNs);
+        machine.Host.Loop.RunFor(FrameNs);
         Allocation.CheckNone(20, _ => machine.Host.Loop.RunFor(5 * FrameNs));
     }
 

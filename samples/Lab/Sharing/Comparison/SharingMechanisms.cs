@@ -41,14 +41,12 @@ internal static class SharingMechanisms
             Needs = "nothing",
             Isolation = "checks of the VMM, I/O window of each VM",
             Cannot = "cannot begin a transfer before the next look at the schedules, once in a millisecond",
-            CopiesMax = 0.3,
         },
         new("f+a protect", "schedules merged, found by protected pages", static plan => new MergedSharing(plan, DiscoveryMethod.WriteProtection))
         {
             Needs = "nothing",
             Isolation = "checks of the VMM, I/O window of each VM",
             Cannot = "cannot spare the guest's processor: each store into a schedule faults",
-            CopiesMax = 0.3,
         },
         new("emulated", "imitated controllers, registers trap", static plan => new MediatedSharing(plan, SharingMediator.TrappedController))
         {
