@@ -33,7 +33,7 @@ internal sealed class BusAddresses : IAddressedBus, IBusShareObserver
 
     /// <summary>Whose an address on the bus is; -1 where it is nobody's.</summary>
     public int OwnerOf(byte real) => real == 0 ? _replacement.Zero.Owner
-        : _replacement.Table[real] is { State: not AddressState.Free } entry && entry.Set < _guests.Length ? entry.Set : -1;
+        : _replacement.Table.EntryOf(real) is { State: not AddressState.Free } entry && entry.Set < _guests.Length ? entry.Set : -1;
 
     /// <summary>The address on the bus of a device.</summary>
     /// <param name="guest">The VM.</param>

@@ -23,7 +23,7 @@ public sealed class MergedPictureTests
 
     [Fact]
     public void Each_frame_holds_what_each_guest_has_in_it_once_in_its_order_isochronous_first_and_nothing_else() =>
-        Property.Check(Arb.From(Programs(), Smaller), Play, count: 60);
+        Property.Check(Arb.From(Programs(), Smaller), Play, count: 640);
 
     private static Gen<PaperStep> Step(PaperAct act) =>
         from first in Gen.Choose(0, 1023)
@@ -66,7 +66,7 @@ public sealed class MergedPictureTests
                 foreach (PaperGuest guest in guests)
                     guest.Run();
 
-                await machine.Host.Loop.Delay(20 * FrameNs);
+                await machine.Host.Loop.Delay(3 * FrameNs);
                 await WaitForMiddle(machine);
                 List<VirtualMachine> here = [.. machine.Guests];
                 for (int step = 0; step < program.Guests.Max(own => own.Length); step++)

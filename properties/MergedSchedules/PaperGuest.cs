@@ -15,9 +15,10 @@ internal sealed record PaperQueue(int Period, int Phase, uint Address);
 /// <remarks>Its queues have no work, and its isochronous descriptors are for a device that is not there: what counts is where they stand.</remarks>
 internal sealed class PaperGuest
 {
+    public const uint FrameListAt = 0x10_0000;
+    public const uint StructuresAt = 0x20_0000;
+
     private const int Operational = 0x20;
-    private const uint FrameListAt = 0x10_0000;
-    private const uint StructuresAt = 0x20_0000;
     private const uint StructureBytes = 128;
     private const ulong BufferAt = 0x18_0000;
 
@@ -26,6 +27,7 @@ internal sealed class PaperGuest
     private readonly List<PaperQueue> _interrupts = [];
     private readonly List<uint> _ring = [];
     private readonly Dictionary<int, List<(LinkType Type, uint Address)>> _isochronous = [];
+    private readonly LinkPointer[] _elements = new LinkPointer[1024];
     private uint _free = StructuresAt;
 
     public PaperGuest(VirtualMachine machine, PciDevice device, FrameListSize size)
@@ -33,8 +35,7 @@ internal sealed class PaperGuest
         (_machine, Size) = (machine, size);
         device.Configuration.Write(PciOffset.Command, 2, 6);
         _registers = device.OpenBar(0);
-        for (int frame = 0; frame < Frames; frame++)
-            Write(FrameListAt + (4 * (uint)frame), End);
+        RelinkFrames();
         _ = AddToRing(0);
         Setup();
     }
@@ -176,6 +177,17 @@ internal sealed class PaperGuest
         Assert.True(_machine.Cpu.TryWrite(new(address), bytes));
     }
 
+    private PaperQueue? FirstQueue(int frame)
+    {
+        foreach (PaperQueue queue in _interrupts)
+        {
+            if (frame % queue.Period == queue.Phase)
+                return queue;
+        }
+
+        return null;
+    }
+
     private IEnumerable<PaperQueue> QueuesOf(int frame) => _interrupts.Where(queue => frame % queue.Period == queue.Phase);
 
     // From the back to the front, so that nothing points to what does not point on yet.
@@ -189,15 +201,18 @@ internal sealed class PaperGuest
 
         for (int frame = 0; frame < Frames; frame++)
         {
-            LinkPointer next = QueuesOf(frame).FirstOrDefault() is { } first ? new() { Type = LinkType.QueueHead, Address = first.Address } : End;
-            foreach ((LinkType type, uint address) in (_isochronous.GetValueOrDefault(frame) ?? []).AsEnumerable().Reverse())
+            LinkPointer next = FirstQueue(frame) is { } first ? new() { Type = LinkType.QueueHead, Address = first.Address } : End;
+            List<(LinkType Type, uint Address)>? own = _isochronous.GetValueOrDefault(frame);
+            for (int index = (own?.Count ?? 0) - 1; index >= 0; index--)
             {
-                Write(address, next);
-                next = new() { Type = type, Address = address };
+                Write(own![index].Address, next);
+                next = new() { Type = own[index].Type, Address = own[index].Address };
             }
 
-            if (Read<LinkPointer>(FrameListAt + (4 * (uint)frame)) != next)
-                Write(FrameListAt + (4 * (uint)frame), next);
+            if (_elements[frame] == next)
+                continue;
+            _elements[frame] = next;
+            Write(FrameListAt + (4 * (uint)frame), next);
         }
     }
 

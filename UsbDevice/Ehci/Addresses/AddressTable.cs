@@ -24,7 +24,7 @@ public sealed class AddressTable(AddressOptions options, int setCount)
 
     /// <summary>Whose an address on the bus is.</summary>
     /// <param name="real">The address, 1 to 127.</param>
-    public AddressEntry this[byte real] => _entries[real];
+    public AddressEntry EntryOf(byte real) => _entries[real];
 
     /// <summary>The address on the bus of a device.</summary>
     /// <param name="set">The register set.</param>

@@ -118,7 +118,7 @@ public sealed class EhciManagement : PciFunction
     {
         if (address >= UsbBus.AddressCount || _engine.Addresses is not { } addresses)
             return 0;
-        AddressEntry entry = addresses.Table[(byte)address];
+        AddressEntry entry = addresses.Table.EntryOf((byte)address);
         return ((uint)entry.State << 30) | ((uint)entry.Set << 8) | entry.Virtual;
     }
 
