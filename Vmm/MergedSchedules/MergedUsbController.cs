@@ -44,7 +44,7 @@ public sealed class MergedUsbController : IHostDriver
     private readonly Gate _gate = new();
     private readonly Signal _work;
     private readonly Signal _settled;
-    private ulong _merged;
+    private readonly MergeRounds _rounds;
     private bool _isStopped;
 
     private MergedUsbController(
@@ -53,9 +53,8 @@ public sealed class MergedUsbController : IHostDriver
         (_host, _assignment, _real, Hardware, _interrupt, Domain, _pool, Options) = (host, assignment, real, hardware, interrupt, domain, pool, options);
         (_work, _settled) = (new(host.Loop), new(host.Loop));
         Addresses = new(host.Loop, options, _byNumber);
-        Async = new(pool);
+        _rounds = new(host.Loop, hardware, _guests, pool, options);
         Async.Start();
-        Periodic = new(pool, hardware.Capabilities, options);
         Picture = new(this, pool);
     }
 
@@ -85,9 +84,9 @@ public sealed class MergedUsbController : IHostDriver
 
     internal BusAddresses Addresses { get; }
 
-    internal AsyncMerge Async { get; }
+    internal AsyncMerge Async => _rounds.Async;
 
-    internal PeriodicMerge Periodic { get; }
+    internal PeriodicMerge Periodic => _rounds.Periodic;
 
     internal PciIdentity Identity => _real.Identity;
 
@@ -312,7 +311,7 @@ public sealed class MergedUsbController : IHostDriver
         {
             // What the last look cost has passed before the next one begins.
             await _host.Cpu.Processor.Delay(0);
-            ulong now = _host.Loop.NowNs, due = DueNs();
+            ulong now = _host.Loop.NowNs, due = _rounds.DueNs();
             if (due > now)
                 _ = await _work.Wait(due == Never ? Never : due - now);
             if (_isStopped)
@@ -322,187 +321,28 @@ public sealed class MergedUsbController : IHostDriver
             else if (Hardware.Status is { HostSystemError: true })
                 await Recover();
             else
-                Work();
+                _rounds.Work();
             _settled.Raise();
             _settled.Clear();
-        }
-    }
-
-    private ulong DueNs()
-    {
-        ulong due = Math.Min(Periodic.DueNs, LookNs());
-        foreach (MergedGuest guest in _guests)
-            due = Math.Min(due, guest.IsUrgent ? 0 : guest.FramesFreeNs);
-        return due;
-    }
-
-    // When the list of the next frame is to be merged.
-    private ulong LookNs()
-    {
-        if (!Hardware.Clock.IsRunning)
-            return Never;
-        ulong start = Hardware.Clock.StartOf(8 * (_merged + 1));
-        long ahead = Options.AheadMicroframes * (long)WireTime.MicroframeNs;
-        return ahead > 0 ? start - Math.Min(start, (ulong)ahead) : start + (ulong)-ahead;
-    }
-
-    private void Work()
-    {
-        UsbStatus status = Hardware.Status;
-        if ((status.Raw.Value & EhciRegisters.InterruptMask) != 0)
-            Hardware.Acknowledge(status);
-        bool isFrame = LookNs() <= _host.Loop.NowNs;
-
-        // 1. What the controller has ended goes to the guests, before anything new is looked for.
-        if (isFrame || status.TransferInterrupt || status.ErrorInterrupt)
-            Complete();
-        if (status.AsyncAdvance)
-            AnswerDoorbells();
-        foreach (MergedGuest guest in _guests)
-        {
-            if (status.PortChange || guest.Ports.IsEnding)
-                guest.Ports.Refresh();
-        }
-
-        // 2. What guests added or changed; then the lists are linked anew, and the isochronous part of the next frames is made.
-        Look(isFrame);
-        while (LookNs() <= _host.Loop.NowNs)
-            Periodic.Isochronous.Merge(++_merged, _guests);
-
-        // 3. What nobody holds any more is free; who waits for that is told.
-        Retire();
-        RingDoorbell();
-        Drive();
-        foreach (MergedGuest guest in _guests)
-            guest.Settle();
-    }
-
-    private void Complete()
-    {
-        foreach (MergedGuest guest in _guests)
-            guest.Complete();
-        Periodic.Isochronous.Complete();
-    }
-
-    private void Look(bool isFrame)
-    {
-        (bool async, bool periodic) = (false, false);
-        foreach (MergedGuest guest in _guests)
-        {
-            if (!guest.IsUrgent && !(isFrame && guest.IsToLook))
-                continue;
-            (bool hasAsync, bool hasPeriodic) = guest.Look();
-            (async, periodic) = (async | hasAsync, periodic | hasPeriodic);
-            if (guest.Virtual.IsRinging && guest.DoorbellBy == 0)
-                guest.DoorbellBy = Async.NextDoorbell;
-        }
-
-        if (async)
-            Async.Splice(_guests);
-        if (periodic)
-            Periodic.Splice(_guests);
-    }
-
-    private void Retire()
-    {
-        ulong now = _host.Loop.NowNs;
-        Periodic.Retire(now);
-        Periodic.Isochronous.Retire(Hardware.Clock.Count(now) >> 3);
-        foreach (MergedGuest guest in _guests)
-            guest.Retire(now);
-    }
-
-    private void AnswerDoorbells()
-    {
-        Async.Answer();
-        foreach (MergedGuest guest in _guests)
-        {
-            if (guest.DoorbellBy == 0 || guest.DoorbellBy > Async.Answered)
-                continue;
-            guest.DoorbellBy = 0;
-            guest.Virtual.AnswerDoorbell();
-        }
-    }
-
-    private void RingDoorbell()
-    {
-        bool isWanted = Async.WantsDoorbell;
-        foreach (MergedGuest guest in _guests)
-            isWanted |= guest.DoorbellBy >= Async.NextDoorbell;
-        if (Async.IsRinging || !isWanted || !Hardware.Status.AsyncActive)
-            return;
-        Async.Ring();
-        Hardware.Command = Hardware.Command with { AsyncAdvanceDoorbell = true };
-    }
-
-    // Run/stop, and which schedules are on: what the guests want together, and until nothing of them is held.
-    private void Drive()
-    {
-        UsbCommand now = Hardware.Command;
-        UsbCommand wanted = now with
-        {
-            Run = _guests.Exists(static guest => guest.Virtual.IsUp || !guest.IsStill),
-            AsyncEnable = _guests.Exists(static guest => guest.RunsAsync),
-            PeriodicEnable = _guests.Exists(static guest => guest.RunsPeriodic),
-            InterruptThreshold = 1,
-            ParkEnable = false,
-        };
-        if (wanted == now)
-            return;
-
-        // A schedule is not switched while the last switch has not taken effect, nor is a controller started that has not halted.
-        UsbStatus status = Hardware.Status;
-        if (wanted.AsyncEnable != now.AsyncEnable && now.AsyncEnable != status.AsyncActive)
-            wanted = wanted with { AsyncEnable = now.AsyncEnable };
-        if (wanted.PeriodicEnable != now.PeriodicEnable && now.PeriodicEnable != status.PeriodicActive)
-            wanted = wanted with { PeriodicEnable = now.PeriodicEnable };
-        if (wanted.Run && !now.Run && !status.Halted)
-            wanted = wanted with { Run = false };
-        Hardware.Command = wanted;
-        if (wanted.Run && !Hardware.Clock.IsRunning)
-        {
-            Hardware.Clock.Start(_host.Loop.NowNs);
-            _merged = Hardware.Clock.Count(_host.Loop.NowNs) >> 3;
-        }
-        else if (!wanted.Run && Hardware.Clock.IsRunning)
-        {
-            Hardware.Clock.Stop(_host.Loop.NowNs);
         }
     }
 
     // The controller stopped for an error, which no guest can cause: all of them find that theirs did.
     private async ValueTask Recover()
     {
-        StandStill();
+        _rounds.StandStill();
         if (!await Reset())
             Lose();
         else
-            Work();
+            _rounds.Work();
     }
 
     private void Lose()
     {
         IsLost = true;
         _real.SetBusMaster(false);
-        StandStill();
+        _rounds.StandStill();
         foreach (MergedGuest guest in _guests)
             guest.Settle();
-    }
-
-    private void StandStill()
-    {
-        Hardware.Clock.Stop(_host.Loop.NowNs);
-        foreach (MergedGuest guest in _guests)
-        {
-            guest.Virtual.Die();
-            _ = guest.Look();
-        }
-
-        Async.Splice(_guests);
-        Periodic.Splice(_guests);
-        Async.Forget();
-        Periodic.Retire(Never);
-        foreach (MergedGuest guest in _guests)
-            guest.Retire(Never);
     }
 }

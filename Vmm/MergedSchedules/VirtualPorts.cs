@@ -132,6 +132,10 @@ internal sealed class VirtualPorts(MergedGuest guest, RealEhci hardware, EhciReg
     {
         PortStatusControl real = hardware.Port(index);
         PortStatusControl shown = registers[index];
+
+        // Where nobody answers any more, nothing is plugged in.
+        if (real.Raw.Value == uint.MaxValue)
+            real = default;
         bool hasChange = real.ConnectChange || real.EnableChange || real.OverCurrentChange;
         if (hasChange)
             hardware.AcknowledgePort(index, real);

@@ -188,6 +188,55 @@ public sealed class MergedLimitTests
             PatienceNs);
     }
 
+    [Fact]
+    public void A_controller_that_is_pulled_out_fails_for_all_its_guests_and_can_be_taken_from_them()
+    {
+        using MergedComputer machine = new(2);
+        machine.Host.Loop.Run(
+            async () =>
+            {
+                PaperGuest[] guests = await Start(machine, new());
+                await machine.Host.HotUnplug(machine.Controller);
+                await machine.Host.Loop.Delay(5 * FrameNs);
+                Assert.True(machine.Sharing.IsLost);
+                Assert.All(guests, guest => Assert.True(guest.Status is { HostSystemError: true, Halted: true }));
+                foreach (VirtualMachine vm in machine.Guests)
+                    await machine.Sharing.TakeBack(vm);
+                Assert.Empty(machine.Sharing.Machines);
+                Assert.All(machine.Guests, vm => Assert.Equal(0ul, vm.PinnedPages));
+                Assert.True(await machine.Sharing.Release());
+            },
+            PatienceNs);
+    }
+
+    [Fact]
+    public void What_was_taken_for_a_guest_is_given_back_with_its_controller()
+    {
+        using MergedComputer machine = new(1);
+        machine.Host.Loop.Run(
+            async () =>
+            {
+                await machine.Start();
+                ulong frames = machine.Host.Frames.CountOf(FrameOwner.Vmm);
+                for (int round = 0; round < 3; round++)
+                {
+                    PaperGuest guest = new(machine.Guests[0], await machine.Open(0), FrameListSize.Elements1024);
+                    guest.Run();
+                    guest.AddInterrupt(4, 0, 1);
+                    guest.AddIsochronous(CurrentFrame(machine) + 3, slots: 0xFF, isSplit: false);
+                    await machine.Host.Loop.Delay(5 * FrameNs);
+                    await machine.Sharing.TakeBack(machine.Guests[0]);
+                    Assert.Equal(0ul, machine.Guests[0].PinnedPages);
+                }
+
+                // Tables of the domain stay where the next guest will be.
+                Assert.InRange(machine.Host.Frames.CountOf(FrameOwner.Vmm), frames, frames + 4);
+                Assert.Empty(machine.Sharing.Picture.Async);
+            },
+            PatienceNs);
+        Assert.Equal(0ul, machine.Host.Faults.Total);
+    }
+
     private static int CurrentFrame(MergedComputer machine) => (int)(machine.Sharing.RealRegister(EhciOperationalOffsets.FrameIndex) >> 3) & 1023;
 
     private static async Task<PaperGuest[]> Start(MergedComputer machine, MergeOptions options)
