@@ -31,7 +31,9 @@ internal sealed class RunScenario : Verb
         Add(new RunRoundRobin(terminal));
         Add(new RunRegisterSets(terminal));
         Add(new RunMergedSchedules(terminal));
+        Add(new RunDummyDevices(terminal));
         Add(new RunExitlessPolling(terminal));
+        Add(new RunUserLevelMonitor(terminal));
     }
 
     /// <inheritdoc/>
