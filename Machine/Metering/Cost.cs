@@ -24,6 +24,9 @@ public enum Cost
     /// <summary>A load or store of a device register.</summary>
     RegisterAccess,
 
+    /// <summary>A processor that several VMs share goes from one of them to another.</summary>
+    MachineSwitch,
+
     /// <summary>A processor starts to copy bytes.</summary>
     Copy,
 

@@ -31,6 +31,9 @@ public sealed record CostModel
     /// <summary>One access to a device register, ns.</summary>
     public ulong RegisterAccessNs { get; init; } = 500;
 
+    /// <summary>Going from one VM to another, ns.</summary>
+    public ulong MachineSwitchNs { get; init; } = 5_000;
+
     /// <summary>Starting a copy, ns.</summary>
     public ulong CopyNs { get; init; } = 100;
 
@@ -49,6 +52,7 @@ public sealed record CostModel
         Cost.Invalidation => InvalidationNs * times,
         Cost.PageFault => PageFaultNs * times,
         Cost.RegisterAccess => RegisterAccessNs * times,
+        Cost.MachineSwitch => MachineSwitchNs * times,
         Cost.Copy => CopyNs * times,
         Cost.CopiedByte => CopiedBytePs * times / 1000,
         _ => throw new ArgumentOutOfRangeException(nameof(cost)),
