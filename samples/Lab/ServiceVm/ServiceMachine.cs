@@ -1,0 +1,120 @@
+using Dma.Drivers;
+using Dma.Hal;
+using Dma.Machine;
+using Dma.UsbDevice;
+using Dma.Vmm;
+
+namespace Dma.Lab;
+
+/// <summary>A host with one USB controller, a service VM that has it, and VMs whose front ends it serves.</summary>
+internal sealed class ServiceMachine : IDisposable
+{
+    private const ulong MiB = 1 << 20;
+    private const ulong VmmBytes = 32 * MiB;
+    private const ulong ServiceBytes = 8 * MiB;
+    private const ulong GuestBytes = 8 * MiB;
+    private const int ControllerPlace = 0x1D;
+    private const byte ControllerVector = 0x40;
+    private const byte FrontEndVector = 0x41;
+    private const byte BackEndVector = 0x50;
+    private static readonly SourceId _place = new(0, 4, 0);
+
+    private readonly ServiceMachineOptions _options;
+    private readonly UsbController _controller;
+    private readonly List<(int Guest, IUsbDevice Device)> _devices = [];
+    private VirtualMachine? _machine;
+
+    /// <summary>Builds and boots it; the service VM comes later.</summary>
+    public ServiceMachine(ServiceMachineOptions options)
+    {
+        _options = options;
+        Host = new(new()
+        {
+            MemoryBytes = VmmBytes + (2 * ServiceBytes) + ((ulong)options.Vms * GuestBytes),
+            VmmBytes = VmmBytes,
+            Seed = options.Seed,
+            Trace = options.Trace,
+            Watch = options.Watch,
+        });
+        _controller = UsbControllers.Create(options.Controller, Host.Loop);
+        Host.Pci.Add(_controller.Function, ControllerPlace);
+        Host.Boot();
+        Guests = [.. Enumerable.Range(1, options.Vms).Select(number => Host.CreateMachine($"VM {number}", GuestBytes))];
+    }
+
+    /// <summary>The host.</summary>
+    public Host Host { get; }
+
+    /// <summary>The VMs that are served; the service VM knows each by its place here.</summary>
+    public IReadOnlyList<VirtualMachine> Guests { get; }
+
+    /// <summary>The service VM as the VMM sees it.</summary>
+    /// <exception cref="InvalidOperationException">There is none.</exception>
+    public ServiceVm Service { get => field ?? throw NotStarted(); private set; }
+
+    /// <summary>The back end that runs in it.</summary>
+    /// <exception cref="InvalidOperationException">There is none.</exception>
+    public ServiceBackEnd BackEnd { get => field ?? throw NotStarted(); private set; }
+
+    /// <summary>The devices as the service VM knows them, in the order in which they were plugged in.</summary>
+    public IReadOnlyList<HostUsbDevice> Devices { get; private set; } = [];
+
+    /// <summary>The way of the controller to a VM and back.</summary>
+    public Assignment Controller => Host.AssignmentOf(_controller.Function.Source);
+
+    /// <summary>The buses of the controller.</summary>
+    public IEnumerable<UsbBus> Buses => _controller.Buses.Select(bus => bus.Bus);
+
+    /// <summary>Plugs a device of a VM in, before the service VM starts.</summary>
+    public T Plug<T>(int guest, T device)
+        where T : IUsbDevice
+    {
+        UsbPort port = _controller.FreePortFor(device.Speed) ?? throw new InvalidOperationException("The controller has no port left.");
+        port.Plug(device);
+        _devices.Add((guest, device));
+        return device;
+    }
+
+    /// <summary>Starts the service VM: it gets the controller, drives it, and shows each VM its devices.</summary>
+    public async Task StartService()
+    {
+        VirtualMachine machine = _machine = Host.CreateMachine("service VM", ServiceBytes);
+        machine.Mapping = new() { Policy = MappingPolicy.Static };
+        AssignmentResult assigned = await Controller.Assign(machine, _place);
+        if (!assigned.IsDone)
+            throw new InvalidOperationException($"The controller cannot be assigned: {assigned.Reason}.");
+        Service = new(machine, _options.Service);
+        foreach (VirtualMachine guest in Guests.Where(guest => guest.IsRunning))
+            _ = Service.Serve(guest);
+        FrameAllocator frames = new(new(MiB), ServiceBytes - MiB);
+        ServiceUsbStack stack = new(machine, frames);
+        await stack.Start(ControllerVector);
+        BackEnd = await ServiceBackEnd.Start(machine.Cpu, machine.Cpu, frames, stack, BackEndVector, _options.BackEnd);
+        List<HostUsbDevice> devices = [];
+        foreach ((int guest, IUsbDevice plugged) in _devices)
+        {
+            HostUsbDevice device = new(stack, _controller.PortOf(plugged));
+            if (!await device.Reset() || !await BackEnd.Attach(guest, device))
+                throw new InvalidOperationException($"{device.Name} cannot be given to {Guests[guest].Name}.");
+            devices.Add(device);
+        }
+
+        Devices = devices;
+    }
+
+    /// <summary>Starts the front end of a VM.</summary>
+    /// <returns>Its devices are at ports from 1 on, in the order in which they were plugged in.</returns>
+    public async Task<ParavirtualUsbDriver> StartGuest(int guest)
+    {
+        GuestCpu cpu = Guests[guest].Cpu;
+        return await ParavirtualUsbDriver.Start(cpu, cpu, new(new(MiB), GuestBytes - MiB), FrontEndVector);
+    }
+
+    /// <summary>The service VM crashes: from one moment to the next it does nothing any more.</summary>
+    public ValueTask CrashService() => Host.Destroy(_machine ?? throw NotStarted());
+
+    /// <inheritdoc/>
+    public void Dispose() => Host.Dispose();
+
+    private static InvalidOperationException NotStarted() => new("The service VM was not started.");
+}
