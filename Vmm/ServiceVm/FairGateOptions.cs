@@ -7,7 +7,7 @@ public sealed record FairGateOptions
     public TransferOrder Order { get; init; }
 
     /// <summary>How many transfers are under way at a time, at least 1.</summary>
-    public int Slots { get; init; } = 4;
+    public int Slots { get; init; } = 2;
 
     /// <summary>How many bytes a turn adds, at least 1.</summary>
     public int QuantumBytes { get; init; } = 16 * 1024;

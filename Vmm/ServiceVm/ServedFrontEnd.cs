@@ -12,7 +12,9 @@ namespace Dma.Vmm;
 /// <param name="number">Its number.</param>
 /// <param name="notified">What it raises.</param>
 /// <param name="pages">Two pages for requests that come as calls.</param>
-internal sealed class ServedFrontEnd(ICpu cpu, ServiceCalls calls, UrbExecutor executor, BackEndPorts ports, int number, Signal notified, MemoryBuffer pages)
+/// <param name="journal">Where is noted how far requests came; null for nowhere.</param>
+internal sealed class ServedFrontEnd(
+    ICpu cpu, ServiceCalls calls, UrbExecutor executor, BackEndPorts ports, int number, Signal notified, MemoryBuffer pages, UrbJournal? journal)
 {
     /// <summary>The ports that it sees.</summary>
     public BackEndPorts Ports => ports;
@@ -37,7 +39,8 @@ internal sealed class ServedFrontEnd(ICpu cpu, ServiceCalls calls, UrbExecutor e
             ports.All,
             (new(cpu, rings, UrbRequest.Size), new(cpu, rings + SharedRing.PageBytes, PlugEvent.Size)),
             notified,
-            Wake);
+            Wake,
+            journal);
         ports.Connection = connection;
         cpu.Processor.Loop.Start(connection.Serve);
     }

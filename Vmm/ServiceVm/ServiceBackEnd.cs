@@ -24,9 +24,10 @@ public sealed class ServiceBackEnd
         _frontEnds = new ServedFrontEnd[count];
         for (int number = 0; number < count; number++)
         {
-            UrbExecutor executor = new(stack, new ServiceFrontEndMemory(stack, calls, number), options.CopiedBytesMax, new(Gate, number), options.LooksAhead);
+            UrbJournal? journal = options.Watch is { } watch ? new(watch, number) : null;
+            UrbExecutor executor = new(stack, new ServiceFrontEndMemory(stack, calls, number), options.CopiedBytesMax, new(Gate, number), options.LooksAhead, journal);
             MemoryBuffer pages = Allocate(cpu, frames, 2);
-            _frontEnds[number] = new(cpu, calls, executor, new(stack), number, cpu.Vector((byte)(vector + 1 + number)), pages);
+            _frontEnds[number] = new(cpu, calls, executor, new(stack), number, cpu.Vector((byte)(vector + 1 + number)), pages, journal);
         }
     }
 
@@ -68,6 +69,10 @@ public sealed class ServiceBackEnd
             sum = (sum.Item1 + queue.InTime, sum.Item2 + queue.Expired, sum.Item3 + queue.Blanks);
         return sum;
     }
+
+    /// <summary>How many rows of isochronous packets the controller is given ahead.</summary>
+    /// <param name="rowNs">How long a row takes, in nanoseconds.</param>
+    public static int RowsAheadOf(ulong rowNs) => LookAheadQueue.RowsAhead(rowNs);
 
     /// <summary>Gives a device to a front end.</summary>
     /// <param name="frontEnd">Its number.</param>

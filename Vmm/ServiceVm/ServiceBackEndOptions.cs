@@ -11,4 +11,7 @@ public sealed record ServiceBackEndOptions
 
     /// <summary>Whether isochronous streams have slots ahead of time, with blanks where a front end is late.</summary>
     public bool LooksAhead { get; init; } = true;
+
+    /// <summary>Who is told how far requests came; null for nobody.</summary>
+    public IUrbWatch? Watch { get; init; }
 }

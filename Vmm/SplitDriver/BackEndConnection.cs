@@ -12,6 +12,7 @@ internal sealed class BackEndConnection
 
     private readonly Processor _processor;
     private readonly Func<ValueTask> _wake;
+    private readonly UrbJournal? _journal;
     private readonly UrbExecutor _executor;
     private readonly IReadOnlyList<BackEndPort?> _ports;
     private readonly BackRing _requests;
@@ -31,10 +32,11 @@ internal sealed class BackEndConnection
     /// <param name="rings">The ring of requests, and that of plug events.</param>
     /// <param name="notified">What the front end raises.</param>
     /// <param name="wake">Wakes the front end.</param>
+    /// <param name="journal">Where is noted how far requests came; null for nowhere.</param>
     public BackEndConnection(
-        Processor processor, UrbExecutor executor, IReadOnlyList<BackEndPort?> ports, (BackRing Requests, BackRing Plugs) rings, Signal notified, Func<ValueTask> wake)
+        Processor processor, UrbExecutor executor, IReadOnlyList<BackEndPort?> ports, (BackRing Requests, BackRing Plugs) rings, Signal notified, Func<ValueTask> wake, UrbJournal? journal = null)
     {
-        (_processor, _executor, _ports, _event, _wake) = (processor, executor, ports, notified, wake);
+        (_processor, _executor, _ports, _event, _wake, _journal) = (processor, executor, ports, notified, wake, journal);
         (_requests, _plugs) = rings;
         _idle = new(processor.Loop);
         _hasNews = [.. ports.Select(port => port is not null)];
@@ -141,6 +143,7 @@ internal sealed class BackEndConnection
     {
         UrbRequest request = UrbRequest.Read(entry);
         int segments = UrbRules.SegmentsOf(request);
+        _journal?.Note(request.Id, UrbStage.Taken);
         if (request.Pipe.Unlink)
             return Respond(new() { Id = request.Id, Status = Unlink(request.UnlinkId) });
         if (segments > UrbRequest.SegmentsMax || _works.ContainsKey(request.Id))
@@ -197,6 +200,7 @@ internal sealed class BackEndConnection
     private async ValueTask Respond(UrbResponse response, bool isMore = false)
     {
         _requests.Add(MemoryMarshal.AsBytes(new ReadOnlySpan<UrbResponse>(in response)));
+        _journal?.Note(response.Id, UrbStage.Answered);
 
         // Held back for long, answers would leave no room for requests.
         bool isHeld = isMore && _requests.Unpublished < HeldMax;

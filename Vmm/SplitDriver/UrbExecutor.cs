@@ -11,7 +11,9 @@ namespace Dma.Vmm;
 /// <param name="copiedBytesMax">Up to how many bytes are copied.</param>
 /// <param name="share">The guest's share of the controller; null where it shares it with nobody.</param>
 /// <param name="looksAhead">Whether an isochronous stream goes on with blanks where the guest comes too late.</param>
-internal sealed class UrbExecutor(IUsbStack stack, IFrontEndMemory memory, int copiedBytesMax, TransferShare? share = null, bool looksAhead = false)
+/// <param name="journal">Where is noted how far requests came; null for nowhere.</param>
+internal sealed class UrbExecutor(
+    IUsbStack stack, IFrontEndMemory memory, int copiedBytesMax, TransferShare? share = null, bool looksAhead = false, UrbJournal? journal = null)
 {
     /// <summary>Carries out one request; when it completes, nothing of it is in use any more.</summary>
     public async ValueTask<UrbResponse> Execute(UrbWork work)
@@ -59,7 +61,9 @@ internal sealed class UrbExecutor(IUsbStack stack, IFrontEndMemory memory, int c
             UrbStatus prepared = request.Length == 0 ? UrbStatus.Ok : await buffer.Prepare(request.Length, work.In, copiedBytesMax);
             if (prepared != UrbStatus.Ok)
                 return response with { Status = prepared };
+            journal?.Note(request.Id, UrbStage.Submitted);
             HostUsbResult result = await Submit(work, buffer.Host);
+            journal?.Note(request.Id, UrbStage.Completed);
             int bytes = Math.Min(result.Bytes, request.Length);
             if (work.In && !await buffer.Deliver(0, bytes))
                 return response with { Status = UrbStatus.Invalid };
@@ -121,9 +125,11 @@ internal sealed class UrbExecutor(IUsbStack stack, IFrontEndMemory memory, int c
             if (work.IsUnlinked || work.Port.IsGone)
                 return response with { Status = work.Port.IsGone ? UrbStatus.NoDevice : UrbStatus.Unlinked };
             HostUsbPacket[] moved = [.. packets.Select(packet => new HostUsbPacket((int)packet.Offset, (int)packet.Length))];
+            journal?.Note(request.Id, UrbStage.Submitted);
             HostUsbResult result = looksAhead
                 ? await work.Port.LookAhead(work.Endpoint, stack).Transfer(data.Host!, moved)
                 : await work.Port.Device.TransferPackets(work.Endpoint, data.Host!, moved);
+            journal?.Note(request.Id, UrbStage.Completed);
             return await Tell(work, response with { Status = StatusOf(result.Status) }, data, described, (packets, moved));
         }
         finally

@@ -57,6 +57,156 @@ public sealed class ServiceVmTests
         AssertNothingIsLeft(machine);
     }
 
+    [Theory]
+    [InlineData(TransferOrder.DeficitRoundRobin, 0.95, 1)]
+    [InlineData(TransferOrder.FirstComeFirstServed, 0, 0.9)]
+    public void A_VM_with_more_devices_gets_no_more_than_the_others_unless_whoever_comes_first_is_served_first(TransferOrder order, double least, double most)
+    {
+        using ServiceMachine machine = new(new() { Vms = 3, BackEnd = new() { Sharing = new() { Order = order } } });
+        ulong[] moved = new ulong[3];
+        foreach (int guest in (int[])[0, 0, 0, 0, 1, 2])
+            machine.Plug(guest, new CountingDevice(ServedGuest.TagOf(guest)));
+        machine.Host.Loop.Run(async () =>
+        {
+            await machine.StartService();
+            for (int guest = 0; guest < 3; guest++)
+            {
+                ParavirtualUsbDriver front = await machine.StartGuest(guest);
+                for (int port = 1; port <= (guest == 0 ? 4 : 1); port++)
+                    machine.Host.Loop.Start(await Reader(front, port, 60 * 1024, moved, guest));
+            }
+
+            Array.Clear(moved);
+            await machine.Host.Loop.Delay(300_000_000);
+        });
+        Assert.All(moved, bytes => Assert.True(bytes > 200_000));
+        Assert.InRange(Fairness.Jain([.. moved.Select(bytes => (double)bytes)]), least, most);
+    }
+
+    [Theory]
+    [InlineData("ehci", ServiceTransport.SharedRing)]
+    [InlineData("xhci", ServiceTransport.SharedRing)]
+    [InlineData("ehci", ServiceTransport.Call)]
+    public void The_more_requests_are_in_the_ring_the_more_gets_through_and_the_fewer_notifications_each_one_costs(string controller, ServiceTransport transport)
+    {
+        const int Bytes = 960 * 1024;
+        const int RequestBytes = 60 * 1024;
+        List<(ulong Ns, double Notifications)> found = [];
+        foreach (int depth in (int[])[1, 2, 4, 8])
+        {
+            using ServiceMachine machine = new(new() { Vms = 1, Controller = controller, Service = new() { Transport = transport } });
+            machine.Plug(0, new CountingDevice(1));
+            found.Add(machine.Host.Loop.Run(async () =>
+            {
+                await machine.StartService();
+                ParavirtualUsbDriver front = await machine.StartGuest(0);
+                ulong[] moved = [0];
+                machine.Host.Loop.Start(await Reader(front, 1, depth * RequestBytes, moved, 0));
+                (ulong startNs, ServiceCounts before, uint requests) = (machine.Host.Loop.NowNs, machine.Service.Counts, machine.BackEnd.CountsOf(0).Responses);
+                while (moved[0] < Bytes)
+                    await machine.Host.Loop.Delay(10_000);
+                ServiceCounts after = machine.Service.Counts;
+                ulong notifications = after.NotificationsToService - before.NotificationsToService + after.NotificationsToFrontEnds - before.NotificationsToFrontEnds;
+                return (machine.Host.Loop.NowNs - startNs, (double)notifications / (machine.BackEnd.CountsOf(0).Responses - requests));
+            }));
+        }
+
+        for (int index = 1; index < found.Count; index++)
+        {
+            Assert.True(found[index].Ns <= found[index - 1].Ns, string.Join(' ', found));
+            if (transport == ServiceTransport.SharedRing)
+                Assert.True(found[index].Notifications < found[index - 1].Notifications * 0.7, string.Join(' ', found));
+        }
+
+        Assert.InRange(found[0].Notifications, 1.8, 2.2);
+    }
+
+    [Fact]
+    public void A_VMM_that_forgets_to_give_grants_back_is_found()
+    {
+        using ServiceMachine machine = new(new() { Service = new() { Grants = guest => new LeakyGrants(guest.Grants) } });
+        for (int guest = 0; guest < 2; guest++)
+            machine.Plug(guest, new MassStorageDevice(new MemoryDiskImage(Content(guest))));
+        Assert.ThrowsAny<Exception>(() =>
+        {
+            machine.Host.Loop.Run(async () =>
+            {
+                await machine.StartService();
+                _ = await Read(machine, 0);
+            });
+            AssertNothingIsLeft(machine);
+        });
+        Assert.NotEqual(0, machine.Guests[0].Grants.InUse);
+    }
+
+    [Fact]
+    public void Calls_of_a_service_VM_that_make_no_sense_change_nothing_and_nobody_else_can_make_them()
+    {
+        using ServiceMachine machine = new(new());
+        machine.Plug(0, new MassStorageDevice(new MemoryDiskImage(Content(0))));
+        machine.Host.Loop.Run(async () =>
+        {
+            await machine.StartService();
+            GuestCpu service = machine.Service.Machine.Cpu;
+            ParavirtualUsbDriver front = await machine.StartGuest(0);
+            async Task<DmaRefusal> Call(GuestCpu cpu, Hypercall number, params ulong[] arguments) =>
+                (await cpu.Call(number, arguments.ElementAtOrDefault(0), arguments.ElementAtOrDefault(1), arguments.ElementAtOrDefault(2), arguments.ElementAtOrDefault(3))).Refusal;
+            for (Hypercall number = Hypercall.ServeUsb; number <= Hypercall.CopyGrants; number++)
+                Assert.Equal(DmaRefusal.NotAssigned, await Call(machine.Guests[1].Cpu, number));
+            Assert.Equal(DmaRefusal.BadRange, await Call(service, Hypercall.ServeUsb, 31));
+            Assert.Equal(DmaRefusal.BadRange, await Call(service, Hypercall.ServeUsb, 248));
+            Assert.Equal(DmaRefusal.NotMapped, await Call(service, Hypercall.NextUsbChange));
+            Assert.Equal(DmaRefusal.NotMapped, await Call(service, Hypercall.AcceptUsb, 0, 31));
+            Assert.Equal(DmaRefusal.NotMapped, await Call(service, Hypercall.ReleaseUsb, 0));
+            foreach (ulong nobody in new ulong[] { 1, 2, 8, 255 })
+            {
+                Assert.Equal(DmaRefusal.NotMapped, await Call(service, Hypercall.NotifyFrontEnd, nobody));
+                Assert.Equal(DmaRefusal.NotMapped, await Call(service, Hypercall.UnmapGrants, nobody, 0x9000_0000));
+                Assert.Equal(DmaRefusal.NotMapped, await Call(service, Hypercall.MapGrants, nobody | 0x100, 0x1000, 1));
+                Assert.Equal(DmaRefusal.NotMapped, await Call(service, Hypercall.CopyGrants, nobody, 0x1000, 1, 0x2000));
+            }
+
+            Assert.Equal(DmaRefusal.BadDirection, await Call(service, Hypercall.MapGrants, 0, 0x1000, 1));
+            Assert.Equal(DmaRefusal.BadDirection, await Call(service, Hypercall.MapGrants, 0x900, 0x1000, 1));
+            Assert.Equal(DmaRefusal.BadRange, await Call(service, Hypercall.MapGrants, 0x100, 0x1000, 17));
+            Assert.Equal(DmaRefusal.BadRange, await Call(service, Hypercall.MapGrants, 0x100, ulong.MaxValue, 1));
+            Assert.Equal(DmaRefusal.Denied, await Call(service, Hypercall.CopyGrants, 0x200, 0x1000, 1, 0x2000));
+
+            // A list of zeros means grant 0, which nobody makes, and pieces of no bytes. Rings are not for the service VM to unmap.
+            Assert.Equal(DmaRefusal.NotMapped, await Call(service, Hypercall.MapGrants, 0x100, 0x1000, 1));
+            Assert.Equal(DmaRefusal.BadRange, await Call(service, Hypercall.CopyGrants, 0, 0x1000, 1, 0x2000));
+            Assert.Equal(DmaRefusal.NotMapped, await Call(service, Hypercall.UnmapGrants, 0, 0x9000_0000));
+            Assert.Equal(2, machine.Service.PagesMappedOf(machine.Guests[0]));
+            Assert.Throws<InvalidOperationException>(() => machine.Service.Serve(machine.Guests[0]));
+            Assert.Throws<InvalidOperationException>(() => new Vmm.ServiceVm(machine.Service.Machine));
+            await front.Stop();
+        });
+        AssertNothingIsLeft(machine);
+    }
+
+    // Reads a bulk endpoint over and over.
+    private static async Task<Func<Task>> Reader(ParavirtualUsbDriver front, int port, int bytes, ulong[] moved, int index)
+    {
+        UsbDeviceHandle device = await UsbDeviceHandle.Enumerate(front, port);
+        IUsbPipe pipe = await device.Open(device.Configuration.Interfaces[0].Endpoints[0]);
+        CoherentBuffer buffer = await front.Memory.AllocateCoherent(bytes);
+        return async () =>
+        {
+            while ((await pipe.Transfer(buffer.Mapping, ulong.MaxValue)).IsCompleted)
+                moved[index] += (ulong)bytes;
+        };
+    }
+
+    /// <summary>Gives nothing back.</summary>
+    private sealed class LeakyGrants(IGrants inner) : IGrants
+    {
+        public bool TryTake(uint grant, bool isWritten, out GrantedPage page) => inner.TryTake(grant, isWritten, out page);
+
+        public void Return(GrantedPage page)
+        {
+        }
+    }
+
     private static async Task<byte[]> Read(ServiceMachine machine, int guest) => await DiskReader.ReadAll(await machine.StartGuest(guest));
 
     private static void AssertNothingIsLeft(ServiceMachine machine)

@@ -7,7 +7,7 @@ using Dma.Vmm;
 namespace Dma.Lab;
 
 /// <summary>A host with one USB controller, a service VM that has it, and VMs whose front ends it serves.</summary>
-internal sealed class ServiceMachine : IDisposable
+internal sealed class ServiceMachine : IDisposable, IUrbWatch
 {
     private const ulong MiB = 1 << 20;
     private const ulong VmmBytes = 32 * MiB;
@@ -56,6 +56,9 @@ internal sealed class ServiceMachine : IDisposable
     /// <exception cref="InvalidOperationException">There is none.</exception>
     public ServiceBackEnd BackEnd { get => field ?? throw NotStarted(); private set; }
 
+    /// <summary>Who is told how far requests came, besides whom the options name; null for nobody.</summary>
+    public IUrbWatch? Watch { get; set; }
+
     /// <summary>The devices as the service VM knows them, in the order in which they were plugged in.</summary>
     public IReadOnlyList<HostUsbDevice> Devices { get; private set; } = [];
 
@@ -64,6 +67,9 @@ internal sealed class ServiceMachine : IDisposable
 
     /// <summary>The buses of the controller.</summary>
     public IEnumerable<UsbBus> Buses => _controller.Buses.Select(bus => bus.Bus);
+
+    /// <summary>Where a device is plugged in.</summary>
+    public UsbPort PortOf(IUsbDevice device) => Buses.SelectMany(bus => bus.Ports).First(port => port.Device == device);
 
     /// <summary>Plugs a device of a VM in, before the service VM starts.</summary>
     public T Plug<T>(int guest, T device)
@@ -89,7 +95,7 @@ internal sealed class ServiceMachine : IDisposable
         FrameAllocator frames = new(new(MiB), ServiceBytes - MiB);
         ServiceUsbStack stack = new(machine, frames);
         await stack.Start(ControllerVector);
-        BackEnd = await ServiceBackEnd.Start(machine.Cpu, machine.Cpu, frames, stack, BackEndVector, _options.BackEnd);
+        BackEnd = await ServiceBackEnd.Start(machine.Cpu, machine.Cpu, frames, stack, BackEndVector, _options.BackEnd with { Watch = this });
         List<HostUsbDevice> devices = [];
         foreach ((int guest, IUsbDevice plugged) in _devices)
         {
@@ -112,6 +118,13 @@ internal sealed class ServiceMachine : IDisposable
 
     /// <summary>The service VM crashes: from one moment to the next it does nothing any more.</summary>
     public ValueTask CrashService() => Host.Destroy(_machine ?? throw NotStarted());
+
+    /// <inheritdoc/>
+    void IUrbWatch.Reached(int frontEnd, ushort id, UrbStage stage)
+    {
+        Watch?.Reached(frontEnd, id, stage);
+        _options.BackEnd.Watch?.Reached(frontEnd, id, stage);
+    }
 
     /// <inheritdoc/>
     public void Dispose() => Host.Dispose();
