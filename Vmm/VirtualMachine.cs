@@ -206,6 +206,13 @@ public sealed class VirtualMachine
         Interrupts.Deliver(message);
     }
 
+    /// <summary>Puts an interrupt into the guest from another processor: posted where the VM wants that, so that the guest does not leave.</summary>
+    internal void Post(MessageInterrupt message)
+    {
+        if (Schedule.Posting?.TryPost(message) != true)
+            Deliver(message);
+    }
+
     /// <summary>Puts an interrupt into the guest that no device of its own sent: where it runs, it leaves for that.</summary>
     internal void Interrupt(MessageInterrupt message)
     {

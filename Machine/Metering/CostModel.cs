@@ -7,6 +7,9 @@ namespace Dma.Machine;
 /// </remarks>
 public sealed record CostModel
 {
+    /// <summary>Cycles of the processor of the sheet in a microsecond.</summary>
+    public const ulong CyclesPerMicrosecond = 3_000;
+
     /// <summary>The defaults.</summary>
     public static CostModel Default { get; } = new();
 

@@ -10,6 +10,7 @@ namespace Dma.Vmm;
 internal sealed class PostedDescriptor(PhysicalMemory memory, PhysicalAddress address)
 {
     private const ulong ControlOffset = 32;
+    private static readonly ulong _sn = new PostedInterruptDescriptor { SuppressNotification = true }.Raw.Word4;
     private static readonly ulong _on = new PostedInterruptDescriptor { OutstandingNotification = true }.Raw.Word4;
 
     /// <summary>Where it is.</summary>
@@ -25,6 +26,28 @@ internal sealed class PostedDescriptor(PhysicalMemory memory, PhysicalAddress ad
         while (!TryReplace(ControlOffset, ref found, found & ~_on))
         {
         }
+    }
+
+    /// <summary>Posts an interrupt, as the remapping unit does.</summary>
+    /// <param name="vector">The guest's vector.</param>
+    /// <returns>Whether a notification is due: none is outstanding, and none is suppressed.</returns>
+    public bool Post(byte vector)
+    {
+        ulong offset = (ulong)(vector / 64 * 8);
+        ulong bit = 1ul << (vector % 64);
+        ulong requests = Read(offset);
+        while (!TryReplace(offset, ref requests, requests | bit))
+        {
+        }
+
+        ulong control = Read(ControlOffset);
+        while ((control & (_on | _sn)) == 0)
+        {
+            if (TryReplace(ControlOffset, ref control, control | _on))
+                return true;
+        }
+
+        return false;
     }
 
     /// <summary>Decides who is notified, and whether at all; ON stays as it is.</summary>

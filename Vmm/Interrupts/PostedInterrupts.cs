@@ -78,6 +78,18 @@ internal sealed class PostedInterrupts : IInterruptIntercept
             ? new(_descriptor.Address, fixedOne.Vector, isUrgent)
             : null;
 
+    /// <summary>Posts an interrupt from another processor, which does the work of a device that is made of software.</summary>
+    /// <param name="message">What the device sent, as the guest sees it.</param>
+    /// <returns><c>false</c>, and nothing happened, where it cannot be posted.</returns>
+    public bool TryPost(MessageInterrupt message)
+    {
+        if (TargetOf(message, isUrgent: false) is not { } target)
+            return false;
+        if (_descriptor.Post(target.Vector) && !TryTake(NotificationVector))
+            _wakeUp.Raise();
+        return true;
+    }
+
     /// <inheritdoc/>
     public bool TryTake(byte vector)
     {

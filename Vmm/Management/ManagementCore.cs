@@ -225,10 +225,13 @@ public sealed class ManagementCore
             Forget(port, ManagementModes.All);
             port.Generation = port.Device.Generation;
             if (!port.Machine.IsRunning)
+            {
                 _state.Remove(port);
-            return;
+                return;
+            }
         }
 
+        // Also after a reset: what the guest did since must not be held against requests that come later.
         ManagementModes ended = port.Device.TakeEndedModes();
         if (ended != ManagementModes.None)
             Forget(port, ended);

@@ -151,7 +151,7 @@ public sealed class PolledRegisters : IMmioDevice, IGuestService
         Publish();
         _isServing = false;
         foreach (MessageInterrupt message in _held)
-            Machine.Deliver(message);
+            Machine.Post(message);
         _held.Clear();
         return done;
     }

@@ -47,6 +47,9 @@ public sealed class RegisterPoller
     {
         if (!machine.IsRunning)
             throw new InvalidOperationException($"{machine.Name} has ended.");
+
+        // Where interrupts cannot be posted, they are put in like any other.
+        _ = PostedInterrupts.Prepare(machine);
         PolledRegisters device = new(this, machine, function, place, map ?? PolledRegisterMap.Of(function), access);
         _devices.Add(device);
         if (!_turn.IsPending)

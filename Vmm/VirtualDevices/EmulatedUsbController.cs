@@ -12,8 +12,8 @@ namespace Dma.Vmm;
 ///            (exits)          |  schedules and data: copies          copies
 ///        memory &lt;-------------+
 /// </code>
-/// The guest needs no change: it is the controller that it has a driver for. Each access to its registers is an exit; each
-/// structure and packet that it reads or writes is a copy by a processor of the host.
+/// The guest needs no change: it is the controller that it has a driver for. Each access to its registers is an exit, unless a
+/// poller serves them; each structure and packet that it reads or writes is a copy by a processor of the host.
 /// </remarks>
 public sealed class EmulatedUsbController : IUsbMediator, IGuestService
 {
@@ -21,14 +21,16 @@ public sealed class EmulatedUsbController : IUsbMediator, IGuestService
     private readonly IReadOnlyList<UsbPort> _ports;
     private readonly List<ulong> _bars = [];
     private readonly Dictionary<IHostUsbDevice, UsbPort> _attached = [];
+    private readonly PolledRegisters? _polled;
 
     /// <summary>Plugs a controller into a VM.</summary>
     /// <param name="machine">The VM.</param>
     /// <param name="controller">The controller, EHCI or xHCI, plugged in nowhere yet.</param>
     /// <param name="guestAddress">Where in the guest's PCI hierarchy: bus 0, function 0.</param>
+    /// <param name="poller">Who polls its registers, writes going through a ring; null where they trap.</param>
     /// <exception cref="ArgumentException">It is no such controller.</exception>
     /// <exception cref="InvalidOperationException">The place is taken, or there is no room for its registers.</exception>
-    public EmulatedUsbController(VirtualMachine machine, PciFunction controller, SourceId guestAddress)
+    public EmulatedUsbController(VirtualMachine machine, PciFunction controller, SourceId guestAddress, RegisterPoller? poller = null)
     {
         (Machine, _function) = (machine, controller);
         _ports = controller switch
@@ -39,9 +41,17 @@ public sealed class EmulatedUsbController : IUsbMediator, IGuestService
         };
         if (guestAddress.Bus != 0 || guestAddress.Function != 0 || machine.Pci.Find(guestAddress) is not null)
             throw new InvalidOperationException($"{guestAddress} of {machine.Name} is taken or no place for a device.");
-        machine.DeviceModels.Add(guestAddress);
-        machine.Pci.Add(controller, guestAddress.Device);
-        PlaceBars(guestAddress);
+        machine.DeviceModels.Add(guestAddress, isPolled: poller is not null);
+        if (poller is not null)
+        {
+            _polled = poller.Plug(machine, controller, guestAddress, PolledAccess.WriteRing);
+        }
+        else
+        {
+            machine.Pci.Add(controller, guestAddress.Device);
+            PlaceBars(guestAddress);
+        }
+
         machine.Services.Add(this);
     }
 
@@ -79,7 +89,10 @@ public sealed class EmulatedUsbController : IUsbMediator, IGuestService
         foreach (IHostUsbDevice device in _attached.Keys.ToArray())
             await Detach(device);
         SourceId place = _function.Source;
-        Machine.Pci.Root.Remove(_function);
+        if (_polled is { } polled)
+            polled.Unplug();
+        else
+            Machine.Pci.Root.Remove(_function);
         Machine.DeviceModels.Remove(place);
         foreach (ulong bar in _bars)
             Machine.BarPlaces.Return(bar);

@@ -80,6 +80,26 @@ public sealed class ManagementProgramTests
         Assert.Equal(Enum.GetValues<ManagementResult>().Except(notForTheseGuests), seen.Order());
     }
 
+    [Fact]
+    public void A_guest_that_switched_its_modes_off_and_on_right_after_a_reset_gets_what_is_sent_to_it_afterwards()
+    {
+        HashSet<ManagementResult> seen = [];
+        using Run run = new(seen);
+        foreach (Step step in (Step[])[
+            new(What.Reset, Guest: 1, Other: 0, Number: 87, Length: 144),
+            new(What.ModesOn, Guest: 1, Other: 2, Number: 148, Length: 232),
+            new(What.Send, Guest: 0, Other: 2, Number: 182, Length: 39),
+            new(What.Wait, Guest: 1, Other: 3, Number: 251, Length: 82),
+            new(What.Receive, Guest: 1, Other: 0, Number: 3, Length: 200),
+            .. Enumerable.Repeat(new Step(What.Wait, Guest: 0, Other: 0, Number: 255, Length: 4), 20)])
+        {
+            run.Do(step);
+        }
+
+        run.End();
+        Assert.Equal([ManagementResult.Done], seen);
+    }
+
     internal sealed record Step(What What, int Guest, int Other, int Number, int Length);
 
     private sealed class Run : IDisposable

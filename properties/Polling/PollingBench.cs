@@ -1,4 +1,5 @@
 using Dma.Hal;
+using Dma.Iommu;
 using Dma.Machine;
 using Dma.Vmm;
 
@@ -11,14 +12,16 @@ internal sealed class PollingBench : IDisposable
 
     private static readonly SourceId Place = new(0, 4, 0);
 
-    public PollingBench(PolledAccess access, PollingOptions? options = null, int machines = 1, PolledRegisterMap? map = null)
+    public PollingBench(PolledAccess access, PollingOptions? options = null, int machines = 1, PolledRegisterMap? map = null, bool posts = false)
     {
-        Host = new(new HostOptions { MemoryBytes = 48 << 20, VmmBytes = 32 << 20 });
+        Host = new(new HostOptions { MemoryBytes = 48 << 20, VmmBytes = 32 << 20, Profile = HardwareProfile.Named(posts ? "friendly" : "minimal") });
         Host.Boot();
         Poller = new(Host, options ?? new PollingOptions { PeriodNs = PeriodNs, IdleTurnsMax = null });
         for (int number = 0; number < machines; number++)
         {
             VirtualMachine vm = Host.CreateMachine($"VM {number + 1}", 1 << 20);
+            if (posts)
+                vm.Delivery = InterruptDelivery.Posted;
             ClassDevice device = new();
             Polled.Add(Poller.Plug(vm, device, Place, access, map ?? ClassDevice.Map()));
             PciDevice found = PciDevice.Open(vm.Cpu, new PciConfigurationPorts(vm.Cpu), Place, new IdentityDmaSpace(vm.Cpu, new(new GuestPhysicalAddress(0x80000), 0x80000)), 0x40);

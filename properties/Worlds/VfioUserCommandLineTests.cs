@@ -47,7 +47,10 @@ public sealed class VfioUserCommandLineTests : IDisposable
     public void A_signal_ends_it_and_takes_the_socket_away(string signal)
     {
         File.WriteAllBytes(_disk.Path, new byte[4096]);
-        ProcessStartInfo start = new(Path.Combine(AppContext.BaseDirectory, "dma"), ["serve", "--socket", _path.Path, "--device", $"disk={_disk.Path}"])
+
+        // A shell that runs tests in the background lets what they start ignore SIGINT.
+        ProcessStartInfo start = new(
+            "env", ["--default-signal", Path.Combine(AppContext.BaseDirectory, "dma"), "serve", "--socket", _path.Path, "--device", $"disk={_disk.Path}"])
         {
             RedirectStandardError = true,
             RedirectStandardOutput = true,

@@ -42,10 +42,11 @@ public sealed class UsbDeviceHandle
     /// <summary>Resets the device at a port, gives it an address, reads what it is and sets its first configuration.</summary>
     /// <param name="hub">A controller that runs, or a hub below one.</param>
     /// <param name="port">The port, from 1.</param>
+    /// <param name="former">The way to the device until now, which is let go of; null where there was none.</param>
     /// <exception cref="DriverException">Nothing is there, or what is there makes no sense.</exception>
-    public static async ValueTask<UsbDeviceHandle> Enumerate(IUsbHub hub, int port)
+    public static async ValueTask<UsbDeviceHandle> Enumerate(IUsbHub hub, int port, IUsbConnection? former = null)
     {
-        UsbDeviceHandle device = new(hub, port);
+        UsbDeviceHandle device = new(hub, port) { _connection = former };
         try
         {
             await device.Enumerate();
@@ -63,7 +64,6 @@ public sealed class UsbDeviceHandle
     public async ValueTask Reenumerate()
     {
         DeviceDescriptor before = Descriptor;
-        await Disconnect();
         await Enumerate();
         if (Descriptor != before)
             throw new DriverException(DriverFailure.BadDescriptor, "After its reset the device says that it is another one.");
@@ -72,8 +72,18 @@ public sealed class UsbDeviceHandle
     /// <summary>Lets go of the device. Its pipes must be closed before.</summary>
     public async ValueTask Release()
     {
-        await Disconnect();
+        if (Leave() is { } connection)
+            await connection.Release();
+    }
+
+    /// <summary>Lets go of the device, and leaves the way to it to somebody else, who releases it. Its pipes must be closed before.</summary>
+    /// <returns>The way; null where there is none.</returns>
+    public IUsbConnection? Leave()
+    {
         Controller.Memory.Free(_buffer).Require("free the buffer of a device");
+        IUsbConnection? connection = _connection;
+        _connection = null;
+        return connection;
     }
 
     /// <summary>The first interface of a class, or null.</summary>
@@ -190,7 +200,6 @@ public sealed class UsbDeviceHandle
                 && failure.Failure is DriverFailure.NoAnswer or DriverFailure.RequestRefused)
             {
                 // A device that was not ready for the first reset often is for the second.
-                await Disconnect();
             }
         }
 
@@ -208,6 +217,14 @@ public sealed class UsbDeviceHandle
         try
         {
             UsbLocation location = await _hub.ResetPort(_port);
+
+            // Only now the device does not listen to its address any more, so that another one may have it.
+            if (_connection is { } former)
+            {
+                _connection = null;
+                await former.Release();
+            }
+
             _connection = await Controller.Connect(location);
 
             // The first eight bytes say how large the packets of endpoint 0 are, and fit into one of any size.
@@ -231,13 +248,6 @@ public sealed class UsbDeviceHandle
         (DeviceSpeed.Super, 9) => 512,
         _ => throw new DriverException(DriverFailure.BadDescriptor, $"Endpoint 0 of a {speed} speed device cannot have packets of size {start.MaxPacketSize0}."),
     };
-
-    private async ValueTask Disconnect()
-    {
-        if (_connection is { } connection)
-            await connection.Release();
-        _connection = null;
-    }
 
     private async ValueTask ReadConfiguration()
     {

@@ -41,6 +41,7 @@ public static class DmaCommand
             {
                 new CompareModels(terminal),
                 new ComparePolicies(terminal),
+                new CompareSharing(terminal),
             },
             new Audit(terminal),
             new Qtest(terminal),

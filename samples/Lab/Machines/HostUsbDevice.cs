@@ -37,7 +37,9 @@ public sealed class HostUsbDevice(UsbStack stack, int port, IHostClassDriver? dr
         {
             _handle = null;
             _ = await handle.Request(RequestType.Standard, RequestRecipient.Device, (byte)StandardRequest.SetConfiguration, 0, 0);
-            await handle.Release();
+
+            // Until it is reset, the device listens to its address, which no other one may have.
+            _connection = handle.Leave();
         }
 
         return true;
@@ -46,13 +48,14 @@ public sealed class HostUsbDevice(UsbStack stack, int port, IHostClassDriver? dr
     /// <inheritdoc/>
     public async ValueTask<bool> Reset()
     {
-        await Disconnect();
+        await _endpoints.Close();
         try
         {
             await stack.Controller.AddressZero.Enter();
             try
             {
                 UsbLocation location = await stack.Controller.ResetPort(port);
+                await Disconnect();
                 Speed = SpeedOf(location.Speed);
                 _connection = await stack.Controller.Connect(location);
                 byte[] head = new byte[8];
@@ -80,10 +83,12 @@ public sealed class HostUsbDevice(UsbStack stack, int port, IHostClassDriver? dr
     /// <inheritdoc/>
     public async ValueTask<bool> LogIn()
     {
-        await Disconnect();
+        await _endpoints.Close();
+        IUsbConnection? former = _connection;
+        _connection = null;
         try
         {
-            _handle = await UsbDeviceHandle.Enumerate(stack.Controller, port);
+            _handle = await UsbDeviceHandle.Enumerate(stack.Controller, port, former);
             if (driver is not null)
                 await driver.Bind(_handle);
             return true;

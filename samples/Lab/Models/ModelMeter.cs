@@ -7,9 +7,6 @@ namespace Dma.Lab;
 /// <param name="log">The transfers of its guest.</param>
 internal sealed class ModelMeter(ModelWorld world, TransferLog log)
 {
-    /// <summary>The processor of the cost model.</summary>
-    private const ulong CyclesPerMicrosecond = 3000;
-
     private ulong[] _guest = [];
     private ulong[] _vmm = [];
     private ulong[] _drivers = [];
@@ -68,7 +65,7 @@ internal sealed class ModelMeter(ModelWorld world, TransferLog log)
         ulong ns = 0;
         foreach (Cost cost in Enum.GetValues<Cost>())
             ns += costs.Nanoseconds(cost, counts[(int)cost]);
-        return ns * CyclesPerMicrosecond / 1000;
+        return ns * CostModel.CyclesPerMicrosecond / 1000;
     }
 }
 

@@ -22,21 +22,40 @@ internal sealed class TransferLog
     /// <summary>The longest latency, in microframes.</summary>
     public double MaxMicroframes => _transfers.Count == 0 ? 0 : _transfers.Max(transfer => (double)(transfer.EndNs - transfer.StartNs) / WireTime.MicroframeNs);
 
+    /// <summary>How many were begun and have not ended.</summary>
+    public int UnderWay { get; private set; }
+
     /// <summary>Told when a transfer begins, and how many bytes it is about, and when it is completed; null for nobody.</summary>
     public Action<string, int>? Watcher { get; set; }
 
     /// <summary>A transfer begins.</summary>
-    public void Begin(int bytes) => Watcher?.Invoke("driver asks", bytes);
+    public void Begin(int bytes)
+    {
+        UnderWay++;
+        Watcher?.Invoke("driver asks", bytes);
+    }
 
-    /// <summary>A transfer was completed.</summary>
+    /// <summary>A transfer ended.</summary>
+    /// <param name="startNs">When it began.</param>
+    /// <param name="endNs">The time.</param>
+    /// <param name="bytes">How many bytes it moved; null where it was not completed.</param>
+    public void End(ulong startNs, ulong endNs, int? bytes)
+    {
+        UnderWay--;
+        if (bytes is not { } moved)
+            return;
+        Watcher?.Invoke("driver has the answer", moved);
+        Add(startNs, endNs, moved);
+    }
+
+    /// <summary>Counts something that took its time like a transfer.</summary>
     public void Add(ulong startNs, ulong endNs, int bytes)
     {
-        Watcher?.Invoke("driver has the answer", bytes);
         _transfers.Add((startNs, endNs, bytes));
         Bytes += (ulong)bytes;
     }
 
-    /// <summary>Forgets all.</summary>
+    /// <summary>Forgets those that were completed.</summary>
     public void Clear()
     {
         _transfers.Clear();

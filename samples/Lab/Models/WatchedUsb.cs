@@ -56,8 +56,7 @@ internal sealed class WatchedUsb(IUsbHostController inner, TransferLog log) : IU
             log.Begin(setup.Length);
             ulong startNs = owner.Processor.NowNs;
             TransferResult result = await inner.Request(setup, data, timeoutNs);
-            if (result.IsCompleted)
-                log.Add(startNs, owner.Processor.NowNs, result.Bytes);
+            log.End(startNs, owner.Processor.NowNs, result.IsCompleted ? result.Bytes : null);
             return result;
         }
     }
@@ -69,8 +68,7 @@ internal sealed class WatchedUsb(IUsbHostController inner, TransferLog log) : IU
             log.Begin(data.Length);
             ulong startNs = owner.Processor.NowNs;
             TransferResult result = await inner.Transfer(data, timeoutNs);
-            if (result.IsCompleted)
-                log.Add(startNs, owner.Processor.NowNs, result.Bytes);
+            log.End(startNs, owner.Processor.NowNs, result.IsCompleted ? result.Bytes : null);
             return result;
         }
 
@@ -96,8 +94,7 @@ internal sealed class WatchedUsb(IUsbHostController inner, TransferLog log) : IU
             log.Begin(packets.Sum(packet => packet.Length));
             ulong startNs = owner.Processor.NowNs;
             IsochronousResult result = await inner.Transfer(data, packets);
-            if (result.Status == TransferStatus.Completed)
-                log.Add(startNs, owner.Processor.NowNs, packets.Sum(packet => packet.Moved));
+            log.End(startNs, owner.Processor.NowNs, result.Status == TransferStatus.Completed ? packets.Sum(packet => packet.Moved) : null);
             return result;
         }
 

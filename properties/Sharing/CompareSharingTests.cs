@@ -1,0 +1,96 @@
+using System.Text.Json.Nodes;
+using Dma.Lab;
+
+namespace Dma.Properties;
+
+/// <summary><c>dma compare sharing</c>: what it measures, that its order is that of the sheet of mechanisms, and that it would see one that fails.</summary>
+public sealed class CompareSharingTests
+{
+    private static readonly Lazy<ToolRun> _mix = new(() => ToolRun.Of("compare", "sharing", "--json"));
+
+    private static readonly Lazy<Dictionary<string, JsonNode>> _rows = new(() =>
+        JsonNode.Parse(_mix.Value.Output)!["rows"]!.AsArray().ToDictionary(row => (string)row!["letters"]!, row => row!));
+
+    [Fact]
+    public void Every_mechanism_does_the_work_byte_for_byte_or_says_why_it_does_not()
+    {
+        Assert.Equal((ExitCode.Ok, ""), (_mix.Value.ExitCode, _mix.Value.Error));
+        Assert.Equal(SharingMechanisms.All.Select(mechanism => mechanism.Letters), _rows.Value.Keys);
+        Assert.Equal(["c", "j"], _rows.Value.Where(row => row.Value["figures"] is null).Select(row => row.Key));
+        Assert.All(_rows.Value.Values, row => Assert.True(row["figures"] is null == (row["refusal"]!.ToString().Length != 0)));
+        Assert.All(_rows.Value.Values, row => Assert.NotEmpty(row["cannot"]!.ToString()));
+        Assert.Contains("VM 2: GET_DESCRIPTOR(Device) ended as NoAnswer", _rows.Value["c"]["refusal"]!.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Exits_copies_and_missed_slots_are_ordered_as_the_sheet_has_them()
+    {
+        Assert.Equal([0, 0], new[] { "direct", "c+a" }.Select(letters => Exits(letters) + Copies(letters)));
+        Assert.True(Exits("direct") < Exits("split") && Exits("split") < Exits("emulated"));
+        Assert.True(Exits("h") < 0.1 && Exits("emulated") > 3 && Copies("h") > 1 && Copies("emulated") > 1);
+        Assert.True(Cycles("direct") < Cycles("split") && Cycles("split") < Cycles("emulated") && Cycles("emulated") < Cycles("h"));
+        Assert.All(
+            _rows.Value.Where(row => row.Value["figures"] is not null),
+            row => Assert.Equal(row.Key == "b", (int)row.Value["figures"]!["slotsMissed"]! > 100));
+        Assert.True(Number("b", "gapNs") > 10e6);
+        Assert.All(_rows.Value.Values.Where(row => row["figures"] is not null), row => Assert.True((double)row["figures"]!["jain"]! > 0.99));
+    }
+
+    [Theory]
+    [InlineData("bulk")]
+    [InlineData("keyboard")]
+    [InlineData("audio")]
+    public void Each_work_has_the_figures_that_it_is_about(string workload)
+    {
+        ToolRun run = ToolRun.Of("compare", "sharing", "--vms", "3", "--workload", workload, "--only", "direct", "c+a", "--json");
+        Assert.Equal((ExitCode.Ok, ""), (run.ExitCode, run.Error));
+        JsonNode[] figures = [.. JsonNode.Parse(run.Output)!["rows"]!.AsArray().Select(row => row!["figures"]!)];
+        Assert.Equal(2, figures.Length);
+        Assert.All(figures, of => Assert.Equal(
+            (workload == "bulk", workload == "keyboard", workload == "audio"),
+            ((double)of["transferMean"]! > 0 && of["jain"] is not null, (double)of["keyMean"]! > 0, (int)of["slotsDue"]! > 1900)));
+        Assert.All(figures, of => Assert.Equal(workload != "bulk", (double)of["periodicLoadMax"]! > 0));
+        if (workload == "bulk")
+            Assert.True((int)figures[1]["bytes"]! < (int)figures[0]["bytes"]!);
+    }
+
+    [Fact]
+    public void A_person_sees_what_each_takes_and_what_each_cannot_do()
+    {
+        ToolRun run = ToolRun.Of("compare", "sharing", "--vms", "2", "--only", "direct", "c", "j");
+        Assert.Equal((ExitCode.Ok, ""), (run.ExitCode, run.Error));
+        Assert.Contains("2 VMs on one controller", run.Output, StringComparison.Ordinal);
+        Assert.Contains("REFUSED: c: VM 1: GET_DESCRIPTOR(Device) ended as NoAnswer", run.Output, StringComparison.Ordinal);
+        Assert.Contains("REFUSED: j: it has no USB devices.", run.Output, StringComparison.Ordinal);
+        Assert.Contains("As expected:", run.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_mechanism_that_takes_more_than_it_should_is_told_of()
+    {
+        SharingMechanism greedy = SharingMechanisms.All.Single(mechanism => mechanism.Letters == "emulated") with { ExitsMax = 1, CopiesMax = 1 };
+        SharingComparisonReport report = new SharingComparison(new(2, SharingWorkload.Bulk, Seed: 1), [greedy]).Run(static _ => { });
+        Assert.Equal(["more than 1 exits for a transfer", "more than 1 bytes copied for a byte"], Assert.Single(report.Rows).Unexpected);
+        Assert.False(report.IsAsExpected);
+    }
+
+    [Theory]
+    [InlineData("--vms", "1")]
+    [InlineData("--vms", "9")]
+    [InlineData("--workload", "video")]
+    [InlineData("--only", "z")]
+    public void What_cannot_be_compared_is_refused_in_one_line(string option, string value)
+    {
+        ToolRun run = ToolRun.Of("compare", "sharing", option, value);
+        Assert.Equal((ExitCode.BadInput, ""), (run.ExitCode, run.Output));
+        Assert.Single(run.Error.TrimEnd('\n').Split('\n'));
+    }
+
+    private static double Number(string letters, string name) => (double)_rows.Value[letters]["figures"]![name]!;
+
+    private static double Exits(string letters) => Number(letters, "exitsPerTransfer");
+
+    private static double Copies(string letters) => Number(letters, "copiesPerByte");
+
+    private static double Cycles(string letters) => Number(letters, "cyclesPerByte");
+}

@@ -1,0 +1,43 @@
+using Dma.Drivers;
+using Dma.Machine;
+using Dma.UsbDevice;
+using Dma.Vmm;
+
+namespace Dma.Lab;
+
+/// <summary>Nothing is shared: each VM is assigned an EHCI controller of its own. The reference.</summary>
+internal sealed class DirectSharing : SharingWorld
+{
+    private const int FirstPlace = 2;
+    private static readonly SourceId _place = new(0, 4, 0);
+
+    private readonly EhciController[] _controllers;
+
+    /// <summary>A host that is switched off.</summary>
+    public DirectSharing(SharingPlan plan)
+        : base(plan)
+    {
+        _controllers = [.. Enumerable.Range(0, plan.Vms).Select(_ => new EhciController(Host.Loop))];
+        for (int number = 0; number < plan.Vms; number++)
+            Host.Pci.Add(_controllers[number], FirstPlace + number);
+    }
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<UsbBus> Buses => [.. _controllers.Select(controller => controller.Usb)];
+
+    /// <inheritdoc/>
+    public override void Plug(int number, IUsbDevice device) => _controllers[number].Usb.Ports[0].Plug(device);
+
+    /// <inheritdoc/>
+    public override async ValueTask<(IUsbHostController Usb, int Port)> Start(int number)
+    {
+        PrepareAssigned(Machines[number]);
+        Require(await AssignmentOf(number).Assign(Machines[number], _place));
+        return (await StartAssigned(Machines[number]), 1);
+    }
+
+    /// <inheritdoc/>
+    public override async ValueTask End(int number) => _ = await AssignmentOf(number).TakeBack();
+
+    private Assignment AssignmentOf(int number) => Host.AssignmentOf(_controllers[number].Source);
+}

@@ -1,0 +1,85 @@
+using Dma.UsbDevice;
+
+namespace Dma.Lab;
+
+/// <summary>Runs the same work of the same VMs by each mechanism.</summary>
+/// <param name="plan">What they have in common.</param>
+/// <param name="mechanisms">Which.</param>
+internal sealed class SharingComparison(SharingPlan plan, IReadOnlyList<SharingMechanism> mechanisms)
+{
+    private const ulong WindowNs = 1_000_000_000;
+    private const ulong StartNsMax = 5_000_000_000;
+    private const ulong RestNs = 100_000_000;
+
+    /// <summary>Runs all.</summary>
+    /// <param name="progress">Told how many are done.</param>
+    public SharingComparisonReport Run(Action<int> progress)
+    {
+        List<SharingRow> rows = [];
+        foreach (SharingMechanism mechanism in mechanisms)
+        {
+            rows.Add(Run(mechanism));
+            progress(rows.Count);
+        }
+
+        return new(plan.Vms, plan.Workload, plan.Seed, WindowNs, rows);
+    }
+
+    private static SharingRow Row(SharingMechanism mechanism, SharingFigures? figures, string refusal, IReadOnlyList<string> unexpected) =>
+        new(mechanism.Letters, mechanism.Title, mechanism.Needs, mechanism.Isolation, mechanism.Cannot, figures, refusal, unexpected);
+
+    private SharingRow Run(SharingMechanism mechanism)
+    {
+        if (mechanism.Create is not { } create)
+            return Row(mechanism, null, "it has no USB devices", []);
+        using SharingWorld world = create(plan);
+        Dictionary<IUsbDevice, BusShare> shares = [];
+        SharingGuest[] guests = [.. Enumerable.Range(0, plan.Vms).Select(number => new SharingGuest(world, number, shares))];
+        BusWatch[] watches = [.. world.Buses.Select(bus => new BusWatch(bus, world.Host.Loop, shares))];
+        foreach ((UsbBus bus, BusWatch watch) in world.Buses.Zip(watches))
+            bus.Observer = watch;
+        return world.Host.Loop.Run(() => Play(mechanism, world, guests, watches));
+    }
+
+    private static async Task<SharingRow> Play(SharingMechanism mechanism, SharingWorld world, SharingGuest[] guests, BusWatch[] watches)
+    {
+        await world.Prepare();
+        Task[] running = [.. guests.Select(guest => guest.Run())];
+        foreach (SharingGuest guest in guests)
+            _ = await guest.Ready.Wait(StartNsMax);
+        string refusal = Problems(world, guests);
+        SharingFigures? figures = null;
+        if (refusal.Length == 0)
+        {
+            SharingMeter meter = new(world);
+            foreach (SharingGuest guest in guests)
+                guest.Begin();
+            await world.Host.Loop.Delay(WindowNs);
+            figures = meter.Stop([.. guests.Select(guest => guest.Stop())], watches.Max(watch => watch.PeriodicLoadMax));
+
+            // What is under way arrives.
+            await world.Host.Loop.Delay(RestNs);
+        }
+
+        foreach (SharingGuest guest in guests)
+            guest.Close();
+        for (int number = 0; number < guests.Length; number++)
+            await world.End(number);
+        await Task.WhenAll(running);
+        string problems = Problems(world, guests);
+        return figures is null
+            ? Row(mechanism, null, refusal, [])
+            : Row(mechanism, figures, "", [.. Unexpected(mechanism, figures), .. problems.Length == 0 ? [] : (string[])[problems]]);
+    }
+
+    private static string Problems(SharingWorld world, SharingGuest[] guests) =>
+        string.Join("; ", guests.Zip(world.Machines).Where(pair => pair.First.Problem.Length != 0).Select(pair => $"{pair.Second.Name}: {pair.First.Problem.TrimEnd('.')}"));
+
+    private static IEnumerable<string> Unexpected(SharingMechanism mechanism, SharingFigures figures)
+    {
+        if (figures.ExitsPerTransfer > mechanism.ExitsMax)
+            yield return $"more than {mechanism.ExitsMax} exits for a transfer";
+        if (figures.CopiesPerByte > mechanism.CopiesMax)
+            yield return $"more than {mechanism.CopiesMax} bytes copied for a byte";
+    }
+}

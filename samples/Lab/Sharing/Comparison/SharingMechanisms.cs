@@ -1,0 +1,64 @@
+namespace Dma.Lab;
+
+/// <summary>All mechanisms and stacks that are compared, the reference first.</summary>
+internal static class SharingMechanisms
+{
+    /// <summary>They.</summary>
+    public static IReadOnlyList<SharingMechanism> All { get; } =
+    [
+        new("direct", "a controller for each VM", static plan => new DirectSharing(plan))
+        {
+            Needs = "a controller for each VM",
+            Isolation = "remapping unit, reset",
+            Cannot = "shares nothing: as many controllers as VMs",
+            ExitsMax = 0,
+            CopiesMax = 0,
+        },
+        new("c+a", "register sets, addresses replaced", static plan => new RegisterSetSharing(plan, replacesAddresses: true))
+        {
+            Needs = "hardware",
+            Isolation = "requester id of each set",
+            Cannot = "cannot let drivers see each other's reservations: whoever comes too late loses slots",
+            ExitsMax = 0,
+            CopiesMax = 0,
+        },
+        new("c", "register sets, addresses as drivers chose them", static plan => new RegisterSetSharing(plan, replacesAddresses: false))
+        {
+            Needs = "hardware",
+            Isolation = "requester id of each set",
+            Cannot = "cannot keep apart devices to which drivers gave the same address",
+        },
+        new("b", "turns, state saved and restored", static plan => new RoundRobinSharing(plan))
+        {
+            Needs = "nothing",
+            Isolation = "quiescence, context switch",
+            Cannot = "cannot serve streams: slots outside of a VM's turns are lost",
+        },
+        new("emulated", "imitated controllers, registers trap", static plan => new MediatedSharing(plan, SharingMediator.TrappedController))
+        {
+            Needs = "nothing",
+            Isolation = "checks of the VMM",
+            Cannot = "cannot spare the processor: each access exits, and each byte is copied twice",
+        },
+        new("h", "imitated controllers, registers polled", static plan => new MediatedSharing(plan, SharingMediator.PolledController))
+        {
+            Needs = "a HAL for the ring",
+            Isolation = "a page for each VM",
+            Cannot = "cannot sleep: a processor looks for work of all VMs",
+            ExitsMax = 0.1,
+        },
+        new("split", "a back end on the host, ring and grants", static plan => new MediatedSharing(plan, SharingMediator.BackEnd))
+        {
+            Needs = "a front end",
+            Isolation = "grants",
+            Cannot = "cannot serve a guest that has no front end",
+            CopiesMax = 1,
+        },
+        new("j", "virtual management device", Create: null)
+        {
+            Needs = "a driver",
+            Isolation = "the management core copies",
+            Cannot = "carries files, messages, statistics and sums; it has no USB devices behind it",
+        },
+    ];
+}
