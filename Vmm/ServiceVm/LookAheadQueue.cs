@@ -97,7 +97,12 @@ internal sealed class LookAheadQueue(IUsbStack stack, IHostUsbDevice device, byt
         while (_underWay != 0)
             _ = await _changed.Wait();
         while (_rows.TryDequeue(out Row? row))
+        {
+            // They came when the stream had ended already.
+            Expired++;
             row.Done!.SetResult(new(_end, 0));
+        }
+
         if (_blank is { } blank)
             await stack.Release(blank);
         (_blank, _isRunning, _blanksInRow) = (null, false, 0);

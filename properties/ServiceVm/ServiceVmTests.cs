@@ -62,18 +62,18 @@ public sealed class ServiceVmTests
     [InlineData(TransferOrder.FirstComeFirstServed, 0, 0.9)]
     public void A_VM_with_more_devices_gets_no_more_than_the_others_unless_whoever_comes_first_is_served_first(TransferOrder order, double least, double most)
     {
-        using ServiceMachine machine = new(new() { Vms = 3, BackEnd = new() { Sharing = new() { Order = order } } });
-        ulong[] moved = new ulong[3];
-        foreach (int guest in (int[])[0, 0, 0, 0, 1, 2])
+        using ServiceMachine machine = new(new() { BackEnd = new() { Sharing = new() { Order = order } } });
+        ulong[] moved = new ulong[2];
+        foreach (int guest in (int[])[0, 0, 0, 1])
             machine.Plug(guest, new CountingDevice(ServedGuest.TagOf(guest)));
         machine.Host.Loop.Run(async () =>
         {
             await machine.StartService();
-            for (int guest = 0; guest < 3; guest++)
+            for (int guest = 0; guest < 2; guest++)
             {
                 ParavirtualUsbDriver front = await machine.StartGuest(guest);
-                for (int port = 1; port <= (guest == 0 ? 4 : 1); port++)
-                    machine.Host.Loop.Start(await Reader(front, port, 60 * 1024, moved, guest));
+                for (int port = 1; port <= (guest == 0 ? 3 : 1); port++)
+                    machine.Host.Loop.Start(await Reader(front, port, 5 * 60 * 1024, moved, guest));
             }
 
             Array.Clear(moved);
@@ -113,7 +113,9 @@ public sealed class ServiceVmTests
 
         for (int index = 1; index < found.Count; index++)
         {
-            Assert.True(found[index].Ns <= found[index - 1].Ns, string.Join(' ', found));
+            // A controller that tells of what it did each millisecond blurs that.
+            ulong thresholdNs = controller == UsbControllers.Ehci ? 1_000_000ul : 0;
+            Assert.True(found[index].Ns <= found[..index].Min(shallower => shallower.Ns) + thresholdNs, string.Join(' ', found));
             if (transport == ServiceTransport.SharedRing)
                 Assert.True(found[index].Notifications < found[index - 1].Notifications * 0.7, string.Join(' ', found));
         }
