@@ -29,7 +29,7 @@ public sealed class ServiceProgramTests
 
     [Fact]
     public void Each_guest_finds_what_it_would_find_alone_with_a_controller_of_its_own() =>
-        Property.Check(Arb.From(Programs(), Smaller), Compare, count: 320);
+        Property.Check(Arb.From(Programs(), Smaller), Compare, count: 100);
 
     private static Gen<DeviceStep> Step(DeviceUse use, int least, int most) => from amount in Gen.Choose(least, most) select new DeviceStep(use, amount);
 

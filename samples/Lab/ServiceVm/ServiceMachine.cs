@@ -14,6 +14,7 @@ internal sealed class ServiceMachine : IDisposable, IUrbWatch
     private const ulong ServiceBytes = 8 * MiB;
     private const ulong GuestBytes = 8 * MiB;
     private const int ControllerPlace = 0x1D;
+    private const int PortCount = 8;
     private const byte ControllerVector = 0x40;
     private const byte FrontEndVector = 0x41;
     private const byte BackEndVector = 0x50;
@@ -36,7 +37,7 @@ internal sealed class ServiceMachine : IDisposable, IUrbWatch
             Trace = options.Trace,
             Watch = options.Watch,
         });
-        _controller = UsbControllers.Create(options.Controller, Host.Loop);
+        _controller = UsbControllers.Create(options.Controller, Host.Loop, PortCount);
         Host.Pci.Add(_controller.Function, ControllerPlace);
         Host.Boot();
         Guests = [.. Enumerable.Range(1, options.Vms).Select(number => Host.CreateMachine($"VM {number}", GuestBytes))];
@@ -115,6 +116,9 @@ internal sealed class ServiceMachine : IDisposable, IUrbWatch
         GuestCpu cpu = Guests[guest].Cpu;
         return await ParavirtualUsbDriver.Start(cpu, cpu, new(new(MiB), GuestBytes - MiB), FrontEndVector);
     }
+
+    /// <summary>The processor of the service VM.</summary>
+    public Processor Processor => (_machine ?? throw NotStarted()).Cpu.Processor;
 
     /// <summary>The service VM crashes: from one moment to the next it does nothing any more.</summary>
     public ValueTask CrashService() => Host.Destroy(_machine ?? throw NotStarted());
