@@ -60,6 +60,9 @@ internal sealed class FrontEndLink : IFrontEndServer, IGuestService
     /// <summary>How many pages that is.</summary>
     public int PagesMapped => Maps?.Pages ?? 0;
 
+    /// <summary>Whether the guest broke the rules of a ring from which the VMM takes.</summary>
+    public bool IsBroken => _relay is { IsBroken: true };
+
     private bool IsCalled => _service.Options.Transport == ServiceTransport.Call;
 
     /// <inheritdoc/>

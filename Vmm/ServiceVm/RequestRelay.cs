@@ -36,6 +36,9 @@ internal sealed class RequestRelay
         _ = _news.Sleep();
     }
 
+    /// <summary>Whether the guest broke the rules of a ring.</summary>
+    public bool IsBroken => _requests.IsBroken || _plugs.IsBroken;
+
     /// <summary>Brings what the front end asks to the service VM.</summary>
     /// <param name="payer">Who pays for the copies.</param>
     public void Forward(Processor payer)

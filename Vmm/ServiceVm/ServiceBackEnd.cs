@@ -61,6 +61,9 @@ public sealed class ServiceBackEnd
     /// <summary>How many requests of a front end were taken since it connected, and how many responses it was given.</summary>
     public (uint Requests, uint Responses) CountsOf(int frontEnd) => _frontEnds[frontEnd].Ports.Connection?.Counts ?? default;
 
+    /// <summary>Whether a front end broke the rules of its ring: nothing is taken from it any more until it connects anew.</summary>
+    public bool IsBroken(int frontEnd) => _frontEnds[frontEnd].Ports.Connection is { IsBroken: true };
+
     /// <summary>Rows of isochronous packets of a front end: in time, too late, and slots that were blank.</summary>
     public (ulong InTime, ulong Expired, ulong Blanks) RowsOf(int frontEnd)
     {

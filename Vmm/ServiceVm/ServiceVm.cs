@@ -66,6 +66,9 @@ public sealed class ServiceVm : IGuestService
     /// <summary>How many pages of a VM are mapped into it or for its devices now, those of the rings included.</summary>
     public int PagesMappedOf(VirtualMachine guest) => Find(guest)?.PagesMapped ?? 0;
 
+    /// <summary>Whether a VM whose requests are calls broke the rules of its ring: nothing is taken from it any more until it connects anew.</summary>
+    public bool IsBroken(VirtualMachine guest) => Find(guest)?.IsBroken ?? false;
+
     /// <summary>Lets it serve a VM.</summary>
     /// <param name="guest">The VM, which has no back end.</param>
     /// <returns>The number by which it knows the front end.</returns>

@@ -14,14 +14,14 @@ internal sealed class LookAheadProbe(ServiceMachine machine, int guest) : IUrbWa
 
     private readonly Queue<ulong> _asked = new();
     private readonly Queue<ulong> _completed = new();
-    private bool _isPlaying;
+    private bool _isMeasured;
     private ulong _submitNsMax;
     private ulong _answerNsMax;
 
     /// <inheritdoc/>
     public void Reached(int frontEnd, ushort id, UrbStage stage)
     {
-        if (!_isPlaying || frontEnd != guest)
+        if (!_isMeasured || frontEnd != guest)
             return;
         ulong nowNs = machine.Host.Loop.NowNs;
         if (stage == UrbStage.Submitted && _asked.TryDequeue(out ulong askedNs))
@@ -47,6 +47,9 @@ internal sealed class LookAheadProbe(ServiceMachine machine, int guest) : IUrbWa
         for (int depth = depthMax; depth >= 1; depth--)
         {
             (ulong inTime, ulong expired, ulong blanks) = machine.BackEnd.RowsOf(guest);
+
+            // What is late waits for others: how long the way is shows where nothing is.
+            _isMeasured = depth == depthMax;
             await Play(usb, pipe, buffer, depth);
             (ulong InTime, ulong Expired, ulong Blanks) after = machine.BackEnd.RowsOf(guest);
             depths.Insert(0, new(depth, after.InTime - inTime, after.Expired - expired, after.Blanks - blanks));
@@ -75,7 +78,6 @@ internal sealed class LookAheadProbe(ServiceMachine machine, int guest) : IUrbWa
             await End(usb, row);
 
         // The stream ends before the next one begins.
-        _isPlaying = false;
         _asked.Clear();
         _completed.Clear();
         await usb.Processor.Delay(50_000_000);
@@ -83,7 +85,6 @@ internal sealed class LookAheadProbe(ServiceMachine machine, int guest) : IUrbWa
 
     private Task<IsochronousResult> Begin(IUsbHostController usb, IUsbIsochronousPipe pipe, CoherentBuffer buffer)
     {
-        _isPlaying = true;
         _asked.Enqueue(usb.Processor.NowNs);
         IsochronousPacket[] packets = [.. Enumerable.Range(0, pipe.PacketMultiple).Select(index => new IsochronousPacket(index * pipe.PacketBytesMax, pipe.PacketBytesMax))];
         return pipe.Transfer(buffer.Mapping, packets).AsTask();
@@ -94,7 +95,7 @@ internal sealed class LookAheadProbe(ServiceMachine machine, int guest) : IUrbWa
         IsochronousResult result = await row;
         if (result.Status != TransferStatus.Completed)
             throw new DriverException(new TransferResult(result.Status, 0).Failure, $"A row ended as {result.Status}.");
-        if (_completed.TryDequeue(out ulong completedNs))
+        if (_isMeasured && _completed.TryDequeue(out ulong completedNs))
             _answerNsMax = Math.Max(_answerNsMax, usb.Processor.NowNs - completedNs);
     }
 }
