@@ -1,4 +1,3 @@
-using Dma.Devices;
 using Dma.Machine;
 using Dma.Vmm;
 

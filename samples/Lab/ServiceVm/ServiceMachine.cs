@@ -11,19 +11,16 @@ internal sealed class ServiceMachine : IDisposable, IUrbWatch
 {
     private const ulong MiB = 1 << 20;
     private const ulong VmmBytes = 32 * MiB;
-    private const ulong ServiceBytes = 8 * MiB;
+    private const ulong ServiceBytes = RunningService.MemoryBytes;
     private const ulong GuestBytes = 8 * MiB;
     private const int ControllerPlace = 0x1D;
     private const int PortCount = 8;
-    private const byte ControllerVector = 0x40;
     private const byte FrontEndVector = 0x41;
-    private const byte BackEndVector = 0x50;
-    private static readonly SourceId _place = new(0, 4, 0);
 
     private readonly ServiceMachineOptions _options;
     private readonly UsbController _controller;
     private readonly List<(int Guest, IUsbDevice Device)> _devices = [];
-    private VirtualMachine? _machine;
+    private RunningService? _service;
 
     /// <summary>Builds and boots it; the service VM comes later.</summary>
     public ServiceMachine(ServiceMachineOptions options)
@@ -51,11 +48,11 @@ internal sealed class ServiceMachine : IDisposable, IUrbWatch
 
     /// <summary>The service VM as the VMM sees it.</summary>
     /// <exception cref="InvalidOperationException">There is none.</exception>
-    public ServiceVm Service { get => field ?? throw NotStarted(); private set; }
+    public ServiceVm Service => Running.Service;
 
     /// <summary>The back end that runs in it.</summary>
     /// <exception cref="InvalidOperationException">There is none.</exception>
-    public ServiceBackEnd BackEnd { get => field ?? throw NotStarted(); private set; }
+    public ServiceBackEnd BackEnd => Running.BackEnd;
 
     /// <summary>Who is told how far requests came, besides whom the options name; null for nobody.</summary>
     public IUrbWatch? Watch { get; set; }
@@ -85,27 +82,10 @@ internal sealed class ServiceMachine : IDisposable, IUrbWatch
     /// <summary>Starts the service VM: it gets the controller, drives it, and shows each VM its devices.</summary>
     public async Task StartService()
     {
-        VirtualMachine machine = _machine = Host.CreateMachine("service VM", ServiceBytes);
-        machine.Mapping = new() { Policy = MappingPolicy.Static };
-        AssignmentResult assigned = await Controller.Assign(machine, _place);
-        if (!assigned.IsDone)
-            throw new InvalidOperationException($"The controller cannot be assigned: {assigned.Reason}.");
-        Service = new(machine, _options.Service);
-        foreach (VirtualMachine guest in Guests.Where(guest => guest.IsRunning))
-            _ = Service.Serve(guest);
-        FrameAllocator frames = new(new(MiB), ServiceBytes - MiB);
-        ServiceUsbStack stack = new(machine, frames);
-        await stack.Start(ControllerVector);
-        BackEnd = await ServiceBackEnd.Start(machine.Cpu, machine.Cpu, frames, stack, BackEndVector, _options.BackEnd with { Watch = this });
+        _service = await RunningService.Start(Host, Controller.Source, Guests, _options.Service, _options.BackEnd with { Watch = this });
         List<HostUsbDevice> devices = [];
         foreach ((int guest, IUsbDevice plugged) in _devices)
-        {
-            HostUsbDevice device = new(stack, _controller.PortOf(plugged));
-            if (!await device.Reset() || !await BackEnd.Attach(guest, device))
-                throw new InvalidOperationException($"{device.Name} cannot be given to {Guests[guest].Name}.");
-            devices.Add(device);
-        }
-
+            devices.Add(await _service.Give(guest, _controller.PortOf(plugged)));
         Devices = devices;
     }
 
@@ -118,10 +98,10 @@ internal sealed class ServiceMachine : IDisposable, IUrbWatch
     }
 
     /// <summary>The processor of the service VM.</summary>
-    public Processor Processor => (_machine ?? throw NotStarted()).Cpu.Processor;
+    public Processor Processor => Running.Service.Machine.Cpu.Processor;
 
     /// <summary>The service VM crashes: from one moment to the next it does nothing any more.</summary>
-    public ValueTask CrashService() => Host.Destroy(_machine ?? throw NotStarted());
+    public ValueTask CrashService() => Running.Crash();
 
     /// <inheritdoc/>
     void IUrbWatch.Reached(int frontEnd, ushort id, UrbStage stage)
@@ -133,5 +113,5 @@ internal sealed class ServiceMachine : IDisposable, IUrbWatch
     /// <inheritdoc/>
     public void Dispose() => Host.Dispose();
 
-    private static InvalidOperationException NotStarted() => new("The service VM was not started.");
+    private RunningService Running => _service ?? throw new InvalidOperationException("The service VM was not started.");
 }
