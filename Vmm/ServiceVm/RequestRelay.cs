@@ -99,6 +99,15 @@ internal sealed class RequestRelay
         }
 
         _owed.Clear();
+
+        // Those that it was never brought, too: at most a ring of them.
+        byte[] entry = new byte[UrbRequest.Size];
+        while (_requests.TryTake(entry))
+        {
+            UrbResponse response = new() { Id = BinaryPrimitives.ReadUInt16LittleEndian(entry), Status = UrbStatus.Shutdown };
+            _requests.Add(MemoryMarshal.AsBytes(new ReadOnlySpan<UrbResponse>(in response)));
+        }
+
         _ = _requests.Publish();
     }
 

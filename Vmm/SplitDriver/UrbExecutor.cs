@@ -27,22 +27,22 @@ internal sealed class UrbExecutor(
 
         // What the guest makes of an endpoint it makes one after the other.
         Gate turn = work.Port.TurnOf(work.Request.Pipe.Type == UrbType.Control ? (byte)0 : work.Endpoint);
-
-        // Whoever shares the controller is ready at once when the one before it ends: a place that is free then is not given to another VM.
-        if (share is not null)
-            await stack.Processor.Delay(0);
         await turn.Enter();
         try
         {
             if (work.IsUnlinked)
                 return response with { Status = UrbStatus.Unlinked };
-            if (share is null)
-                await stack.Processor.Delay(0);
             if (share is null || work.Request.Pipe.Type != UrbType.Bulk)
+            {
+                await stack.Processor.Delay(0);
                 return await ExecuteData(work, response);
+            }
+
+            // Asked for before any time passes: a place that is free when the one before it ends is not given to another VM.
             TransferTurn slot = await share.Enter(work.Request.Length);
             try
             {
+                await stack.Processor.Delay(0);
                 return await ExecuteData(work, response);
             }
             finally

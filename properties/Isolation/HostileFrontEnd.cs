@@ -149,11 +149,11 @@ internal sealed class HostileFrontEnd : IDisposable
 
         bool isBroken = _ground.IsBroken;
         _ground.Stop();
-        ReadResponses();
 
         // Where the back end crashed and nobody knew what it owed, one answer stands for all.
         if (!_ground.AnswersEach)
             _owed = null;
+        ReadResponses();
         Assert.True(isBroken || _owed is null || _owed.Values.All(count => count == 0), "A request has no response.");
         Assert.Equal((0, 0), (_memory.Guest.Grants.InUse, _ground.Stack.Mapped));
         Assert.Equal(DmaRefusal.NotAssigned, Call(Hypercall.NotifyUsb));
