@@ -73,6 +73,7 @@ internal sealed class HostileFrontEnd : IDisposable
 
     public void Dispose()
     {
+        _ground.Close();
         foreach (VirtualMachine machine in new[] { _memory.Guest, _memory.Other }.Where(machine => machine.IsRunning))
             Run(() => _host.Destroy(machine));
     }

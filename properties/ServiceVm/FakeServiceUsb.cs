@@ -17,12 +17,19 @@ internal sealed class FakeServiceUsb(VirtualMachine machine, RemappingDomain dom
 
     protected override ICpu Cpu => machine.Cpu;
 
-    /// <summary>Buffers of guests that were used.</summary>
-    public int Reached { get; private set; }
+    public override ValueTask<HostUsbBuffer?> TryAllocate(int length) => machine.IsRunning ? base.TryAllocate(length) : new((HostUsbBuffer?)null);
+
+    // A controller that was reset does nothing any more.
+    public override void Fill(HostUsbBuffer buffer, int offset, int length, byte value)
+    {
+        if (machine.IsRunning)
+            base.Fill(buffer, offset, length, value);
+    }
+
+    public override byte[] Read(HostUsbBuffer buffer, int offset, int length) => machine.IsRunning ? base.Read(buffer, offset, length) : [];
 
     protected override PhysicalAddress FrameOf(HostUsbBuffer buffer, int index)
     {
-        Reached++;
         Iova page = new((buffer.DeviceAddress.Value & ~0xFFFul) + ((ulong)index * 4096));
         Assert.True(domain.TryFind(page, out RemappingLeaf leaf), $"{page} is not mapped for the controller.");
         PhysicalAddress frame = new(leaf.Target.Value & ~0xFFFul);

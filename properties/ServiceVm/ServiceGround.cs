@@ -85,7 +85,11 @@ internal sealed class ServiceGround : IHostileGround
 
     public void AssertReturned() => Assert.DoesNotContain(_memory.Guest, _service.Served);
 
-    public void Close() => Stop();
+    public void Close()
+    {
+        if (_machine.IsRunning)
+            Stop();
+    }
 
     // Rings are mapped as long as a front end is connected and shares them.
     private int DataPages()

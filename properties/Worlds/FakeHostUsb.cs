@@ -32,12 +32,12 @@ internal class FakeHostUsb : IHostUsbController
     public virtual int Mapped => _mapped.Count;
 
     /// <summary>How many buffers of guests, and how many of its own, it ever had.</summary>
-    public (int Mapped, int Own) Made { get; protected set; }
+    public (int Mapped, int Own) Made { get; private set; }
 
     /// <summary>How many frames of its own are in use.</summary>
     public ulong Allocated => _frames.FramesTotal - _frames.FramesFree;
 
-    public ValueTask<HostUsbBuffer?> TryAllocate(int length)
+    public virtual ValueTask<HostUsbBuffer?> TryAllocate(int length)
     {
         Made = Made with { Own = Made.Own + 1 };
         return new(_frames.TryAllocate(PagesOf(length), 4096, out GuestPhysicalAddress first)
@@ -71,7 +71,7 @@ internal class FakeHostUsb : IHostUsbController
     }
 
     /// <summary>Does what a device sends.</summary>
-    public void Fill(HostUsbBuffer buffer, int offset, int length, byte value)
+    public virtual void Fill(HostUsbBuffer buffer, int offset, int length, byte value)
     {
         byte[] bytes = new byte[length];
         bytes.AsSpan().Fill(value);
@@ -82,7 +82,7 @@ internal class FakeHostUsb : IHostUsbController
     }
 
     /// <summary>Reads what a device is sent.</summary>
-    public byte[] Read(HostUsbBuffer buffer, int offset, int length)
+    public virtual byte[] Read(HostUsbBuffer buffer, int offset, int length)
     {
         byte[] bytes = new byte[length];
         if (buffer.Memory is { } memory)
