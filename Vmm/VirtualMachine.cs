@@ -169,12 +169,14 @@ public sealed class VirtualMachine
 
     /// <summary>Gives the VM a remapping unit of its own, at the place where the host has one; from then on it takes no hypercalls for DMA.</summary>
     /// <exception cref="InvalidOperationException">
-    /// It has one, or devices, or its memory comes when it is touched: what its tables map could not be pinned. Or the host cannot
+    /// It has one, or devices, or a user-level monitor, or its memory comes when it is touched: what its tables map could not be pinned. Or the host cannot
     /// give it one of that mode, see <see cref="VirtualIommu.RefusalOf"/>.
     /// </exception>
     public VirtualIommu AddIommu(VirtualIommuOptions? options = null)
     {
         options ??= new();
+        if (Memory.Windows.Views.Count != 0)
+            throw new InvalidOperationException($"{Name} has a user-level monitor, whose device models know no other addresses than physical ones.");
         if (Iommu is not null || Memory.Lazy is not null || HasDevices)
             throw new InvalidOperationException($"{Name} has a remapping unit or devices, or memory that comes when it is touched.");
         if (VirtualIommu.RefusalOf(Host, options.Mode) is { } refusal)

@@ -24,6 +24,12 @@ public enum Cost
     /// <summary>A load or store of a device register.</summary>
     RegisterAccess,
 
+    /// <summary>The VMM wakes a process of its service OS and waits for it.</summary>
+    Upcall,
+
+    /// <summary>A process asks its operating system for something.</summary>
+    SystemCall,
+
     /// <summary>A processor that several VMs share goes from one of them to another.</summary>
     MachineSwitch,
 

@@ -3,7 +3,8 @@ namespace Dma.Machine;
 /// <summary>What each kind of work costs in virtual time. A model: it orders designs, it does not predict a product.</summary>
 /// <remarks>
 /// The defaults are those of the mechanisms sheet, section 1 (a processor at 3 GHz); the register access is an
-/// uncached PCI Express round trip of half a microsecond, and a notification is assumed to cost a fifth of an exit.
+/// uncached PCI Express round trip of half a microsecond, and a notification is assumed to cost a fifth of an exit. An upcall is
+/// assumed to be two context switches of half a microsecond each, and a system call to take a fifth of one upcall.
 /// </remarks>
 public sealed record CostModel
 {
@@ -34,6 +35,12 @@ public sealed record CostModel
     /// <summary>One access to a device register, ns.</summary>
     public ulong RegisterAccessNs { get; init; } = 500;
 
+    /// <summary>Waking a process, and coming back from it, ns.</summary>
+    public ulong UpcallNs { get; init; } = 1_000;
+
+    /// <summary>A system call, ns.</summary>
+    public ulong SystemCallNs { get; init; } = 200;
+
     /// <summary>Going from one VM to another, ns.</summary>
     public ulong MachineSwitchNs { get; init; } = 5_000;
 
@@ -55,6 +62,8 @@ public sealed record CostModel
         Cost.Invalidation => InvalidationNs * times,
         Cost.PageFault => PageFaultNs * times,
         Cost.RegisterAccess => RegisterAccessNs * times,
+        Cost.Upcall => UpcallNs * times,
+        Cost.SystemCall => SystemCallNs * times,
         Cost.MachineSwitch => MachineSwitchNs * times,
         Cost.Copy => CopyNs * times,
         Cost.CopiedByte => CopiedBytePs * times / 1000,

@@ -67,6 +67,9 @@ public abstract class PciFunction
     /// <summary>Who else follows its BARs; told when the command register, a BAR or its place may have changed. Null for nobody.</summary>
     public Action? Refreshed { get; set; }
 
+    /// <summary>Told of each access that comes over the bus to a BAR, before the function answers; null for nobody.</summary>
+    public Action? Accessed { get; set; }
+
     internal IReadOnlyList<PciBar> Bars => _bars;
 
     internal bool SendsMessages => _msi is { IsEnabled: true } || _msix is { IsEnabled: true };
@@ -269,11 +272,15 @@ public abstract class PciFunction
             Configuration[PciOffset.Status] |= (ulong)(isAborted ? PciStatus.ReceivedTargetAbort : PciStatus.ReceivedMasterAbort);
     }
 
-    internal ulong ReadFromBus(int bar, ulong offset, int width) =>
-        _msix is not null && _msix.TryRead(bar, offset, width, out ulong value) ? value : ReadBar(bar, offset, width);
+    internal ulong ReadFromBus(int bar, ulong offset, int width)
+    {
+        Accessed?.Invoke();
+        return _msix is not null && _msix.TryRead(bar, offset, width, out ulong value) ? value : ReadBar(bar, offset, width);
+    }
 
     internal void WriteFromBus(int bar, ulong offset, int width, ulong value)
     {
+        Accessed?.Invoke();
         if (_msix is null || !_msix.TryWrite(bar, offset, width, value))
             WriteBar(bar, offset, width, value);
     }

@@ -4,7 +4,7 @@ namespace Dma.UsbDevice;
 
 /// <summary>Puts a configuration together, descriptor by descriptor, in the order in which the host reads them.</summary>
 /// <remarks>Lengths, types and counts are filled in; an endpoint belongs to the interface before it.</remarks>
-internal sealed class ConfigurationBuilder
+public sealed class ConfigurationBuilder
 {
     private const int InterfaceCountOffset = 4;
     private const int EndpointCountOffset = 4;

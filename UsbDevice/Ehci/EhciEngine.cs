@@ -51,7 +51,12 @@ internal sealed class EhciEngine
         Turns = new(_sets);
         RootHub = new(portCount);
         Usb = RootHub.Usb;
-        Addresses = addresses is null ? null : new(loop, this, addresses, setCount);
+        Held = new(loop, setCount);
+        if (addresses is null)
+            return;
+        Addresses = new(loop, this, addresses, setCount);
+        Configurations = new(Held, Addresses.Table, setCount);
+        Addresses.Table.Freed = Configurations.Lost;
     }
 
     private enum Phase
@@ -81,8 +86,11 @@ internal sealed class EhciEngine
     /// <summary>What keeps the device addresses of several sets apart; null where there is one set, or nothing that does.</summary>
     public AddressReplacement? Addresses { get; }
 
-    /// <summary>Called when a driver asks for an address that software shall choose.</summary>
-    public Action? Asked { get; set; }
+    /// <summary>Requests of drivers that software decides on.</summary>
+    public HeldRequests Held { get; }
+
+    /// <summary>Those among them by which drivers choose what devices send periodically; null where addresses are not replaced.</summary>
+    public ConfigurationRequests? Configurations { get; }
 
     /// <summary>Who is told how the bus is used, or null.</summary>
     public IBusShareObserver? Observer

@@ -39,6 +39,9 @@ public sealed record EhciOptions
     /// <summary>Whether each root port has a gate, for a host that gives the controller to one VM after the other: see <see cref="PortGateOffsets"/>.</summary>
     public bool PortGates { get; init; }
 
+    /// <summary>How many of the ports, the last ones, have no bus behind them but devices that software provides; 0 where the controller is not shared.</summary>
+    internal int InternalPortCount { get; init; }
+
     /// <summary>What it costs to read a structure of the schedule that has no work, in nanoseconds, at least 50.</summary>
     /// <remarks>Bounds how many structures can be visited in a microframe, whatever a guest links together.</remarks>
     public uint FetchNs { get; init; } = 300;

@@ -40,11 +40,15 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
         _registers = new(options);
         _memory = new(dma, options);
         _interrupt = new(_registers, _clock, loop, interrupt);
-        _wire = new(engine, number);
+        int rootPorts = options.PortCount - options.InternalPortCount;
+        Internal = options.InternalPortCount == 0 ? null : new(this, rootPorts, options.InternalPortCount);
+        _wire = new(engine, number, Internal?.Usb);
         QueueExecutor executor = new(_memory, _wire, this);
         _async = new(_registers, _memory, executor, this);
         _periodic = new(_registers, _memory, _wire, executor, this);
-        Ports = new(this, _registers, options.PortCount, engine.Addresses);
+        Ports = new(this, _registers, options.PortCount, rootPorts, engine.Addresses);
+        for (int port = rootPorts; port < options.PortCount; port++)
+            _ = Ports.All[port].Face(Internal!.Usb.Ports[port - rootPorts], isConfigured: false);
     }
 
     /// <summary>Which one it is, from 0 on.</summary>
@@ -55,6 +59,9 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
 
     /// <summary>The ports that it shows.</summary>
     public EhciRootPorts Ports { get; }
+
+    /// <summary>Those behind which software provides the devices; null where there are none.</summary>
+    public EhciInternalPorts? Internal { get; }
 
     /// <summary>What it did since power-on.</summary>
     public EhciStatistics Statistics { get; } = new();

@@ -26,7 +26,7 @@ internal sealed class EhciRootHub : IPortOwner
     /// <param name="port">From 0 on.</param>
     public bool IsPlaceTaken(EhciRegisterSet set, int port)
     {
-        for (int other = port % set.Ports.Count; other < _owners.Length; other += set.Ports.Count)
+        for (int other = port % set.Ports.RootCount; other < _owners.Length; other += set.Ports.RootCount)
         {
             if (other != port && _owners[other] == set)
                 return true;
@@ -44,8 +44,8 @@ internal sealed class EhciRootHub : IPortOwner
         if (before == set)
             return;
         _owners[port] = set;
-        before?.Ports.Face(port % before.Ports.Count, null);
-        set?.Ports.Face(port % set.Ports.Count, Usb.Ports[port]);
+        before?.Ports.Face(port % before.Ports.RootCount, null);
+        set?.Ports.Face(port % set.Ports.RootCount, Usb.Ports[port]);
     }
 
     /// <summary>The current through a root port became too much, or is well again.</summary>
@@ -54,27 +54,27 @@ internal sealed class EhciRootHub : IPortOwner
     public void SetOverCurrent(int port, bool isOver)
     {
         if (_owners[port]?.Ports is { } ports)
-            ports.SetOverCurrent(port % ports.Count, isOver);
+            ports.SetOverCurrent(port % ports.RootCount, isOver);
     }
 
     /// <inheritdoc/>
     public void PortChanged(UsbPort port)
     {
         if (_owners[port.Number - 1]?.Ports is { } ports)
-            ports.Connect((port.Number - 1) % ports.Count);
+            ports.Connect((port.Number - 1) % ports.RootCount);
     }
 
     /// <inheritdoc/>
     public void WakeSignalled(UsbPort port)
     {
         if (_owners[port.Number - 1]?.Ports is { } ports)
-            ports.Wake((port.Number - 1) % ports.Count);
+            ports.Wake((port.Number - 1) % ports.RootCount);
     }
 
     /// <inheritdoc/>
     public void Babbled(UsbPort port)
     {
         if (_owners[port.Number - 1]?.Ports is { } ports)
-            ports.Babble((port.Number - 1) % ports.Count);
+            ports.Babble((port.Number - 1) % ports.RootCount);
     }
 }

@@ -14,10 +14,11 @@ internal sealed class EhciRootPorts
     /// <param name="set">Whose they are; it is told of what software has to know.</param>
     /// <param name="registers">Its registers.</param>
     /// <param name="count">How many.</param>
+    /// <param name="rootCount">How many of them, the first ones, have the bus behind them.</param>
     /// <param name="addresses">What keeps the device addresses of several sets apart; null where nothing does.</param>
-    public EhciRootPorts(EhciRegisterSet set, EhciRegisters registers, int count, AddressReplacement? addresses)
+    public EhciRootPorts(EhciRegisterSet set, EhciRegisters registers, int count, int rootCount, AddressReplacement? addresses)
     {
-        (_set, _registers, _addresses) = (set, registers, addresses);
+        (_set, _registers, _addresses, RootCount) = (set, registers, addresses, rootCount);
         _ports = new EhciRootPort[count];
         for (int index = 0; index < count; index++)
             _ports[index] = new(registers, index, this);
@@ -28,6 +29,9 @@ internal sealed class EhciRootPorts
 
     /// <summary>How many there are.</summary>
     public int Count => _ports.Length;
+
+    /// <summary>How many of them, the first ones, have the bus behind them; behind the others are devices that software provides.</summary>
+    public int RootCount { get; }
 
     /// <summary>CONFIGFLAG: whether they belong to this controller.</summary>
     public bool IsConfigured => (_registers.File[EhciRegisters.ConfigureFlagAt] & 1) != 0;
@@ -73,7 +77,7 @@ internal sealed class EhciRootPorts
     public void Shut(int port)
     {
         bool isChange = false;
-        foreach (EhciRootPort own in _ports)
+        foreach (EhciRootPort own in _ports.AsSpan(0, RootCount))
         {
             if (own.Socket is { } socket && (port < 0 || socket.Number - 1 == port))
                 isChange |= own.DisableByError();
@@ -108,7 +112,7 @@ internal sealed class EhciRootPorts
     /// <summary>A port became enabled, or is not any more.</summary>
     public void EnabledChanged(EhciRootPort port, bool isEnabled)
     {
-        if (_addresses is null || port.Socket is not { } socket)
+        if (_addresses is null || port.Socket is not { } socket || socket.Bus == _set.Internal?.Usb)
             return;
         if (isEnabled)
             port.IsHeld = !_addresses.Enabled(_set.Number, socket.Number - 1);

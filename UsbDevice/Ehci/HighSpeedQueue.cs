@@ -16,10 +16,12 @@ internal sealed class HighSpeedQueue(QueueTransfer transfer, EhciWire wire, ISch
         int length = QueueTransfer.NextPacket(run);
         bool isPing = token is { Ping: true, PacketId: PacketId.Out } && !run.Context.IsPeriodic;
         bool sends = token.PacketId != PacketId.In && !isPing;
+        UsbToken packet = new(PidOf(token.PacketId, isPing), (byte)endpoint.DeviceAddress, (byte)endpoint.Endpoint);
+        run.IsInside = wire.IsInside(packet);
 
         // Never start what cannot end within the microframe, an answer that does not come included.
         uint worst = Math.Max(WireTime.HighSpeed(isPing ? 0 : length), WireTime.HighSpeedUnanswered(sends ? length : 0));
-        if (worst > run.LeftNs)
+        if (worst > run.LeftNs && !run.IsInside)
             return VisitOutcome.NoTime;
         run.IsDirty = true;
 
@@ -31,7 +33,6 @@ internal sealed class HighSpeedQueue(QueueTransfer transfer, EhciWire wire, ISch
             return run.Done;
         }
 
-        UsbToken packet = new(PidOf(token.PacketId, isPing), (byte)endpoint.DeviceAddress, (byte)endpoint.Endpoint);
         wire.Expect(token.TotalBytes);
         if (isPing)
             return Answered(ref run, wire.Ping(packet), sent: 0, isPing: true);
@@ -61,7 +62,7 @@ internal sealed class HighSpeedQueue(QueueTransfer transfer, EhciWire wire, ISch
         if (reply.Length > room)
         {
             wire.EndIn(packet, reply, data, acknowledged: false);
-            if (wireNs > run.LeftNs)
+            if (wireNs > run.LeftNs && !run.IsInside)
                 events.BabbledPastMicroframe(packet.Address);
             run.Spend(wireNs);
             transfer.Halt(ref run, token with { Babble = true });

@@ -29,10 +29,12 @@ internal sealed class IsochronousExecutor(ScheduleMemory memory, EhciWire wire, 
         run.CountMax = Math.Max(descriptor.Page2.Multiplier, 1);
         run.Total = Math.Min(run.Slot.Length, run.CountMax * run.PacketMax);
 
-        // Never start what cannot end within the microframe: all its transactions, answers that do not come included.
-        if (Worst(run, descriptor.Page1.In) > run.LeftNs)
-            return new(VisitOutcome.NoTime);
         UsbToken token = new(descriptor.Page1.In ? UsbPid.In : UsbPid.Out, (byte)descriptor.Page0.DeviceAddress, (byte)descriptor.Page0.Endpoint);
+        run.IsInside = wire.IsInside(token);
+
+        // Never start what cannot end within the microframe: all its transactions, answers that do not come included.
+        if (!run.IsInside && Worst(run, descriptor.Page1.In) > run.LeftNs)
+            return new(VisitOutcome.NoTime);
         bool isWell = true;
         if (!TryFindPages(ref run, words))
             run.Slot = run.Slot with { BufferError = true };
@@ -41,7 +43,8 @@ internal sealed class IsochronousExecutor(ScheduleMemory memory, EhciWire wire, 
         if (!isWell)
             return new(VisitOutcome.Fault);
         run.Slot = run.Slot with { Active = false };
-        _ends.Ended(token, run.Slot);
+        if (!run.IsInside)
+            _ends.Ended(token, run.Slot);
         uint word = run.Slot.Raw.Value;
         if (!memory.TryWrite(address + (uint)(IsochronousTransferDescriptor.SlotsOffset + (4 * microframe)), MemoryMarshal.AsBytes(new ReadOnlySpan<uint>(in word))))
             return new(VisitOutcome.Fault);
@@ -118,7 +121,7 @@ internal sealed class IsochronousExecutor(ScheduleMemory memory, EhciWire wire, 
             Span<byte> data = _packet.AsSpan(0, Math.Min(reply.Length, _packet.Length));
             wire.EndIn(token, reply, data, acknowledged: false);
             uint wireNs = WireTime.HighSpeedIsochronous(reply.Length);
-            if (wireNs > run.LeftNs)
+            if (wireNs > run.LeftNs && !run.IsInside)
                 events.BabbledPastMicroframe(token.Address);
             run.Spend(wireNs);
             if (reply.Length > run.PacketMax || reply.Length > run.Total - received)
@@ -170,6 +173,7 @@ internal sealed class IsochronousExecutor(ScheduleMemory memory, EhciWire wire, 
         public uint LeftNs;
         public Iova Page;
         public Iova NextPage;
+        public bool IsInside;
 
         // Where the data goes on after so many bytes.
         public readonly Iova At(int done)
@@ -180,6 +184,6 @@ internal sealed class IsochronousExecutor(ScheduleMemory memory, EhciWire wire, 
                 : new(NextPage.Value + (uint)(position - ScheduleMemory.PageBytes));
         }
 
-        public void Spend(uint wireNs) => LeftNs -= Math.Min(wireNs, LeftNs);
+        public void Spend(uint wireNs) => LeftNs -= IsInside ? 0 : Math.Min(wireNs, LeftNs);
     }
 }

@@ -34,7 +34,11 @@ internal sealed class QueueExecutor(ScheduleMemory memory, EhciWire wire, ISched
             return new(VisitOutcome.Fault);
         if (run.Posts != 0)
             events.Post(run.Posts);
-        return run.WireNs != 0 ? new(VisitOutcome.Transacted, run.WireNs) : new(outcome);
+        if (run.WireNs != 0)
+            return new(VisitOutcome.Transacted, run.WireNs);
+
+        // With a device that is not on the bus, it was only looked at.
+        return new(outcome == VisitOutcome.Transacted ? VisitOutcome.Skipped : outcome);
     }
 
     // Decides whether there is a transaction to execute: `Transacted` says yes.

@@ -23,6 +23,9 @@ internal struct QueueRun
     /// <summary>Whether no further transaction may follow in this visit.</summary>
     public bool IsOver;
 
+    /// <summary>Whether the device is not on the bus: nothing takes time there.</summary>
+    public bool IsInside;
+
     /// <summary>Whether the bus refused a write that the controller hears of.</summary>
     public bool HasFault;
 
@@ -39,7 +42,7 @@ internal struct QueueRun
     public readonly VisitOutcome Done => HasFault ? VisitOutcome.Fault : VisitOutcome.Transacted;
 
     /// <summary>The wire was busy; not longer than the microframe, whatever a device did.</summary>
-    public void Spend(uint wireNs) => WireNs += Math.Min(wireNs, LeftNs);
+    public void Spend(uint wireNs) => WireNs += IsInside ? 0 : Math.Min(wireNs, LeftNs);
 
     /// <summary>Puts a token into the overlay.</summary>
     public void SetToken(TransferToken token)

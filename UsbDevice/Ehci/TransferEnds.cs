@@ -8,7 +8,7 @@ internal sealed class TransferEnds(EhciWire wire)
     /// <summary>A qTD is retired.</summary>
     public void Ended(in QueueRun run, TransferToken token)
     {
-        if (!wire.IsWatched)
+        if (!wire.IsWatched || run.IsInside)
             return;
         EndpointCharacteristics endpoint = run.Head.Characteristics;
         TransferType type = run.Context.IsPeriodic ? TransferType.Interrupt : endpoint.Endpoint == 0 ? TransferType.Control : TransferType.Bulk;

@@ -150,7 +150,7 @@ public sealed class LazyMemory
         {
             LinkedListNode<ulong> first = _order.First!;
             Resident resident = _resident[first.Value];
-            if (resident.Devices == 0 && _frames.PinsOf(resident.Frame) == 0)
+            if (resident.Devices == 0 && _memory.TryLoosen(resident.Frame))
             {
                 PageOut(new(first.Value << 12));
                 return true;

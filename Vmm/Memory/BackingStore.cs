@@ -31,6 +31,9 @@ public sealed class BackingStore(PhysicalMemory memory)
             _ = memory.TryWrite(frame, bytes);
     }
 
+    /// <summary>Forgets what is kept of a page: it holds zeros.</summary>
+    internal void Forget(ulong page) => _ = _pages.Remove(page);
+
     /// <summary>Reads what is kept of a page.</summary>
     internal void Read(ulong page, Span<byte> destination)
     {

@@ -41,6 +41,9 @@ public sealed class GuestMemory
     /// <summary>Which pages were written while somebody wants to know; null otherwise.</summary>
     public DirtyLog? DirtyLog { get; internal set; }
 
+    /// <summary>Who shows which frame of it to software of the host.</summary>
+    internal ReverseMap Windows { get; } = new();
+
     /// <summary>The blocks of which it is made now, lowest guest address first, as EPT has them; none where memory comes when it is touched.</summary>
     public IReadOnlyList<(GuestPhysicalAddress Guest, PhysicalAddress Host, FrameSize Size)> Blocks => Lazy is null ? [.. Mapped()] : [];
 
@@ -150,6 +153,15 @@ public sealed class GuestMemory
             lazy.PageOut(page);
         else
             Swap.TakeOut(page, frame);
+    }
+
+    /// <summary>Sees to it that a frame can leave its page: windows that show it lose it.</summary>
+    /// <returns><c>false</c> where it is pinned for a device, or for a transfer of the host that runs.</returns>
+    internal bool TryLoosen(PhysicalAddress frame)
+    {
+        if (_frames.PinsOf(frame) != 0)
+            Windows.Invalidate(frame);
+        return _frames.PinsOf(frame) == 0;
     }
 
     /// <summary>What EPT maps of the memory now, lowest guest address first.</summary>

@@ -5,7 +5,7 @@ namespace Dma.Vmm;
 /// <summary>Takes pages of a VM out of their frames while the VM runs: to other frames, or to the backing store.</summary>
 /// <remarks>
 /// <code>
-///   pinned? --> taken back from devices that can ask for it --> write-protected --> copied --> still protected?
+///   pinned? --> taken back from windows and from devices that can ask for it --> write-protected --> copied --> still protected?
 ///      |                                                                                         |         |
 ///   refused                                                      frame changed, old one given back   copy dropped
 /// </code>
@@ -58,6 +58,18 @@ public sealed class PageMover
         return PageRefusal.None;
     });
 
+    /// <summary>The guest gives a page up: its frame goes back to the host, and what it held is gone (a balloon that is inflated).</summary>
+    /// <remarks>A guest that touches it again has a page of zeros there.</remarks>
+    /// <param name="address">Any address in it.</param>
+    /// <returns><see cref="PageRefusal.None"/>, or why it stayed.</returns>
+    public ValueTask<PageRefusal> Balloon(GuestPhysicalAddress address) => Take(new(address.Value & ~0xFFFul), (page, source) =>
+    {
+        _machine.Host.Cpu.Processor.Charge(Cost.Invalidation);
+        _machine.Memory.TakeOut(page, source);
+        _machine.Memory.Store.Forget(page.Page);
+        return new(PageRefusal.None);
+    });
+
     private async ValueTask<PageRefusal> Take(GuestPhysicalAddress page, Func<GuestPhysicalAddress, PhysicalAddress, ValueTask<PageRefusal>> leave)
     {
         PageRefusal refusal = Check(page, out PhysicalAddress source);
@@ -97,7 +109,7 @@ public sealed class PageMover
             return PageRefusal.NotMemory;
         if (found.Outcome != EptOutcome.Mapped)
             return PageRefusal.NotResident;
-        return Frames.PinsOf(frame) != 0 ? PageRefusal.Pinned : PageRefusal.None;
+        return _machine.Memory.TryLoosen(frame) ? PageRefusal.None : PageRefusal.Pinned;
     }
 
     // Protected still, so that nobody has written it, pinned it or given it to a device since.

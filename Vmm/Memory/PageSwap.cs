@@ -71,7 +71,7 @@ public sealed class PageSwap
             GuestPhysicalAddress page = MemoryLayout.PageAt(_hand);
             _hand = (_hand + 1) % pages;
             EptWalkResult found = _tables.Walk(page, EptRights.None);
-            if (found.Outcome != EptOutcome.Mapped || _frames.PinsOf(found.Address) != 0 || !_tables.TrySplit(page))
+            if (found.Outcome != EptOutcome.Mapped || !_memory.TryLoosen(found.Address) || !_tables.TrySplit(page))
                 continue;
             TakeOut(page, found.Address);
             return true;

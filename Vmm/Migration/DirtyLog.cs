@@ -7,6 +7,7 @@ namespace Dma.Vmm;
 /// <remarks>
 /// <code>
 ///   processor   dirty bits of EPT (EPTP bit 6)
+///   windows     dirty bits of the page tables that software of the host uses
 ///   devices     dirty bits of the second stage where the unit keeps them; else all that is mapped for writing
 /// </code>
 /// The order is clear, invalidate, and only then read what the pages hold. A translation that a unit or a device keeps says
@@ -121,6 +122,9 @@ public sealed class DirtyLog
                     _ = pages.Add(page.Page + number);
             });
         }
+
+        foreach (IFrameView window in Memory.Windows.Views)
+            window.CollectDirty(pages);
     }
 
     private void Name(HashSet<ulong> frames, SortedSet<ulong> pages)

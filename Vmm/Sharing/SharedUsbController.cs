@@ -1,6 +1,7 @@
 using Dma.Hal;
 using Dma.Machine;
 using Dma.UsbDevice;
+using Dma.UsbDevice.Spec;
 
 namespace Dma.Vmm;
 
@@ -93,7 +94,10 @@ public sealed class SharedUsbController
     public async ValueTask<AssignmentResult> Give(int set, VirtualMachine machine, SourceId guestAddress, params IReadOnlyList<int> ports)
     {
         AssignmentResult result = await AssignmentOf(set).Assign(machine, guestAddress);
-        foreach (int port in result.IsDone ? ports : [])
+        if (!result.IsDone)
+            return result;
+        Follower?.SetMoved(set, isGiven: true);
+        foreach (int port in ports)
             _ = TryMovePort(port, set);
         return result;
     }
@@ -109,6 +113,7 @@ public sealed class SharedUsbController
                 _ = TryMovePort(port, null);
         }
 
+        Follower?.SetMoved(set, isGiven: false);
         return result;
     }
 
@@ -123,6 +128,7 @@ public sealed class SharedUsbController
     public bool TryMovePort(int port, int? set)
     {
         Write(PortRegister(port), set is { } number ? (uint)number : NoSet);
+        Follower?.PortMoved(port, OwnerOf(port));
         return OwnerOf(port) == set;
     }
 
@@ -145,6 +151,10 @@ public sealed class SharedUsbController
         return true;
     }
 
+    /// <summary>Takes the limit off the periodic time of a set: whatever its guest put into its lists passes, as far as there is time in a microframe.</summary>
+    /// <param name="set">From 0 on.</param>
+    public void LiftBudget(int set) => Write(SetRegister(set, EhciManagementOffsets.Budget), WireTime.MicroframeNs);
+
     /// <summary>Gives a set a weight, which counts under <see cref="SharingPolicy.Weighted"/>.</summary>
     /// <param name="set">From 0 on.</param>
     /// <param name="weight">1 to 255.</param>
@@ -154,6 +164,66 @@ public sealed class SharedUsbController
         Write(SetRegister(set, EhciManagementOffsets.Weight), (uint)weight);
     }
 
+    /// <summary>Whether requests by which guests choose what devices send periodically wait for an answer; <see cref="Follower"/> is told of them then.</summary>
+    public bool HoldsConfigurations
+    {
+        get => Read(EhciManagementOffsets.Hold) != 0;
+        set => Write(EhciManagementOffsets.Hold, value ? 1u : 0);
+    }
+
+    /// <summary>Who goes along with what is decided here, or null.</summary>
+    public ISharingFollower? Follower { get; set; }
+
+    /// <summary>Nanoseconds of its periodic time that a set is charged for a look at a structure without work.</summary>
+    public uint FetchNs => Read(EhciManagementOffsets.Fetch);
+
+    /// <summary>Ports of each set, from so many on, that have no bus behind them; as a guest counts, from 1.</summary>
+    public int FirstInternalPort => (int)((Read(EhciManagementOffsets.Counts) >> 16) & 0xFF) - InternalPortCount + 1;
+
+    /// <summary>How many ports of each set have no bus behind them.</summary>
+    public int InternalPortCount => (int)(Read(EhciManagementOffsets.Counts) >> 24);
+
+    /// <summary>Answers a question, or confirms what was noticed; a notice that is not true any more changes nothing.</summary>
+    /// <param name="notice">What was noticed.</param>
+    /// <param name="answer">To a question: 0 refuses, 1 lets the request go out; for SET_ADDRESS the address on the bus.</param>
+    public void Answer(in RequestNotice notice, byte answer = 0) => Write(
+        EhciManagementOffsets.Answer,
+        ((uint)notice.State << 24) | ((uint)notice.Address << 16) | ((uint)notice.Set << 8) | answer);
+
+    /// <summary>The configuration of a device, with all that belongs to it, as the device itself sent it to its driver.</summary>
+    /// <param name="real">The address on the bus.</param>
+    /// <param name="value">bConfigurationValue.</param>
+    /// <returns>Empty where it was not sent since the device has its address.</returns>
+    public byte[] ConfigurationOf(byte real, byte value)
+    {
+        uint selected = real | ((uint)value << 8);
+        Write(EhciManagementOffsets.ConfigurationSelect, selected);
+        byte[] bytes = new byte[Read(EhciManagementOffsets.ConfigurationLength)];
+        for (int at = 0; at < bytes.Length; at += sizeof(uint))
+        {
+            Write(EhciManagementOffsets.ConfigurationSelect, selected | ((uint)at << 16));
+            uint four = Read(EhciManagementOffsets.ConfigurationData);
+            for (int index = at; index < Math.Min(at + sizeof(uint), bytes.Length); index++)
+                bytes[index] = (byte)(four >> (8 * (index - at)));
+        }
+
+        return bytes;
+    }
+
+    /// <summary>The root port behind which the device with an address is; null where nobody knows, or none has it.</summary>
+    /// <param name="real">1 to 127.</param>
+    /// <returns>From 1 on.</returns>
+    public int? RootPortOf(byte real)
+    {
+        uint value = Read(EhciManagementOffsets.FirstAddress + (4 * real));
+        uint port = (value >> 16) & 0xFF;
+        return (AddressState)(value >> 30) == AddressState.Live && port != NoSet ? (int)port + 1 : null;
+    }
+
+    /// <summary>Charges the VM that has a set an exit.</summary>
+    /// <param name="set">From 0 on.</param>
+    public void ChargeExit(int set) => AssignmentOf(set).Machine?.Cpu.Processor.Charge(Cost.Exit);
+
     /// <summary>Whose an address on the bus is.</summary>
     /// <param name="real">1 to 127.</param>
     public AddressEntry EntryOf(byte real)
@@ -162,23 +232,40 @@ public sealed class SharedUsbController
         return new((AddressState)(value >> 30), (int)((value >> 8) & 0xFF), (byte)(value & 0x7F));
     }
 
-    // Waits for questions for as long as the host runs: each stands for a guest that gives a device an address.
+    // Waits for notices for as long as the host runs. Who decides on reservations gets those that are not about an address.
     private async void Serve()
     {
         while (await _interrupt.Signal.Wait())
         {
-            for (uint question = Read(EhciManagementOffsets.Question); question >> 31 != 0; question = Read(EhciManagementOffsets.Question))
+            while (TryTakeNotice(out RequestNotice notice))
             {
-                uint set = (question >> 8) & 0xFF;
-                if (AssignmentOf((int)set).Machine is { } machine)
-                    machine.Cpu.Processor.Charge(Cost.Exit);
-                AddressesChosen++;
-                Write(EhciManagementOffsets.Answer, (set << 8) | LowestFree());
+                if (notice is { State: HeldState.Asked, Setup.Request: (byte)StandardRequest.SetAddress })
+                    Answer(notice, ChooseAddress(notice.Set));
+                else
+                    Follower?.Noticed(notice);
             }
         }
     }
 
-    private uint LowestFree()
+    private bool TryTakeNotice(out RequestNotice notice)
+    {
+        uint value = Read(EhciManagementOffsets.Notice);
+        SetupPacket setup = new(new(((ulong)Read(EhciManagementOffsets.SetupHigh) << 32) | Read(EhciManagementOffsets.SetupLow)));
+        notice = new((HeldState)((value >> 24) & 7), (int)((value >> 8) & 0xFF), (byte)(value & 0x7F), (byte)((value >> 16) & 0x7F), (value >> 27 & 1) != 0, setup);
+        if (value >> 31 == 0)
+            return false;
+        Write(EhciManagementOffsets.Notice, value);
+        return true;
+    }
+
+    private byte ChooseAddress(int set)
+    {
+        ChargeExit(set);
+        AddressesChosen++;
+        return LowestFree();
+    }
+
+    private byte LowestFree()
     {
         for (byte real = 1; real < UsbBus.AddressCount; real++)
         {

@@ -13,7 +13,8 @@ namespace Dma.Vmm;
 ///        memory &lt;-------------+
 /// </code>
 /// The guest needs no change: it is the controller that it has a driver for. Each access to its registers is an exit, unless a
-/// poller serves them; each structure and packet that it reads or writes is a copy by a processor of the host.
+/// poller serves them; each structure and packet that it reads or writes is a copy by a processor of the host. The controller
+/// runs in the VMM, or in a process of the service OS (<see cref="UserLevelMonitor"/>).
 /// </remarks>
 public sealed class EmulatedUsbController : IUsbMediator, IGuestService
 {
@@ -22,17 +23,22 @@ public sealed class EmulatedUsbController : IUsbMediator, IGuestService
     private readonly List<ulong> _bars = [];
     private readonly Dictionary<IHostUsbDevice, UsbPort> _attached = [];
     private readonly PolledRegisters? _polled;
+    private readonly UserLevelMonitor? _monitor;
 
     /// <summary>Plugs a controller into a VM.</summary>
     /// <param name="machine">The VM.</param>
     /// <param name="controller">The controller, EHCI or xHCI, plugged in nowhere yet.</param>
     /// <param name="guestAddress">Where in the guest's PCI hierarchy: bus 0, function 0.</param>
     /// <param name="poller">Who polls its registers, writes going through a ring; null where they trap.</param>
-    /// <exception cref="ArgumentException">It is no such controller.</exception>
-    /// <exception cref="InvalidOperationException">The place is taken, or there is no room for its registers.</exception>
-    public EmulatedUsbController(VirtualMachine machine, PciFunction controller, SourceId guestAddress, RegisterPoller? poller = null)
+    /// <param name="monitor">The process that it runs in, of this VM; null where it runs in the VMM.</param>
+    /// <exception cref="ArgumentException">It is no such controller, or the process is of another VM.</exception>
+    /// <exception cref="InvalidOperationException">The place is taken, there is no room for its registers, or the process has ended.</exception>
+    public EmulatedUsbController(
+        VirtualMachine machine, PciFunction controller, SourceId guestAddress, RegisterPoller? poller = null, UserLevelMonitor? monitor = null)
     {
-        (Machine, _function) = (machine, controller);
+        (Machine, _function, _monitor) = (machine, controller, monitor);
+        if (monitor is not null && monitor.Machine != machine)
+            throw new ArgumentException($"The monitor is of {monitor.Machine.Name}.", nameof(monitor));
         _ports = controller switch
         {
             EhciController ehci => ehci.Usb.Ports,
@@ -41,7 +47,9 @@ public sealed class EmulatedUsbController : IUsbMediator, IGuestService
         };
         if (guestAddress.Bus != 0 || guestAddress.Function != 0 || machine.Pci.Find(guestAddress) is not null)
             throw new InvalidOperationException($"{guestAddress} of {machine.Name} is taken or no place for a device.");
-        machine.DeviceModels.Add(guestAddress, isPolled: poller is not null);
+        if (monitor is { IsAlive: false })
+            throw new InvalidOperationException($"The monitor of {machine.Name} has ended.");
+        machine.DeviceModels.Add(guestAddress, monitor, isPolled: poller is not null);
         if (poller is not null)
         {
             _polled = poller.Plug(machine, controller, guestAddress, PolledAccess.WriteRing);
@@ -53,10 +61,12 @@ public sealed class EmulatedUsbController : IUsbMediator, IGuestService
         }
 
         machine.Services.Add(this);
+        monitor?.Add(this);
+        controller.Accessed = monitor is null ? null : monitor.Upcall;
     }
 
     /// <inheritdoc/>
-    public string Name => $"emulated {(_function is EhciController ? "EHCI" : "xHCI")} controller";
+    public string Name => $"emulated {(_function is EhciController ? "EHCI" : "xHCI")} controller{(_monitor is null ? "" : " in a user-level monitor")}";
 
     /// <inheritdoc/>
     public VirtualMachine Machine { get; }
@@ -64,11 +74,11 @@ public sealed class EmulatedUsbController : IUsbMediator, IGuestService
     /// <inheritdoc/>
     public ValueTask<bool> Attach(IHostUsbDevice device)
     {
-        UsbPort? port = device.Speed == UsbSpeed.Super ? null : _ports.FirstOrDefault(port => port.Device is null && Fits(port, device.Speed));
+        UsbPort? port = device.Speed == UsbSpeed.Super || _monitor is { IsAlive: false } ? null : _ports.FirstOrDefault(port => port.Device is null && Fits(port, device.Speed));
         if (port is null)
             return new(false);
         _attached.Add(device, port);
-        port.Plug(new PassthroughUsbDevice(device, Machine.Host.Cpu.Processor));
+        port.Plug(new PassthroughUsbDevice(device, _monitor?.Processor ?? Machine.Host.Cpu.Processor));
         return new(true);
     }
 
@@ -86,14 +96,17 @@ public sealed class EmulatedUsbController : IUsbMediator, IGuestService
     /// <inheritdoc/>
     async ValueTask IGuestService.Close()
     {
-        foreach (IHostUsbDevice device in _attached.Keys.ToArray())
-            await Detach(device);
+        // First of all the guest reaches nothing any more, and nothing reaches the guest.
+        _monitor?.Remove(this);
+        _function.Accessed = null;
         SourceId place = _function.Source;
         if (_polled is { } polled)
             polled.Unplug();
         else
             Machine.Pci.Root.Remove(_function);
         Machine.DeviceModels.Remove(place);
+        foreach (IHostUsbDevice device in _attached.Keys.ToArray())
+            await Detach(device);
         foreach (ulong bar in _bars)
             Machine.BarPlaces.Return(bar);
     }

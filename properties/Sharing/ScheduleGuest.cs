@@ -28,8 +28,6 @@ internal sealed class ScheduleGuest
     /// <summary>How long a transfer may take.</summary>
     public ulong PatienceNs { get; init; } = 5_000 * MillisecondNs;
 
-    private uint PortRegister => (uint)(EhciOperationalOffsets.FirstPort + (4 * _set));
-
     /// <summary>Runs an empty ring.</summary>
     public void Start()
     {
@@ -39,6 +37,8 @@ internal sealed class ScheduleGuest
         _bench.Register(_set, EhciOperationalOffsets.AsyncListAddress, _base + HeadAt);
         Command = new() { Run = true, AsyncEnable = true, InterruptThreshold = 1 };
     }
+
+    private static int RegisterOf(int port) => EhciOperationalOffsets.FirstPort + (4 * port);
 
     private UsbCommand Command
     {
@@ -54,16 +54,19 @@ internal sealed class ScheduleGuest
         return "up";
     }
 
-    public async Task<string> ResetPort()
+    /// <summary>Resets a port.</summary>
+    /// <param name="port">From 0 on; null for the root port of its own.</param>
+    public async Task<string> ResetPort(int? port = null)
     {
-        _bench.Register(_set, (int)PortRegister, new PortStatusControl { Power = true, Reset = true }.Raw.Value);
+        int register = RegisterOf(port ?? _set);
+        _bench.Register(_set, register, new PortStatusControl { Power = true, Reset = true }.Raw.Value);
         await _bench.Loop.Delay(12 * MillisecondNs);
-        _bench.Register(_set, (int)PortRegister, new PortStatusControl { Power = true }.Raw.Value);
+        _bench.Register(_set, register, new PortStatusControl { Power = true }.Raw.Value);
         await _bench.Loop.Delay(2 * MillisecondNs);
-        return new PortStatusControl(new(_bench.Register(_set, (int)PortRegister))).Enabled ? "enabled" : "empty";
+        return new PortStatusControl(new(_bench.Register(_set, register))).Enabled ? "enabled" : "empty";
     }
 
-    public void DisablePort() => _bench.Register(_set, (int)PortRegister, new PortStatusControl { Power = true }.Raw.Value);
+    public void DisablePort() => _bench.Register(_set, RegisterOf(_set), new PortStatusControl { Power = true }.Raw.Value);
 
     public Task<string> SetAddress(byte to, byte from = 0) => Control(from, new() { Request = (byte)StandardRequest.SetAddress, Value = to });
 

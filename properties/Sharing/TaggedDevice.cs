@@ -41,7 +41,14 @@ internal sealed class TaggedDevice(byte tag) : StandardDevice(UsbSpeed.High, s_d
 
     protected override void OnAcknowledged(DeviceEndpoint endpoint) => _toggle = !_toggle;
 
-    protected override void OnReset() => _toggle = false;
+    /// <summary>How often it was reset or plugged.</summary>
+    public int Resets { get; private set; }
+
+    protected override void OnReset()
+    {
+        _toggle = false;
+        Resets++;
+    }
 
     protected override void OnConfigured() => _toggle = false;
 }

@@ -13,7 +13,6 @@ internal sealed class AddressReplacement
     private readonly AddressOptions _options;
     private readonly EhciEngine _engine;
     private readonly ControlRequest[] _requests;
-    private readonly Question[] _questions;
 
     /// <summary>No device has an address.</summary>
     public AddressReplacement(EventLoop loop, EhciEngine engine, AddressOptions options, int setCount)
@@ -22,7 +21,6 @@ internal sealed class AddressReplacement
         Table = new(options, setCount);
         Zero = new(loop, engine, Table, options, Statistics, setCount);
         _requests = new ControlRequest[setCount * UsbBus.AddressCount];
-        _questions = new Question[setCount];
     }
 
     private enum RequestKind : byte
@@ -34,13 +32,6 @@ internal sealed class AddressReplacement
         ShutPort,
     }
 
-    private enum QuestionState : byte
-    {
-        None = 0,
-        Asked,
-        Answered,
-    }
-
     /// <summary>Which device has which address.</summary>
     public AddressTable Table { get; }
 
@@ -49,29 +40,6 @@ internal sealed class AddressReplacement
 
     /// <summary>What it did.</summary>
     public AddressStatistics Statistics { get; } = new();
-
-    /// <summary>Whether software has a question to answer.</summary>
-    public bool HasQuestion => Array.Exists(_questions, question => question.State == QuestionState.Asked);
-
-    /// <summary>The question that software is to answer next: which address a device of a set shall have.</summary>
-    /// <param name="set">The register set.</param>
-    /// <param name="virtualAddress">What its driver asks for.</param>
-    public bool TryNextQuestion(out int set, out byte virtualAddress)
-    {
-        set = Array.FindIndex(_questions, question => question.State == QuestionState.Asked);
-        virtualAddress = set < 0 ? (byte)0 : _questions[set].Virtual;
-        return set >= 0;
-    }
-
-    /// <summary>Software's answer.</summary>
-    /// <param name="set">The register set.</param>
-    /// <param name="real">The address on the bus; 0 for none.</param>
-    public void Answer(int set, byte real)
-    {
-        ref Question question = ref _questions[set];
-        if (question.State == QuestionState.Asked)
-            question = question with { State = QuestionState.Answered, Real = (byte)(real & (UsbBus.AddressCount - 1)) };
-    }
 
     /// <summary>Whether a transaction has to wait, and is not sent now: for address 0, or for an answer of software.</summary>
     /// <param name="set">The register set.</param>
@@ -89,7 +57,7 @@ internal sealed class AddressReplacement
         return KindOf(setup, token.Address) switch
         {
             RequestKind.ResetPort or RequestKind.GiveUpAddress => Table.Find(set, token.Address) != 0 && !Zero.Request(set),
-            RequestKind.SetAddress => AsksSoftware(set, AddressIn(setup)),
+            RequestKind.SetAddress => AsksSoftware(set, token, setup),
             _ => false,
         };
     }
@@ -137,7 +105,7 @@ internal sealed class AddressReplacement
         {
             case RequestKind.SetAddress:
                 byte wanted = AddressIn(setup);
-                byte real = Table.Reserve(set, wanted, TakeAnswer(set, wanted));
+                byte real = Table.Reserve(set, wanted, _engine.Held.Take(set, token.Address, setup));
                 if (real == 0)
                 {
                     Statistics.Refused++;
@@ -223,7 +191,7 @@ internal sealed class AddressReplacement
     {
         for (int address = 0; address < UsbBus.AddressCount; address++)
             Forget(set, (byte)address);
-        _questions[set] = default;
+        _engine.Held.Clear(set, isFollowed: false);
         Table.FreeSet(set);
         Zero.GiveUp(set);
     }
@@ -256,23 +224,14 @@ internal sealed class AddressReplacement
         }
     }
 
-    private bool AsksSoftware(int set, byte wanted)
+    private bool AsksSoftware(int set, in UsbToken token, in SetupPacket setup)
     {
+        byte wanted = AddressIn(setup);
         if (_options.Assignment != AddressAssignment.Software || wanted == 0 || Table.Find(set, wanted) != 0)
             return false;
-        ref Question question = ref _questions[set];
-        if (question.State != QuestionState.None && question.Virtual == wanted)
-            return question.State == QuestionState.Asked;
-        question = new(QuestionState.Asked, wanted, 0);
-        Statistics.Asked++;
-        _engine.Asked?.Invoke();
-        return true;
-    }
-
-    private byte TakeAnswer(int set, byte wanted)
-    {
-        (Question question, _questions[set]) = (_questions[set], default);
-        return question.State == QuestionState.Answered && question.Virtual == wanted ? question.Real : (byte)0;
+        bool isHeld = _engine.Held.Holds(set, token, setup, isFollowed: false, out bool isNew);
+        Statistics.Asked += isNew ? 1u : 0;
+        return isHeld;
     }
 
     private static byte AddressIn(in SetupPacket setup) => (byte)(setup.Value & (UsbBus.AddressCount - 1));
@@ -293,6 +252,4 @@ internal sealed class AddressReplacement
 
     // Real: the address that a device shall have, or that a hub has. Operand: the address asked for, or the port of the hub.
     private readonly record struct ControlRequest(RequestKind Kind, byte Real, byte Operand);
-
-    private readonly record struct Question(QuestionState State, byte Virtual, byte Real);
 }

@@ -19,6 +19,9 @@ internal sealed class AddressTable(AddressOptions options, int setCount)
     /// <summary>Who is told of changes, or null.</summary>
     public IBusShareObserver? Observer { get; set; }
 
+    /// <summary>Called when a device lost an address that it had: its register set, the address that its driver knew, and that on the bus.</summary>
+    public Action<int, byte, byte>? Freed { get; set; }
+
     /// <summary>How many bits of an address a driver chooses itself, where ranges are fixed: each set has as many addresses as fit.</summary>
     public int StaticBits { get; } = int.Log2(Count / setCount);
 
@@ -155,6 +158,8 @@ internal sealed class AddressTable(AddressOptions options, int setCount)
             known = 0;
         _entries[real] = default;
         Observer?.AddressChanged(new(real, entry with { State = AddressState.Free }));
+        if (entry.State == AddressState.Live)
+            Freed?.Invoke(entry.Set, entry.Virtual, real);
     }
 
     private void Change(byte real, AddressEntry entry)

@@ -18,12 +18,13 @@ public sealed class EhciManagement : PciFunction
     private SharingPolicy _policy;
     private uint _quantumNs;
     private bool _interrupts;
+    private uint _selected;
 
     internal EhciManagement(EhciEngine engine, SharedEhciOptions options, IReadOnlyList<EhciInterface> interfaces)
         : base(new PciIdentity(0x8086, 0x293D, 0x0C0380))
     {
         (_engine, _options, _interfaces) = (engine, options, interfaces);
-        _engine.Asked = RaiseQuestion;
+        _engine.Held.Listed = RaiseNotice;
         AddMemoryBar(0, EhciManagementOffsets.WindowLength);
         AddInterruptPin(1);
         _ = AddCapability(new MsiCapability());
@@ -32,6 +33,13 @@ public sealed class EhciManagement : PciFunction
             set.Share.PeriodicBudgetNs = AdmittedNs / (uint)engine.Sets.Count;
         OnReset();
     }
+
+    private bool HasNotice => _engine.Held.TryNext(out _, out _);
+
+    private ulong NoticedSetup => _engine.Held.TryNext(out int set, out byte address) ? _engine.Held[set, address].Setup.Raw.Value : 0;
+
+    private ReadOnlySpan<byte> Selected =>
+        _engine.Configurations is { } configurations ? configurations.Seen.Find((byte)(_selected & 0x7F), (byte)(_selected >> 8)) : default;
 
     /// <inheritdoc/>
     public override ulong ReadBar(int bar, ulong offset, int width)
@@ -51,7 +59,8 @@ public sealed class EhciManagement : PciFunction
     /// <inheritdoc/>
     protected override void OnReset()
     {
-        _interrupts = false;
+        (_interrupts, _selected) = (false, 0);
+        Hold(false);
         (_policy, _quantumNs) = (_options.Policy, QuantumNs);
         ChoosePolicy();
         SetInterruptLevel(false);
@@ -60,15 +69,23 @@ public sealed class EhciManagement : PciFunction
     private uint Read(int offset) => offset switch
     {
         EhciManagementOffsets.Id => EhciManagementOffsets.IdValue,
-        EhciManagementOffsets.Counts => (uint)(_engine.Sets.Count | (_engine.Usb.Ports.Count << 8) | (_engine.Sets[0].Ports.Count << 16)),
+        EhciManagementOffsets.Counts => (uint)(_engine.Sets.Count | (_engine.Usb.Ports.Count << 8) | (_engine.Sets[0].Ports.Count << 16)
+            | ((_engine.Sets[0].Ports.Count - _engine.Sets[0].Ports.RootCount) << 24)),
         EhciManagementOffsets.AddressCapability => _engine.Addresses is { } addresses
             ? 1 | ((uint)_options.Addresses.Assignment << 1) | ((uint)addresses.Table.StaticBits << 4)
             : 0,
-        EhciManagementOffsets.Status => _engine.Addresses is { HasQuestion: true } ? 1u : 0,
+        EhciManagementOffsets.Status => HasNotice ? 1u : 0,
         EhciManagementOffsets.InterruptEnable => _interrupts ? 1u : 0,
         EhciManagementOffsets.Policy => (uint)_policy,
         EhciManagementOffsets.Quantum => _quantumNs,
-        EhciManagementOffsets.Question => ReadQuestion(),
+        EhciManagementOffsets.Notice => ReadNotice(),
+        EhciManagementOffsets.SetupLow => (uint)NoticedSetup,
+        EhciManagementOffsets.SetupHigh => (uint)(NoticedSetup >> 32),
+        EhciManagementOffsets.Hold => _engine.Configurations is { AreHeld: true } ? 1u : 0,
+        EhciManagementOffsets.Fetch => _options.Sets.FetchNs,
+        EhciManagementOffsets.ConfigurationSelect => _selected,
+        EhciManagementOffsets.ConfigurationLength => (uint)Selected.Length,
+        EhciManagementOffsets.ConfigurationData => ReadConfiguration(),
         EhciManagementOffsets.AddressZero => _engine.Addresses is { } replaced
             ? (byte)replaced.Zero.Owner | ((uint)replaced.Zero.Waiting << 8)
             : NoSet,
@@ -84,7 +101,7 @@ public sealed class EhciManagement : PciFunction
         {
             case EhciManagementOffsets.InterruptEnable:
                 _interrupts = (value & 1) != 0;
-                SetInterruptLevel(_interrupts && _engine.Addresses is { HasQuestion: true });
+                SetInterruptLevel(_interrupts && HasNotice);
                 break;
             case EhciManagementOffsets.Policy when (value & 7) <= (uint)SharingPolicy.Weighted:
                 _policy = (SharingPolicy)(value & 7);
@@ -94,9 +111,19 @@ public sealed class EhciManagement : PciFunction
                 _quantumNs = Math.Clamp(value, QuantumNsMin, QuantumNsMax);
                 ChoosePolicy();
                 break;
+            case EhciManagementOffsets.Notice:
+                _engine.Held.TakeNext();
+                SetInterruptLevel(_interrupts && HasNotice);
+                break;
             case EhciManagementOffsets.Answer when ((value >> 8) & 0xFF) < _engine.Sets.Count:
-                _engine.Addresses?.Answer((int)((value >> 8) & 0xFF), (byte)(value & 0x7F));
-                SetInterruptLevel(_interrupts && _engine.Addresses is { HasQuestion: true });
+                _engine.Held.Answer((int)((value >> 8) & 0xFF), (byte)((value >> 16) & 0x7F), (HeldState)((value >> 24) & 7), (byte)(value & 0x7F));
+                SetInterruptLevel(_interrupts && HasNotice);
+                break;
+            case EhciManagementOffsets.Hold:
+                Hold((value & 1) != 0);
+                break;
+            case EhciManagementOffsets.ConfigurationSelect:
+                _selected = value;
                 break;
             case >= EhciManagementOffsets.FirstPort and < EhciManagementOffsets.FirstAddress:
                 WritePort((offset - EhciManagementOffsets.FirstPort) / 4, value & 0xFF);
@@ -109,17 +136,35 @@ public sealed class EhciManagement : PciFunction
         }
     }
 
-    private uint ReadQuestion() =>
-        _engine.Addresses is { } addresses && addresses.TryNextQuestion(out int set, out byte wanted)
-            ? (1u << 31) | ((uint)set << 8) | wanted
-            : 0;
+    private uint ReadNotice()
+    {
+        if (!_engine.Held.TryNext(out int set, out byte address))
+            return 0;
+        uint real = _engine.Addresses?.Table.Find(set, address) ?? 0u;
+        HeldRequest held = _engine.Held[set, address];
+        return (1u << 31) | (held.IsSplit ? 1u << 27 : 0) | ((uint)held.State << 24) | (real << 16) | ((uint)set << 8) | address;
+    }
+
+    private uint ReadConfiguration()
+    {
+        ReadOnlySpan<byte> bytes = Selected;
+        uint value = 0;
+        for (int index = 0; index < sizeof(uint); index++)
+        {
+            int at = (int)(_selected >> 16) + index;
+            value |= at < bytes.Length ? (uint)bytes[at] << (8 * index) : 0;
+        }
+
+        return value;
+    }
 
     private uint ReadAddress(int address)
     {
         if (address >= UsbBus.AddressCount || _engine.Addresses is not { } addresses)
             return 0;
         AddressEntry entry = addresses.Table[(byte)address];
-        return ((uint)entry.State << 30) | ((uint)entry.Set << 8) | entry.Virtual;
+        uint port = (byte)addresses.Table.PlaceOf((byte)address).Port;
+        return ((uint)entry.State << 30) | (port << 16) | ((uint)entry.Set << 8) | entry.Virtual;
     }
 
     private uint ReadPort(int port) => port >= _engine.Usb.Ports.Count ? 0 : (uint?)_engine.RootHub.OwnerOf(port)?.Number ?? NoSet;
@@ -187,7 +232,13 @@ public sealed class EhciManagement : PciFunction
         };
     }
 
-    private void RaiseQuestion()
+    private void Hold(bool isOn)
+    {
+        if (_engine.Configurations is { } configurations)
+            configurations.AreHeld = isOn;
+    }
+
+    private void RaiseNotice()
     {
         if (!_interrupts)
             return;

@@ -27,7 +27,12 @@ public sealed class SharedEhciController
         ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)Options.SetCount - 1, (uint)SetsMax - 1, nameof(options));
         ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)Options.RootPortCount - 1, (uint)PortsMax - 1, nameof(options));
         ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)Options.Addresses.AddressesMax - 1, (uint)UsbBus.AddressCount - 2, nameof(options));
-        EhciOptions sets = EhciOptions.Check(Options.Sets with { PortCount = Math.Min(Options.RootPortCount, ShownPortsMax) });
+        ArgumentOutOfRangeException.ThrowIfGreaterThan((uint)Options.InternalPortCount, (uint)ShownPortsMax - 1, nameof(options));
+        EhciOptions sets = EhciOptions.Check(Options.Sets with
+        {
+            PortCount = Math.Min(Options.RootPortCount + Options.InternalPortCount, ShownPortsMax),
+            InternalPortCount = Options.InternalPortCount,
+        });
         _engine = new(loop, Options.RootPortCount, sets, Options.Addresses.IsOn ? Options.Addresses : null, Options.SetCount);
         _interfaces = new EhciInterface[Options.SetCount];
         for (int number = 0; number < _interfaces.Length; number++)
@@ -56,6 +61,10 @@ public sealed class SharedEhciController
         get => _engine.Observer;
         set => _engine.Observer = value;
     }
+
+    /// <summary>The ports of a register set that have no bus behind them, but devices that the host provides.</summary>
+    /// <param name="set">From 0 on.</param>
+    public IReadOnlyList<UsbPort> InternalPortsOf(int set) => _engine.Sets[set].Internal?.Usb.Ports ?? [];
 
     /// <summary>Whose an address on the bus is.</summary>
     /// <param name="address">1 to 127.</param>

@@ -6,10 +6,13 @@ public sealed record SharedEhciOptions
     /// <summary>Register sets, 1 to 64: so many drivers can have the controller at a time.</summary>
     public int SetCount { get; init; } = 4;
 
-    /// <summary>Root ports of the bus, 1 to 64. Port number n appears at place (n - 1) modulo 15 of the set that owns it.</summary>
+    /// <summary>Root ports of the bus, 1 to 64. Port number n appears at place (n - 1) modulo 15 of the set that owns it, or less than 15 where it has internal ports.</summary>
     public int RootPortCount { get; init; } = 4;
 
-    /// <summary>How each register set is built; it shows as many ports as the bus has, 15 at most.</summary>
+    /// <summary>Ports that each set shows besides, 0 to 14: they have no bus behind them, but devices that the host provides.</summary>
+    public int InternalPortCount { get; init; }
+
+    /// <summary>How each register set is built; it shows as many ports as the bus has and the internal ones, 15 at most.</summary>
     public EhciOptions Sets { get; init; } = new();
 
     /// <summary>How device addresses are replaced.</summary>

@@ -35,6 +35,9 @@ internal sealed class EhciBandwidth
     private readonly Dictionary<(IUsbConnection Hub, int Port), uint[]> _translators = [];
     private int _nextFrame;
 
+    /// <summary>What is taken of each microframe, in nanoseconds.</summary>
+    public ReadOnlySpan<uint> LoadNs => _loadNs;
+
     /// <summary>Takes time for an endpoint where there is some: the first place that fits, beginning with another frame each time.</summary>
     /// <returns><c>false</c>, and nothing changed, where it fits nowhere.</returns>
     public bool TryClaim(in PeriodicNeed need, out PeriodicPlace place)

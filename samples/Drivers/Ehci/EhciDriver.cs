@@ -51,6 +51,13 @@ public sealed class EhciDriver : IUsbHostController
     /// <inheritdoc/>
     public Gate AddressZero { get; } = new();
 
+    /// <summary>What is reserved of each microframe, in nanoseconds, over the frames after which it repeats: what this driver believes. Empty where nothing ever was.</summary>
+    public ReadOnlySpan<uint> ReservedNs => _periodicList is { } list ? list.Bandwidth.LoadNs : default;
+
+    /// <summary>Whether something is connected to a port, and whether that changed since the port was last reset.</summary>
+    /// <param name="port">From 1.</param>
+    public (bool Connected, bool Changed) LookAt(int port) => _ports.LookAt(port);
+
     /// <summary>Where the structures lie that the controller works on.</summary>
     internal EhciMemory Structures { get; }
 

@@ -28,7 +28,7 @@ internal sealed class EhciPorts(Processor processor, EhciRegisters registers)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(port, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(port, registers.Structure.PortCount);
-        if (!await RootPortDebounce.IsConnected(processor, () => registers.ClearPortChanges(port), () => Look(port)))
+        if (!await RootPortDebounce.IsConnected(processor, () => registers.ClearPortChanges(port), () => LookAt(port)))
             throw NothingConnected(port);
 
         // The K state on an idle line is the pull-up of a low-speed device: it is not ours to reset.
@@ -56,7 +56,8 @@ internal sealed class EhciPorts(Processor processor, EhciRegisters registers)
         await processor.Delay(10 * MillisecondNs);
     }
 
-    private (bool Connected, bool Changed) Look(int port)
+    /// <summary>Whether something is connected to a port, and whether that changed since the port was last reset.</summary>
+    public (bool Connected, bool Changed) LookAt(int port)
     {
         PortStatusControl status = registers.Port(port);
         return (status.Connected, status.ConnectChange);

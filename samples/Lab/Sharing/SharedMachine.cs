@@ -3,7 +3,7 @@ using Dma.Vmm;
 
 namespace Dma.Lab;
 
-/// <summary>A host whose one USB controller is shared between VMs: each gets a register set, and the root port of the same number with a disk in it.</summary>
+/// <summary>A host whose one USB controller is shared between VMs: each gets a register set, and the root port of the same number with a disk in it, or another device.</summary>
 internal sealed class SharedMachine : IDisposable
 {
     private const ulong GuestBytes = 4 << 20;
@@ -22,14 +22,16 @@ internal sealed class SharedMachine : IDisposable
     /// <param name="seed">What the bytes of the disks come from.</param>
     /// <param name="trace">Where a timeline is written, or null.</param>
     /// <param name="observer">Who sees how the bus is shared.</param>
-    public SharedMachine(int vms, SharedEhciOptions options, ulong seed, Stream? trace, Func<IBusShareObserver?, IBusShareObserver> observer)
+    /// <param name="device">Makes the device of a VM, by its number from 0 on; null for disks.</param>
+    public SharedMachine(
+        int vms, SharedEhciOptions options, ulong seed, Stream? trace, Func<IBusShareObserver?, IBusShareObserver> observer, Func<int, IUsbDevice>? device = null)
     {
         BusTrace? bus = trace is null ? null : new(MachineTimeline.TracedMax);
         Host = new(new() { MemoryBytes = VmmBytes + ((ulong)vms * GuestBytes) + VmmBytes, VmmBytes = VmmBytes, Seed = seed, Trace = bus });
         Controller = new(Host.Loop, options with { SetCount = vms, RootPortCount = vms });
-        Disks = [.. Enumerable.Range(1, vms).Select(Disk)];
+        Disks = device is null ? [.. Enumerable.Range(1, vms).Select(Disk)] : [];
         for (int number = 0; number < vms; number++)
-            Controller.Usb.Ports[number].Plug(new MassStorageDevice(Disks[number]));
+            Controller.Usb.Ports[number].Plug(device?.Invoke(number) ?? new MassStorageDevice(Disks[number]));
         Controller.PlugInto(Host.Pci, ManagementPlace);
         Host.Boot();
         Machines = [.. Enumerable.Range(1, vms).Select(number => Host.CreateMachine($"VM {number}", GuestBytes))];
@@ -49,7 +51,7 @@ internal sealed class SharedMachine : IDisposable
     /// <summary>The controller.</summary>
     public SharedEhciController Controller { get; }
 
-    /// <summary>What the disk of each VM holds.</summary>
+    /// <summary>What the disk of each VM holds; none where VMs have other devices.</summary>
     public IReadOnlyList<IDiskImage> Disks { get; }
 
     /// <summary>The VMs.</summary>
@@ -69,6 +71,10 @@ internal sealed class SharedMachine : IDisposable
         _timeline?.Timeline.Slice(_vmm, $"assign set {number} to {Machines[number].Name}", startNs, Host.Loop.NowNs - startNs);
         return await Guest.Start(Machines[number], Host.RandomFor($"places of buffers of {Machines[number].Name}"));
     }
+
+    /// <summary>Who sees reservations: the timeline, where there is one, and somebody else.</summary>
+    public IReservationObserver ReservationObserver(IReservationObserver next) =>
+        _timeline is null ? next : new ReservationTimeline(_timeline.Timeline, [.. Machines.Select(machine => machine.Name)]) { Next = next };
 
     /// <summary>Notes in the timeline what a VM did since a time.</summary>
     public void Note(int number, string what, ulong sinceNs) => _timeline?.Note(number, what, sinceNs);

@@ -97,4 +97,5 @@ public sealed record MicroframeUse(int Set, uint OffsetNs, uint WireNs, bool IsP
 [JsonSerializable(typeof(AddressReport))]
 [JsonSerializable(typeof(RegisterSetReport))]
 [JsonSerializable(typeof(RoundRobinReport))]
+[JsonSerializable(typeof(DummyReport))]
 public sealed partial class SharingJson : JsonSerializerContext;

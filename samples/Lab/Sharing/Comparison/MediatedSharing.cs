@@ -17,6 +17,7 @@ internal sealed class MediatedSharing : SharingWorld
     private readonly EhciController _controller;
     private readonly RegisterPoller? _poller;
     private readonly UsbDeviceAssignment?[] _assignments;
+    private readonly List<UserLevelMonitor> _monitors = [];
     private HostUsbStack? _stack;
 
     /// <summary>A host that is switched off.</summary>
@@ -36,7 +37,7 @@ internal sealed class MediatedSharing : SharingWorld
     public override IReadOnlyList<UsbBus> Buses => [_controller.Usb];
 
     /// <inheritdoc/>
-    public override IReadOnlyList<Processor> Helpers => _stack is { } stack ? [stack.Processor] : [];
+    public override IReadOnlyList<Processor> Helpers => [.. _stack is { } stack ? (Processor[])[stack.Processor] : [], .. _monitors.Select(monitor => monitor.Processor)];
 
     /// <inheritdoc/>
     public override ulong BurnedNs => _poller?.Counts.BurnedNs ?? 0;
@@ -60,7 +61,7 @@ internal sealed class MediatedSharing : SharingWorld
             machine.Delivery = InterruptDelivery.Posted;
         IUsbMediator mediator = _mediator == SharingMediator.BackEnd
             ? new UsbBackEnd(machine, _stack!)
-            : new EmulatedUsbController(machine, new EhciController(Host.Loop), _place, _poller);
+            : new EmulatedUsbController(machine, new EhciController(Host.Loop), _place, _poller, MonitorOf(machine));
         HostUsbDevice device = new(_stack!, number + 1);
         UsbDeviceAssignment assignment = _assignments[number] = new(device);
         if (!await device.LogIn() || !await assignment.Assign(mediator))
@@ -79,6 +80,15 @@ internal sealed class MediatedSharing : SharingWorld
         if (_assignments[number] is { } assignment)
             _ = await assignment.TakeBack();
     }
+
+    private UserLevelMonitor? MonitorOf(VirtualMachine machine)
+    {
+        if (_mediator != SharingMediator.MonitoredController)
+            return null;
+        UserLevelMonitor monitor = new(machine);
+        _monitors.Add(monitor);
+        return monitor;
+    }
 }
 
 /// <summary>Who passes single devices of the host on.</summary>
@@ -89,6 +99,9 @@ internal enum SharingMediator
 
     /// <summary>A controller made of software whose registers are polled.</summary>
     PolledController,
+
+    /// <summary>A controller made of software in a process of the service OS; each access to its registers exits, and wakes the process.</summary>
+    MonitoredController,
 
     /// <summary>The back end of a split driver.</summary>
     BackEnd,

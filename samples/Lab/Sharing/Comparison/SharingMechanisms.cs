@@ -22,6 +22,14 @@ internal static class SharingMechanisms
             ExitsMax = 0,
             CopiesMax = 0,
         },
+        new("c+a+d", "register sets, dummies for the devices of others", static plan => new RegisterSetSharing(plan, replacesAddresses: true, hasDummies: true))
+        {
+            Needs = "hardware, a driver for dummies",
+            Isolation = "requester id and budget of each set",
+            Cannot = "cannot promise what one of the VMs refuses to know of: each has a say",
+            ExitsMax = 0,
+            CopiesMax = 0,
+        },
         new("c", "register sets, addresses as drivers chose them", static plan => new RegisterSetSharing(plan, replacesAddresses: false))
         {
             Needs = "hardware",
@@ -39,6 +47,12 @@ internal static class SharingMechanisms
             Needs = "nothing",
             Isolation = "checks of the VMM",
             Cannot = "cannot spare the processor: each access exits, and each byte is copied twice",
+        },
+        new("g", "imitated controllers in processes, windows on memory", static plan => new MediatedSharing(plan, SharingMediator.MonitoredController))
+        {
+            Needs = "nothing",
+            Isolation = "a window on one VM, shot down",
+            Cannot = "cannot spare the processor: each access exits and wakes a process, and each byte is copied twice",
         },
         new("h", "imitated controllers, registers polled", static plan => new MediatedSharing(plan, SharingMediator.PolledController))
         {

@@ -1,0 +1,54 @@
+using Dma.UsbDevice.Spec;
+
+namespace Dma.Vmm;
+
+/// <summary>What a device was told to be: a configuration, and a setting of each of its interfaces.</summary>
+/// <param name="Configuration">The configuration, with all that belongs to it, as the device sent it; empty for none.</param>
+/// <param name="Settings">The settings that are not the first.</param>
+/// <param name="NeedNs">What its periodic endpoints need, in nanoseconds of each microframe.</param>
+internal sealed record DeviceChoice(byte[] Configuration, IReadOnlyDictionary<byte, byte> Settings, uint NeedNs)
+{
+    private static readonly Dictionary<byte, byte> s_first = [];
+
+    /// <summary>A device that has no configuration.</summary>
+    public static DeviceChoice None { get; } = new([], s_first, 0);
+
+    /// <summary>What it will be after a request.</summary>
+    /// <param name="setup">SET_CONFIGURATION or SET_INTERFACE.</param>
+    /// <param name="configurationOf">The configuration of a value, as the device sent it.</param>
+    /// <param name="isSplit">Whether the device is slower than high speed.</param>
+    /// <returns>Null where nobody can tell, since the device never sent that configuration.</returns>
+    public DeviceChoice? After(in SetupPacket setup, Func<byte, byte[]> configurationOf, bool isSplit)
+    {
+        if (setup.Request != (byte)StandardRequest.SetConfiguration)
+        {
+            Dictionary<byte, byte> settings = new(Settings) { [(byte)setup.Index] = (byte)setup.Value };
+            return Of(Configuration, settings, isSplit);
+        }
+
+        if ((byte)setup.Value == 0)
+            return None;
+        byte[] configuration = configurationOf((byte)setup.Value);
+        return configuration.Length == 0 ? null : Of(configuration, s_first, isSplit);
+    }
+
+    private static DeviceChoice Of(byte[] configuration, Dictionary<byte, byte> settings, bool isSplit) =>
+        new(configuration, settings, PeriodicNeeds.Of(configuration, number => settings.GetValueOrDefault(number), isSplit));
+}
+
+/// <summary>A device of a guest that was told to be something.</summary>
+/// <param name="port">The root port behind which it is, from 1; null where nobody knows.</param>
+internal sealed class GuestDevice(int? port)
+{
+    /// <summary>The root port behind which it is, from 1; null where nobody knows.</summary>
+    public int? Port => port;
+
+    /// <summary>What it is.</summary>
+    public DeviceChoice Choice { get; set; } = DeviceChoice.None;
+
+    /// <summary>What it will be, where a request that was granted is under way.</summary>
+    public DeviceChoice? Next { get; set; }
+
+    /// <summary>What is promised for it, in nanoseconds of each microframe: the larger of what it needs and will need.</summary>
+    public uint PromisedNs => Math.Max(Choice.NeedNs, Next?.NeedNs ?? 0);
+}

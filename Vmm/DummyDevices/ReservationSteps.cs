@@ -1,0 +1,18 @@
+namespace Dma.Vmm;
+
+/// <summary>Steps of a reservation that can be left out, to show what each is there for.</summary>
+[Flags]
+public enum ReservationSteps
+{
+    /// <summary>Nothing.</summary>
+    None = 0,
+
+    /// <summary>Dummy devices: without them no VM learns of what others reserve, and nobody asks.</summary>
+    Dummies = 1 << 0,
+
+    /// <summary>The controller stops a register set that uses more than its VM was granted.</summary>
+    Policing = 1 << 1,
+
+    /// <summary>One request at a time: without that, several are checked before the first of them counts.</summary>
+    Serialisation = 1 << 2,
+}

@@ -1,0 +1,48 @@
+using Dma.Machine;
+using Dma.Vmm;
+
+namespace Dma.Properties;
+
+/// <summary>Random programs on a VM with a user-level monitor: what the window shows is what EPT maps, whatever becomes of the pages.</summary>
+public sealed class MonitorProgramTests
+{
+    private const int Programs = 134;
+
+    public static TheoryData<string, int?, bool> Windows => new()
+    {
+        { nameof(MonitorAccess.Window), null, false },
+        { nameof(MonitorAccess.Window), null, true },
+        { nameof(MonitorAccess.Window), 5, false },
+        { nameof(MonitorAccess.Window), 1, true },
+        { nameof(MonitorAccess.SystemCall), null, false },
+    };
+
+    [Theory]
+    [MemberData(nameof(Windows))]
+    public void A_window_shows_what_EPT_maps_and_nothing_else(string access, int? pages, bool isLazy) => Property.Check(
+        MonitorStep.Programs,
+        program =>
+        {
+            using MonitorBench bench = new(new() { Access = Enum.Parse<MonitorAccess>(access), WindowPages = pages }, isLazy);
+            bench.Play(program);
+        },
+        Programs);
+
+    [Theory]
+    [InlineData(ShootDown.None, false)]
+    [InlineData(ShootDown.Unflushed, false)]
+    [InlineData(ShootDown.None, true)]
+    public void Without_a_shoot_down_random_programs_find_the_stale_page_by_themselves(ShootDown shootDown, bool isLazy)
+    {
+        int broken = 0;
+        Property.Check(
+            MonitorStep.Programs,
+            program =>
+            {
+                using MonitorBench bench = new(new() { ShootDown = shootDown }, isLazy);
+                broken += Record.Exception(() => bench.Play(program)) is null ? 0 : 1;
+            },
+            Programs / 4);
+        Assert.True(broken > 0);
+    }
+}

@@ -1,0 +1,150 @@
+using System.Text;
+using Dma.Drivers;
+using Dma.Hal;
+using Dma.Machine;
+using Dma.Vmm;
+
+namespace Dma.Lab;
+
+/// <summary>Measures device models in a user-level monitor, and tries to read another VM through its window.</summary>
+/// <param name="controller">One of <see cref="UsbControllers.Names"/>.</param>
+/// <param name="options">How the monitor works where the window is watched and the attack is tried.</param>
+/// <param name="seed">What bytes come from.</param>
+/// <param name="trace">Where a timeline of that is written, or null.</param>
+internal sealed class MonitorRun(string controller, MonitorOptions options, ulong seed, Stream? trace)
+{
+    private const int PieceBytes = 4096;
+    private const int BlockBytes = 512;
+    private const int Reads = 64;
+    private const string Secret = "a secret of VM 2";
+    private const string Marker = "VM 1 was here";
+
+    /// <summary>Runs it.</summary>
+    public MonitorReport Run()
+    {
+        MonitorWork[] work = [.. Enum.GetValues<MonitorAccess>().Select(access => In(options with { Access = access, ShootDown = ShootDown.Flushed }, machine => Work(machine, access)))];
+        MonitorTransfer[] transfers =
+        [
+            In(new() { Access = MonitorAccess.SystemCall }, machine => Transfer(machine, "copied by system call", isDirect: false)),
+            In(new(), machine => Transfer(machine, "copied through the window", isDirect: false)),
+            In(new(), machine => Transfer(machine, "list of window pages", isDirect: true)),
+        ];
+        (WindowLine window, WindowMap[] maps, StaleAttack attack) = In(options, Attack);
+        return new(controller, options.Access, options.WindowPages, options.ShootDown, work, transfers, window, maps, attack, seed);
+    }
+
+    private T In<T>(MonitorOptions how, Func<MonitorMachine, Task<T>> play)
+    {
+        using MonitorMachine machine = new(controller, how, seed);
+        return machine.Host.Loop.Run(() => play(machine));
+    }
+
+    private static async Task<MonitorWork> Work(MonitorMachine machine, MonitorAccess access)
+    {
+        (MassStorageDriver disk, IDmaSpace memory) = await machine.Start();
+        MemoryBuffer buffer = memory.Allocate(PieceBytes);
+        bool isRight = await Read(machine, disk, buffer, 0);
+        MonitorCounts counts = machine.Monitor.Counts;
+        (ulong warm, ulong upcalls, ulong accesses, ulong calls, ulong interrupts) = (counts.Faults, counts.Upcalls, counts.Accesses, counts.SystemCalls, counts.Interrupts);
+        ulong exits = machine.Machine.Cpu.Processor.Meter[Cost.Exit];
+        MonitorCharges charges = new(machine.Host.Options.Costs, machine.Monitor.Processor);
+        for (int read = 1; read <= Reads; read++)
+            isRight &= await Read(machine, disk, buffer, read);
+        return new(
+            access,
+            isRight,
+            Reads,
+            warm,
+            counts.Faults - warm,
+            (machine.Machine.Cpu.Processor.Meter[Cost.Exit] - exits) / (double)Reads,
+            (counts.Upcalls - upcalls) / (double)Reads,
+            (counts.Accesses - accesses) / (double)Reads,
+            (counts.SystemCalls - calls) / (double)(counts.Accesses - accesses),
+            (counts.Interrupts - interrupts) / (double)Reads,
+            charges[Cost.CopiedByte] / (double)(Reads * PieceBytes),
+            charges.Cycles / Reads);
+    }
+
+    private static async Task<bool> Read(MonitorMachine machine, MassStorageDriver disk, MemoryBuffer buffer, int piece)
+    {
+        byte[] got = new byte[PieceBytes];
+        await disk.Read((ulong)(piece * PieceBytes / BlockBytes), buffer);
+        buffer.Read(0, got);
+        return got.AsSpan().SequenceEqual(machine.Content.AsSpan(piece * PieceBytes, PieceBytes));
+    }
+
+    private static async Task<MonitorTransfer> Transfer(MonitorMachine machine, string way, bool isDirect)
+    {
+        await machine.Stack.Start();
+        HostDiskReader disk = await machine.OpenHostDisk();
+        UserLevelMonitor monitor = machine.Monitor;
+        GuestPhysicalAddress at = new(2 << 20);
+        ScatterList list = monitor.Gather(at, PieceBytes);
+        bool isRight = await Move(0);
+        (ulong faults, ulong calls) = (monitor.Counts.Faults, monitor.Counts.SystemCalls);
+        MonitorCharges charges = new(machine.Host.Options.Costs, monitor.Processor, machine.Host.Cpu.Processor);
+        for (int piece = 1; piece <= Reads; piece++)
+            isRight &= await Move(piece);
+        return new(
+            way,
+            isRight,
+            Reads,
+            monitor.Counts.Faults - faults,
+            (monitor.Counts.SystemCalls - calls) / (double)Reads,
+            charges[Cost.CopiedByte] / (double)(Reads * PieceBytes),
+            charges[Cost.Invalidation] / (double)Reads,
+            charges.Cycles / Reads);
+
+        async Task<bool> Move(int piece)
+        {
+            bool isDone = await disk.Read(
+                (uint)(piece * PieceBytes / BlockBytes),
+                PieceBytes,
+                (device, endpoint) => isDirect ? monitor.Transfers.Direct(device, endpoint, list) : monitor.Transfers.Copied(device, endpoint, list));
+            byte[] got = new byte[PieceBytes];
+            return isDone && machine.Machine.Cpu.TryRead(at, got) && got.AsSpan().SequenceEqual(machine.Content.AsSpan(piece * PieceBytes, PieceBytes));
+        }
+    }
+
+    private async Task<(WindowLine, WindowMap[], StaleAttack)> Attack(MonitorMachine machine)
+    {
+        using MonitorTimeline? timeline = trace is null ? null : new(machine, trace);
+        (MassStorageDriver disk, IDmaSpace memory) = await machine.Start();
+        MemoryBuffer buffer = memory.Allocate(PieceBytes);
+        for (int piece = 0; piece < Reads; piece++)
+        {
+            ulong startNs = machine.Host.Loop.NowNs;
+            _ = await Read(machine, disk, buffer, piece);
+            timeline?.Read(startNs);
+        }
+
+        WindowMap before = WindowMaps.Of(machine, "after the work");
+        (WindowMap after, StaleAttack attack) = await Attack(machine, buffer.Address);
+        MonitorCounts counts = machine.Monitor.Counts;
+        WindowLine window = new(machine.Monitor.PagesPresent, counts.Faults, counts.RefusedFaults, counts.Evictions, counts.ShootDowns, machine.Monitor.Generation);
+        return (window, [before, after], attack);
+    }
+
+    // The guest gives the page of its buffer up, which the model wrote a moment ago; the VMM gives the frame to VM 2.
+    private static async Task<(WindowMap, StaleAttack)> Attack(MonitorMachine machine, GuestPhysicalAddress page)
+    {
+        PhysicalAddress frame = machine.Machine.Memory.Tables.Walk(page, EptRights.Read).Address;
+        byte[] secret = Encoding.ASCII.GetBytes(Secret);
+        _ = machine.Other.Cpu.TryWrite(new(0), secret);
+        PageRefusal refusal = await machine.Machine.Mover.Balloon(page);
+        PageRefusal given = refusal == PageRefusal.None ? await machine.Other.Mover.Move(new(0), frame) : refusal;
+        WindowMap map = WindowMaps.Of(machine, "after the page was taken away, before the monitor looks for it");
+
+        // A monitor that was broken into reads there, and writes.
+        byte[] found = new byte[secret.Length];
+        DmaStatus read = machine.Monitor.Read(page, found);
+        _ = machine.Monitor.Write(page, Encoding.ASCII.GetBytes(Marker));
+        byte[] left = new byte[secret.Length];
+        _ = machine.Other.Cpu.TryRead(new(0), left);
+        string text = read != DmaStatus.Success ? "nothing: the access is refused"
+            : found.AsSpan().ContainsAnyExcept((byte)0) ? $"'{Encoding.ASCII.GetString(found)}'"
+            : "zeros, of a new page of its own VM";
+        string ballooned = given == PageRefusal.None ? $"taken, and given to {machine.Other.Name}" : $"stayed: {given}";
+        return (map, new($"{page}", $"{frame}", ballooned, text, found.AsSpan().SequenceEqual(secret), !left.AsSpan().SequenceEqual(secret)));
+    }
+}
