@@ -82,6 +82,13 @@ internal static class SharingMechanisms
             Cannot = "cannot serve a guest that has no front end",
             CopiesMax = 1,
         },
+        new("e", "a service VM, ring and grants", static plan => new ServiceVmSharing(plan))
+        {
+            Needs = "a front end",
+            Isolation = "service VM, grants",
+            Cannot = "cannot go on without its service VM: when that ends, all wait for the next one",
+            CopiesMax = 1,
+        },
         new("j", "virtual management device", Create: null)
         {
             Needs = "a driver",
