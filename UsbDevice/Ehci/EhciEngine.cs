@@ -10,7 +10,7 @@ namespace Dma.UsbDevice;
 /// while a schedule is on, an interrupt threshold, a port. While nothing is on, nothing happens, and the frame index
 /// follows from the time. What a visit to a structure without work costs is counted within its microframe, but takes no event.
 /// </remarks>
-internal sealed class EhciEngine
+internal sealed class EhciEngine : IAddressedBus
 {
     private const ulong Never = ulong.MaxValue;
 
@@ -103,6 +103,20 @@ internal sealed class EhciEngine
                 addresses.Table.Observer = value;
         }
     }
+
+    /// <inheritdoc/>
+    void IAddressedBus.ZeroMoved(int owner)
+    {
+        Observer?.AddressZeroMoved(owner, _loop.NowNs);
+        if (owner >= 0)
+            _sets[owner].Ports.Release();
+    }
+
+    /// <inheritdoc/>
+    void IAddressedBus.Shut(int set, int port) => _sets[set].Ports.Shut(port);
+
+    /// <inheritdoc/>
+    void IAddressedBus.Ask() => Asked?.Invoke();
 
     /// <summary>Adds a register set; it owns no ports.</summary>
     /// <param name="dma">Its way to memory.</param>

@@ -8,18 +8,22 @@ namespace Dma.UsbDevice;
 /// It looks at every token, at the hub in every split, and at the SETUP packets that change who answers to an address:
 /// SET_ADDRESS, and the reset of a hub's port. Memory of a driver holds its own addresses, always.
 /// </remarks>
-internal sealed class AddressReplacement
+public sealed class AddressReplacement
 {
     private readonly AddressOptions _options;
-    private readonly EhciEngine _engine;
+    private readonly IAddressedBus _bus;
     private readonly ControlRequest[] _requests;
 
     /// <summary>No device has an address.</summary>
-    public AddressReplacement(EventLoop loop, EhciEngine engine, AddressOptions options, int setCount)
+    /// <param name="loop">The time it lives in.</param>
+    /// <param name="bus">What carries out what it decides.</param>
+    /// <param name="options">How addresses are replaced.</param>
+    /// <param name="setCount">How many register sets there are.</param>
+    public AddressReplacement(EventLoop loop, IAddressedBus bus, AddressOptions options, int setCount)
     {
-        (_engine, _options) = (engine, options);
+        (_bus, _options) = (bus, options);
         Table = new(options, setCount);
-        Zero = new(loop, engine, Table, options, Statistics, setCount);
+        Zero = new(loop, bus, Table, options, Statistics, setCount);
         _requests = new ControlRequest[setCount * UsbBus.AddressCount];
     }
 
@@ -229,9 +233,25 @@ internal sealed class AddressReplacement
         byte wanted = AddressIn(setup);
         if (_options.Assignment != AddressAssignment.Software || wanted == 0 || Table.Find(set, wanted) != 0)
             return false;
+<<<<<<< HEAD
+        ref Question question = ref _questions[set];
+        if (question.State != QuestionState.None && question.Virtual == wanted)
+            return question.State == QuestionState.Asked;
+        question = new(QuestionState.Asked, wanted, 0);
+        Statistics.Asked++;
+        _bus.Ask();
+        return true;
+    }
+
+    private byte TakeAnswer(int set, byte wanted)
+    {
+        (Question question, _questions[set]) = (_questions[set], default);
+        return question.State == QuestionState.Answered && question.Virtual == wanted ? question.Real : (byte)0;
+=======
         bool isHeld = _engine.Held.Holds(set, token, setup, isFollowed: false, out bool isNew);
         Statistics.Asked += isNew ? 1u : 0;
         return isHeld;
+>>>>>>> main
     }
 
     private static byte AddressIn(in SetupPacket setup) => (byte)(setup.Value & (UsbBus.AddressCount - 1));

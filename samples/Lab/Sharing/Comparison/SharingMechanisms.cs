@@ -1,3 +1,5 @@
+using Dma.Vmm;
+
 namespace Dma.Lab;
 
 /// <summary>All mechanisms and stacks that are compared, the reference first.</summary>
@@ -42,6 +44,18 @@ internal static class SharingMechanisms
             Isolation = "quiescence, context switch",
             Cannot = "cannot serve streams: slots outside of a VM's turns are lost",
         },
+        new("f+a", "schedules merged, found by scans", static plan => new MergedSharing(plan, DiscoveryMethod.Scan))
+        {
+            Needs = "nothing",
+            Isolation = "checks of the VMM, I/O window of each VM",
+            Cannot = "cannot begin a transfer before the next look at the schedules, once in a millisecond",
+        },
+        new("f+a protect", "schedules merged, found by protected pages", static plan => new MergedSharing(plan, DiscoveryMethod.WriteProtection))
+        {
+            Needs = "nothing",
+            Isolation = "checks of the VMM, I/O window of each VM",
+            Cannot = "cannot spare the guest's processor: each store into a schedule faults",
+        },
         new("emulated", "imitated controllers, registers trap", static plan => new MediatedSharing(plan, SharingMediator.TrappedController))
         {
             Needs = "nothing",
@@ -66,6 +80,13 @@ internal static class SharingMechanisms
             Needs = "a front end",
             Isolation = "grants",
             Cannot = "cannot serve a guest that has no front end",
+            CopiesMax = 1,
+        },
+        new("e", "a service VM, ring and grants", static plan => new ServiceVmSharing(plan))
+        {
+            Needs = "a front end",
+            Isolation = "service VM, grants",
+            Cannot = "cannot go on without its service VM: when that ends, all wait for the next one",
             CopiesMax = 1,
         },
         new("j", "virtual management device", Create: null)
