@@ -54,7 +54,7 @@ internal sealed class EhciEngine : IAddressedBus
         Held = new(loop, setCount);
         if (addresses is null)
             return;
-        Addresses = new(loop, this, addresses, setCount);
+        Addresses = new(loop, this, addresses, setCount, Held);
         Configurations = new(Held, Addresses.Table, setCount);
         Addresses.Table.Freed = Configurations.Lost;
     }
@@ -114,9 +114,6 @@ internal sealed class EhciEngine : IAddressedBus
 
     /// <inheritdoc/>
     void IAddressedBus.Shut(int set, int port) => _sets[set].Ports.Shut(port);
-
-    /// <inheritdoc/>
-    void IAddressedBus.Ask() => Asked?.Invoke();
 
     /// <summary>Adds a register set; it owns no ports.</summary>
     /// <param name="dma">Its way to memory.</param>

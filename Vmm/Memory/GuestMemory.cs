@@ -41,13 +41,11 @@ public sealed class GuestMemory
     /// <summary>Which pages were written while somebody wants to know; null otherwise.</summary>
     public DirtyLog? DirtyLog { get; internal set; }
 
-<<<<<<< HEAD
     /// <summary>Pages into which the VMM does the stores of the VM's processor, since it has to know of them.</summary>
     internal List<StorePages> StorePages { get; } = [];
-=======
+
     /// <summary>Who shows which frame of it to software of the host.</summary>
     internal ReverseMap Windows { get; } = new();
->>>>>>> main
 
     /// <summary>The blocks of which it is made now, lowest guest address first, as EPT has them; none where memory comes when it is touched.</summary>
     public IReadOnlyList<(GuestPhysicalAddress Guest, PhysicalAddress Host, FrameSize Size)> Blocks => Lazy is null ? [.. Mapped()] : [];

@@ -11,7 +11,7 @@ namespace Dma.UsbDevice;
 public sealed class AddressReplacement
 {
     private readonly AddressOptions _options;
-    private readonly IAddressedBus _bus;
+    private readonly HeldRequests? _held;
     private readonly ControlRequest[] _requests;
 
     /// <summary>No device has an address.</summary>
@@ -20,8 +20,14 @@ public sealed class AddressReplacement
     /// <param name="options">How addresses are replaced.</param>
     /// <param name="setCount">How many register sets there are.</param>
     public AddressReplacement(EventLoop loop, IAddressedBus bus, AddressOptions options, int setCount)
+        : this(loop, bus, options, setCount, held: null)
     {
-        (_bus, _options) = (bus, options);
+    }
+
+    // `held`: the requests on which software decides; null where it decides on none.
+    internal AddressReplacement(EventLoop loop, IAddressedBus bus, AddressOptions options, int setCount, HeldRequests? held)
+    {
+        (_options, _held) = (options, held);
         Table = new(options, setCount);
         Zero = new(loop, bus, Table, options, Statistics, setCount);
         _requests = new ControlRequest[setCount * UsbBus.AddressCount];
@@ -109,7 +115,7 @@ public sealed class AddressReplacement
         {
             case RequestKind.SetAddress:
                 byte wanted = AddressIn(setup);
-                byte real = Table.Reserve(set, wanted, _engine.Held.Take(set, token.Address, setup));
+                byte real = Table.Reserve(set, wanted, _held?.Take(set, token.Address, setup) ?? 0);
                 if (real == 0)
                 {
                     Statistics.Refused++;
@@ -195,7 +201,7 @@ public sealed class AddressReplacement
     {
         for (int address = 0; address < UsbBus.AddressCount; address++)
             Forget(set, (byte)address);
-        _engine.Held.Clear(set, isFollowed: false);
+        _held?.Clear(set, isFollowed: false);
         Table.FreeSet(set);
         Zero.GiveUp(set);
     }
@@ -231,27 +237,11 @@ public sealed class AddressReplacement
     private bool AsksSoftware(int set, in UsbToken token, in SetupPacket setup)
     {
         byte wanted = AddressIn(setup);
-        if (_options.Assignment != AddressAssignment.Software || wanted == 0 || Table.Find(set, wanted) != 0)
+        if (_held is not { } held || _options.Assignment != AddressAssignment.Software || wanted == 0 || Table.Find(set, wanted) != 0)
             return false;
-<<<<<<< HEAD
-        ref Question question = ref _questions[set];
-        if (question.State != QuestionState.None && question.Virtual == wanted)
-            return question.State == QuestionState.Asked;
-        question = new(QuestionState.Asked, wanted, 0);
-        Statistics.Asked++;
-        _bus.Ask();
-        return true;
-    }
-
-    private byte TakeAnswer(int set, byte wanted)
-    {
-        (Question question, _questions[set]) = (_questions[set], default);
-        return question.State == QuestionState.Answered && question.Virtual == wanted ? question.Real : (byte)0;
-=======
-        bool isHeld = _engine.Held.Holds(set, token, setup, isFollowed: false, out bool isNew);
+        bool isHeld = held.Holds(set, token, setup, isFollowed: false, out bool isNew);
         Statistics.Asked += isNew ? 1u : 0;
         return isHeld;
->>>>>>> main
     }
 
     private static byte AddressIn(in SetupPacket setup) => (byte)(setup.Value & (UsbBus.AddressCount - 1));

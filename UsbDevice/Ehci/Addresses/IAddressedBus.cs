@@ -11,9 +11,4 @@ public interface IAddressedBus
     /// <param name="set">The set.</param>
     /// <param name="port">The root port of the bus, from 0 on; -1 for all of its own.</param>
     void Shut(int set, int port);
-
-    /// <summary>A driver asks for an address that software shall choose.</summary>
-    void Ask()
-    {
-    }
 }

@@ -162,14 +162,9 @@ public sealed class EhciManagement : PciFunction
     {
         if (address >= UsbBus.AddressCount || _engine.Addresses is not { } addresses)
             return 0;
-<<<<<<< HEAD
         AddressEntry entry = addresses.Table.EntryOf((byte)address);
-        return ((uint)entry.State << 30) | ((uint)entry.Set << 8) | entry.Virtual;
-=======
-        AddressEntry entry = addresses.Table[(byte)address];
         uint port = (byte)addresses.Table.PlaceOf((byte)address).Port;
         return ((uint)entry.State << 30) | (port << 16) | ((uint)entry.Set << 8) | entry.Virtual;
->>>>>>> main
     }
 
     private uint ReadPort(int port) => port >= _engine.Usb.Ports.Count ? 0 : (uint?)_engine.RootHub.OwnerOf(port)?.Number ?? NoSet;

@@ -56,6 +56,13 @@ internal static class SharingMechanisms
             Isolation = "checks of the VMM, I/O window of each VM",
             Cannot = "cannot spare the guest's processor: each store into a schedule faults",
         },
+        new("f+a+h", "schedules merged, found by scans, registers polled", static plan => new MergedSharing(plan, DiscoveryMethod.Scan, polls: true))
+        {
+            Needs = "a HAL for the ring",
+            Isolation = "checks of the VMM, I/O window and page of each VM",
+            Cannot = "cannot sleep: a processor looks for work of all VMs",
+            ExitsMax = 0.1,
+        },
         new("emulated", "imitated controllers, registers trap", static plan => new MediatedSharing(plan, SharingMediator.TrappedController))
         {
             Needs = "nothing",
