@@ -108,7 +108,7 @@ internal sealed class MergedGuest : IGuestService
         }
 
         MergedGuest guest = new(controller, machine, number, pool, space, statistics, ports) { _bar = bar };
-        machine.DeviceModels.Add(guestAddress);
+        machine.DeviceModels.Add(guestAddress, memory: null, isPolled: false);
         machine.Pci.Add(guest.Function, guestAddress.Device);
         machine.Pci.WriteConfiguration(guestAddress, PciOffset.Bar0, 4, (uint)bar);
         machine.Services.Add(guest);
