@@ -59,14 +59,14 @@ public sealed class GuestCpu : ICpu, IHypercallGate
     /// <inheritdoc/>
     public bool TryWrite(GuestPhysicalAddress address, ReadOnlySpan<byte> source)
     {
-        EptWalkResult found = Walk(address, EptRights.Write);
+        EptWalkResult found = Walk(address, EptRights.Write, source.Length);
         if (found.Outcome == EptOutcome.Mapped && (ulong)source.Length <= LeftInPage(found))
             return _hostBus.Memory.TryWrite(found.Address, source);
         if (!IsMemory(address, source.Length, EptRights.Write))
             return false;
         for (int done = 0; done < source.Length;)
         {
-            found = Walk(address + (ulong)done, EptRights.Write);
+            found = Walk(address + (ulong)done, EptRights.Write, done == 0 ? 0 : source.Length - done);
             if (found.Outcome != EptOutcome.Mapped)
                 return false;
             int step = (int)Math.Min((ulong)(source.Length - done), LeftInPage(found));
@@ -109,7 +109,7 @@ public sealed class GuestCpu : ICpu, IHypercallGate
             return;
         }
 
-        EptWalkResult found = Walk(address, EptRights.Write);
+        EptWalkResult found = Walk(address, EptRights.Write, width);
         if (found.Outcome == EptOutcome.Mapped && (ulong)width <= LeftInPage(found))
         {
             _hostBus.Store(found.Address, width, value);
@@ -167,9 +167,12 @@ public sealed class GuestCpu : ICpu, IHypercallGate
 
     private static ulong LeftInPage(EptWalkResult found) => found.Size.Bytes - (found.Address.Value & (found.Size.Bytes - 1));
 
-    private EptWalkResult Walk(GuestPhysicalAddress address, EptRights access)
+    // `stored`: bytes that are about to be stored there.
+    private EptWalkResult Walk(GuestPhysicalAddress address, EptRights access, int stored = 0)
     {
         EptWalkResult found = _tables.Access(address, access);
+        if (found.Outcome == EptOutcome.Violation && _machine.Memory.StoresInto(address) is { } pages && _tables.Walk(address, EptRights.Read).Outcome == EptOutcome.Mapped)
+            return StoreByVmm(address, pages, stored);
 
         // Memory that has no frame yet, or no longer, or is protected: the VMM sees to it, and the access goes on.
         if (found.Outcome == EptOutcome.Violation && _machine.Memory.TryReach(address))
@@ -181,6 +184,19 @@ public sealed class GuestCpu : ICpu, IHypercallGate
         return found.Outcome != EptOutcome.Misconfiguration
             ? found
             : throw new InvalidOperationException($"EPT of {_machine.Name} is misconfigured at {address}, level {found.Level}: {found.Entry}.");
+    }
+
+    // The page stays protected: the VMM does what the processor would have done, a store at a time, and knows of each.
+    private EptWalkResult StoreByVmm(GuestPhysicalAddress address, StorePages pages, int stored)
+    {
+        int count = (stored + sizeof(ulong) - 1) / sizeof(ulong);
+        if (count != 0)
+        {
+            Processor.Charge(Cost.PageFault, (ulong)count);
+            pages.Stored(count);
+        }
+
+        return _tables.Access(address, EptRights.Read);
     }
 
     private bool IsMemory(GuestPhysicalAddress address, int length, EptRights access)

@@ -10,7 +10,7 @@ namespace Dma.UsbDevice;
 /// while a schedule is on, an interrupt threshold, a port. While nothing is on, nothing happens, and the frame index
 /// follows from the time. What a visit to a structure without work costs is counted within its microframe, but takes no event.
 /// </remarks>
-internal sealed class EhciEngine
+internal sealed class EhciEngine : IAddressedBus
 {
     private const ulong Never = ulong.MaxValue;
 
@@ -54,7 +54,7 @@ internal sealed class EhciEngine
         Held = new(loop, setCount);
         if (addresses is null)
             return;
-        Addresses = new(loop, this, addresses, setCount);
+        Addresses = new(loop, this, addresses, setCount, Held);
         Configurations = new(Held, Addresses.Table, setCount);
         Addresses.Table.Freed = Configurations.Lost;
     }
@@ -103,6 +103,17 @@ internal sealed class EhciEngine
                 addresses.Table.Observer = value;
         }
     }
+
+    /// <inheritdoc/>
+    void IAddressedBus.ZeroMoved(int owner)
+    {
+        Observer?.AddressZeroMoved(owner, _loop.NowNs);
+        if (owner >= 0)
+            _sets[owner].Ports.Release();
+    }
+
+    /// <inheritdoc/>
+    void IAddressedBus.Shut(int set, int port) => _sets[set].Ports.Shut(port);
 
     /// <summary>Adds a register set; it owns no ports.</summary>
     /// <param name="dma">Its way to memory.</param>

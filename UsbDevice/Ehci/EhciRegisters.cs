@@ -4,7 +4,7 @@ using Dma.UsbDevice.Spec;
 namespace Dma.UsbDevice;
 
 /// <summary>The register window of an EHCI controller as a table, and typed access for the controller itself (EHCI, register interface).</summary>
-internal sealed class EhciRegisters
+public sealed class EhciRegisters
 {
     /// <summary>Bytes in the window: a page, so that it can be given to a VM alone.</summary>
     public const int WindowLength = 4096;
@@ -18,20 +18,30 @@ internal sealed class EhciRegisters
     /// <summary>The bits of USBSTS that can interrupt.</summary>
     public const uint InterruptMask = 0x3F;
 
+    /// <summary>Where USBCMD lies.</summary>
     public const int Command = OperationalBase + EhciOperationalOffsets.UsbCommand;
+    /// <summary>Where USBSTS lies.</summary>
     public const int Status = OperationalBase + EhciOperationalOffsets.UsbStatus;
+    /// <summary>Where USBINTR lies.</summary>
     public const int InterruptEnable = OperationalBase + EhciOperationalOffsets.InterruptEnable;
+    /// <summary>Where FRINDEX lies.</summary>
     public const int FrameIndexAt = OperationalBase + EhciOperationalOffsets.FrameIndex;
+    /// <summary>Where CTRLDSSEGMENT lies.</summary>
     public const int Segment = OperationalBase + EhciOperationalOffsets.Segment;
+    /// <summary>Where PERIODICLISTBASE lies.</summary>
     public const int PeriodicListBase = OperationalBase + EhciOperationalOffsets.PeriodicListBase;
+    /// <summary>Where ASYNCLISTADDR lies.</summary>
     public const int AsyncListAddress = OperationalBase + EhciOperationalOffsets.AsyncListAddress;
+    /// <summary>Where CONFIGFLAG lies.</summary>
     public const int ConfigureFlagAt = OperationalBase + EhciOperationalOffsets.ConfigureFlag;
+    /// <summary>Where PORTSC of the first port lies; the others follow.</summary>
     public const int FirstPort = OperationalBase + EhciOperationalOffsets.FirstPort;
 
     private const uint DefaultThreshold = 8u << 16;
     private const uint ParkDefaults = 0xB00;
 
     /// <summary>The registers of a controller, at their reset values.</summary>
+    /// <param name="options">How it is built.</param>
     public EhciRegisters(EhciOptions options)
     {
         PortRule = RuleOfPorts(options);

@@ -1,7 +1,7 @@
 namespace Dma.UsbDevice;
 
 /// <summary>How the controller interrupts: a level, and a message for each new cause.</summary>
-internal interface IEhciInterrupt
+public interface IEhciInterrupt
 {
     /// <summary>Whether the interrupt is wanted now.</summary>
     void SetLevel(bool isAsserted);

@@ -1,7 +1,7 @@
 namespace Dma.UsbDevice;
 
 /// <summary>The bits of USBSTS that interrupt, as masks (EHCI, USB status register).</summary>
-internal static class StatusBits
+public static class StatusBits
 {
     /// <summary>USBINT.</summary>
     public const uint Transfer = 1 << 0;

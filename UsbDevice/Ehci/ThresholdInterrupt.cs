@@ -3,7 +3,11 @@ using Dma.Machine;
 namespace Dma.UsbDevice;
 
 /// <summary>USBSTS, and when it interrupts: what transfers report waits for the interrupt threshold, all else shows at once (EHCI, interrupts).</summary>
-internal sealed class ThresholdInterrupt(EhciRegisters registers, FrameClock clock, EventLoop loop, IEhciInterrupt interrupt)
+/// <param name="registers">The registers.</param>
+/// <param name="clock">The microframes by which it delays.</param>
+/// <param name="loop">The time it lives in.</param>
+/// <param name="interrupt">Where it interrupts.</param>
+public sealed class ThresholdInterrupt(EhciRegisters registers, FrameClock clock, EventLoop loop, IEhciInterrupt interrupt)
 {
     private const ulong Never = ulong.MaxValue;
 

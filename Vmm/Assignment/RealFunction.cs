@@ -119,10 +119,10 @@ internal sealed class RealFunction
 
     private bool TryFindBar(int index, out PciBarInfo found)
     {
-        foreach (PciBarInfo bar in Bars)
+        for (int place = 0; place < Bars.Count; place++)
         {
-            found = bar;
-            if (bar.Index == index)
+            found = Bars[place];
+            if (found.Index == index)
                 return true;
         }
 

@@ -41,6 +41,9 @@ public sealed class GuestMemory
     /// <summary>Which pages were written while somebody wants to know; null otherwise.</summary>
     public DirtyLog? DirtyLog { get; internal set; }
 
+    /// <summary>Pages into which the VMM does the stores of the VM's processor, since it has to know of them.</summary>
+    internal List<StorePages> StorePages { get; } = [];
+
     /// <summary>Who shows which frame of it to software of the host.</summary>
     internal ReverseMap Windows { get; } = new();
 
@@ -141,9 +144,31 @@ public sealed class GuestMemory
         EptWalkResult found = Tables.Walk(page, EptRights.None);
         if (found.Outcome != EptOutcome.Mapped)
             return Lazy is { } lazy ? lazy.TryPageIn(page, out _) : Swap.TryBringIn(page);
-        if ((found.Rights & EptRights.Write) == 0)
+        if ((found.Rights & EptRights.Write) == 0 && StoresInto(page) is null)
             Tables.Change(page, found.Address, EptRights.All);
         return true;
+    }
+
+    /// <summary>Who has to know of stores into a page; null where nobody does.</summary>
+    internal StorePages? StoresInto(GuestPhysicalAddress address)
+    {
+        foreach (StorePages pages in StorePages)
+        {
+            if (pages.Contains(address))
+                return pages;
+        }
+
+        return null;
+    }
+
+    /// <summary>Protects a page from the processor of the VM, or lifts that; a page that cannot be had alone stays as it is.</summary>
+    internal void Protect(GuestPhysicalAddress page, bool isProtected)
+    {
+        if (_isReleased || !Tables.TrySplit(page))
+            return;
+        EptWalkResult found = Tables.Walk(page, EptRights.None);
+        if (found.Outcome == EptOutcome.Mapped)
+            Tables.Change(page, found.Address, isProtected ? EptRights.All & ~EptRights.Write : EptRights.All);
     }
 
     /// <summary>Takes the frame of a page away that nobody has pinned and no device reaches.</summary>

@@ -1,5 +1,6 @@
 using Dma.Drivers;
 using Dma.Hal;
+using Dma.Lab;
 using Dma.UsbDevice;
 using Dma.UsbDevice.Spec;
 using Dma.Vmm;
@@ -14,6 +15,7 @@ internal sealed class DummyWorld : IDisposable, IReservationObserver, IBusShareO
 
     private readonly SharedComputer _machine;
     private readonly DummyGuest?[] _guests;
+    private readonly HashSet<int> _settled = [];
 
     public DummyWorld(int guests, ReservationSteps without = ReservationSteps.None, ulong answerNsMax = 50 * MillisecondNs)
     {
@@ -84,6 +86,7 @@ internal sealed class DummyWorld : IDisposable, IReservationObserver, IBusShareO
     /// <summary>A guest crashes: its set is taken back under its drivers.</summary>
     public async Task Crash(int number)
     {
+        _ = _settled.Remove(number);
         Assert.True((await Sharing.TakeBack(number)).IsDone);
 
         // Nothing of its software goes on; that its memory cannot be given back any more is no surprise.
@@ -103,6 +106,8 @@ internal sealed class DummyWorld : IDisposable, IReservationObserver, IBusShareO
                 || dummy.State is DummyState.Bound or DummyState.Reserved);
             quiet = isQuiet ? quiet + 1 : 0;
         }
+
+        _settled.UnionWith(Enumerable.Range(0, Count).Where(HasDriver));
     }
 
     /// <summary>What a device really takes of a microframe in which it has its turn, as hosts reckon; nothing where its port lets nothing through.</summary>
@@ -132,12 +137,12 @@ internal sealed class DummyWorld : IDisposable, IReservationObserver, IBusShareO
         return Math.Max(wire, TransactionTime.HighSpeedIsochronous(chosen.Packets * chosen.PacketBytes));
     }
 
-    /// <summary>No view is below what the devices of others really take.</summary>
+    /// <summary>No view is below what the devices of others really take; that of a guest that just came has yet to catch up.</summary>
     public void CheckViews()
     {
         for (int number = 0; number < Count; number++)
         {
-            if (!HasDriver(number))
+            if (!_settled.Contains(number))
                 continue;
             uint others = (uint)Enumerable.Range(0, Count).Where(other => other != number).Sum(other => LoadOf(other));
             uint mirrored = this[number].Watch!.ReservedNs;
@@ -214,28 +219,7 @@ internal sealed class DummyGuest
     /// <summary>Sends on endpoints of a setting that it never asked for, as no driver should, for as long as its controller runs.</summary>
     /// <param name="setting">The setting, one that sends to the device.</param>
     /// <param name="pipes">How many times at once.</param>
-    public async Task Lie(byte setting, int pipes)
-    {
-        UsbEndpoint endpoint = Device.Configuration.Interfaces.First(face => face.Descriptor.AlternateSetting == setting).Endpoints[0];
-        for (int number = 0; number < pipes; number++)
-        {
-            IUsbIsochronousPipe pipe = await Device.Connection.OpenIsochronous(endpoint);
-            Controller.Processor.Loop.Start(() => Flood(pipe));
-            Controller.Processor.Loop.Start(() => Flood(pipe));
-        }
-    }
-
-    private async Task Flood(IUsbIsochronousPipe pipe)
-    {
-        const int Packets = 64;
-        MemoryBuffer buffer = Controller.Memory.Allocate(Packets * pipe.PacketBytesMax);
-        DmaMapResult mapped = await Controller.Memory.Map(buffer, DmaDirection.ToDevice);
-        while (!Controller.HasStopped)
-        {
-            IsochronousPacket[] packets = [.. Enumerable.Range(0, Packets).Select(index => new IsochronousPacket(index * pipe.PacketBytesMax, pipe.PacketBytesMax))];
-            _ = await pipe.Transfer(mapped.Mapping, packets);
-        }
-    }
+    public Task Lie(byte setting, int pipes) => LyingGuest.Start(Controller, Device, setting, pipes);
 
     /// <summary>The device is lost for its driver, and found again.</summary>
     public async Task FindAgain()

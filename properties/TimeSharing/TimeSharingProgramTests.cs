@@ -12,18 +12,6 @@ public sealed class TimeSharingProgramTests
     private const ulong PatienceNs = 600_000_000_000;
     private const ulong LookNs = 125_000;
 
-    private static readonly Gen<DeviceStep> s_step = Gen.Frequency(
-        (4, Step(DeviceUse.Ask, 0, 0)),
-        (4, Step(DeviceUse.Read, 1, 40)),
-        (4, Step(DeviceUse.Write, 1, 20_000)),
-        (2, Step(DeviceUse.Cancel, 1, 5_000)),
-        (2, Step(DeviceUse.ReadPeriodic, 0, 0)),
-        (3, Step(DeviceUse.Wait, 1, 15_000)),
-        (1, Step(DeviceUse.ResetPort, 0, 0)),
-        (1, Step(DeviceUse.ResetController, 0, 0)),
-        (1, Step(DeviceUse.Unplug, 0, 0)),
-        (1, Step(DeviceUse.Crash, 0, 0)));
-
     [Fact]
     public void Each_guest_finds_what_it_would_find_alone_and_only_time_differs() =>
         Property.Check(Arb.From(Programs(), Smaller), Compare, count: 240);
@@ -32,11 +20,9 @@ public sealed class TimeSharingProgramTests
     public void The_same_holds_beside_a_guest_that_writes_anything_into_its_registers_at_any_time() =>
         Property.Check(Arb.From(HostilePrograms(), Smaller), Compare, count: 440);
 
-    private static Gen<DeviceStep> Step(DeviceUse use, int least, int most) => from amount in Gen.Choose(least, most) select new DeviceStep(use, amount);
-
     private static Gen<TurnProgram> Programs() =>
         from guests in Gen.Choose(1, 3)
-        from steps in Gen.ArrayOf(s_step.ArrayOf(), guests)
+        from steps in Gen.ArrayOf(DeviceSteps.Any.ArrayOf(), guests)
         from quantum in Gen.Elements(2_000_000, 3_300_000, 10_000_000)
         from isWorkConserving in Gen.Elements(true, false)
         select new TurnProgram([.. steps.Select(own => own.Take(5).ToArray())], (ulong)quantum, isWorkConserving, 0);
@@ -46,23 +32,8 @@ public sealed class TimeSharingProgramTests
         from hostile in Gen.Choose(1, int.MaxValue)
         select new TurnProgram(program.Guests, program.QuantumNs, program.IsWorkConserving, hostile);
 
-    private static IEnumerable<TurnProgram> Smaller(TurnProgram program)
-    {
-        if (program.Guests.Length > 1)
-        {
-            for (int guest = 0; guest < program.Guests.Length; guest++)
-                yield return program with { Guests = [.. program.Guests.Where((_, index) => index != guest)] };
-        }
-
-        for (int guest = 0; guest < program.Guests.Length; guest++)
-        {
-            for (int step = 0; step < program.Guests[guest].Length; step++)
-            {
-                DeviceStep[] shorter = [.. program.Guests[guest].Where((_, index) => index != step)];
-                yield return program with { Guests = [.. program.Guests.Select((own, index) => index == guest ? shorter : own)] };
-            }
-        }
-    }
+    private static IEnumerable<TurnProgram> Smaller(TurnProgram program) =>
+        DeviceSteps.Smaller(program.Guests).Select(guests => program with { Guests = guests });
 
     private static void Compare(TurnProgram program)
     {

@@ -8,18 +8,28 @@ namespace Dma.UsbDevice;
 /// It looks at every token, at the hub in every split, and at the SETUP packets that change who answers to an address:
 /// SET_ADDRESS, and the reset of a hub's port. Memory of a driver holds its own addresses, always.
 /// </remarks>
-internal sealed class AddressReplacement
+public sealed class AddressReplacement
 {
     private readonly AddressOptions _options;
-    private readonly EhciEngine _engine;
+    private readonly HeldRequests? _held;
     private readonly ControlRequest[] _requests;
 
     /// <summary>No device has an address.</summary>
-    public AddressReplacement(EventLoop loop, EhciEngine engine, AddressOptions options, int setCount)
+    /// <param name="loop">The time it lives in.</param>
+    /// <param name="bus">What carries out what it decides.</param>
+    /// <param name="options">How addresses are replaced.</param>
+    /// <param name="setCount">How many register sets there are.</param>
+    public AddressReplacement(EventLoop loop, IAddressedBus bus, AddressOptions options, int setCount)
+        : this(loop, bus, options, setCount, held: null)
     {
-        (_engine, _options) = (engine, options);
+    }
+
+    // `held`: the requests on which software decides; null where it decides on none.
+    internal AddressReplacement(EventLoop loop, IAddressedBus bus, AddressOptions options, int setCount, HeldRequests? held)
+    {
+        (_options, _held) = (options, held);
         Table = new(options, setCount);
-        Zero = new(loop, engine, Table, options, Statistics, setCount);
+        Zero = new(loop, bus, Table, options, Statistics, setCount);
         _requests = new ControlRequest[setCount * UsbBus.AddressCount];
     }
 
@@ -105,7 +115,7 @@ internal sealed class AddressReplacement
         {
             case RequestKind.SetAddress:
                 byte wanted = AddressIn(setup);
-                byte real = Table.Reserve(set, wanted, _engine.Held.Take(set, token.Address, setup));
+                byte real = Table.Reserve(set, wanted, _held?.Take(set, token.Address, setup) ?? 0);
                 if (real == 0)
                 {
                     Statistics.Refused++;
@@ -191,7 +201,7 @@ internal sealed class AddressReplacement
     {
         for (int address = 0; address < UsbBus.AddressCount; address++)
             Forget(set, (byte)address);
-        _engine.Held.Clear(set, isFollowed: false);
+        _held?.Clear(set, isFollowed: false);
         Table.FreeSet(set);
         Zero.GiveUp(set);
     }
@@ -227,9 +237,9 @@ internal sealed class AddressReplacement
     private bool AsksSoftware(int set, in UsbToken token, in SetupPacket setup)
     {
         byte wanted = AddressIn(setup);
-        if (_options.Assignment != AddressAssignment.Software || wanted == 0 || Table.Find(set, wanted) != 0)
+        if (_held is not { } held || _options.Assignment != AddressAssignment.Software || wanted == 0 || Table.Find(set, wanted) != 0)
             return false;
-        bool isHeld = _engine.Held.Holds(set, token, setup, isFollowed: false, out bool isNew);
+        bool isHeld = held.Holds(set, token, setup, isFollowed: false, out bool isNew);
         Statistics.Asked += isNew ? 1u : 0;
         return isHeld;
     }

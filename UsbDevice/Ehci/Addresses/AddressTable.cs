@@ -7,7 +7,7 @@ namespace Dma.UsbDevice;
 /// </remarks>
 /// <param name="options">How addresses are chosen.</param>
 /// <param name="setCount">How many register sets there are.</param>
-internal sealed class AddressTable(AddressOptions options, int setCount)
+public sealed class AddressTable(AddressOptions options, int setCount)
 {
     private const int Count = UsbBus.AddressCount;
     private const int PlacesMax = 2 * Count;
@@ -26,7 +26,8 @@ internal sealed class AddressTable(AddressOptions options, int setCount)
     public int StaticBits { get; } = int.Log2(Count / setCount);
 
     /// <summary>Whose an address on the bus is.</summary>
-    public AddressEntry this[byte real] => _entries[real];
+    /// <param name="real">The address, 1 to 127.</param>
+    public AddressEntry EntryOf(byte real) => _entries[real];
 
     /// <summary>The address on the bus of a device.</summary>
     /// <param name="set">The register set.</param>

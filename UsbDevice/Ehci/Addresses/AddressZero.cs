@@ -8,12 +8,12 @@ namespace Dma.UsbDevice;
 /// port that was reset meanwhile for another set is enabled, but held: nothing passes it until its set has address 0.
 /// Where others wait, a set has it for a bounded time; then the root port behind which it was used is shut.
 /// </remarks>
-internal sealed class AddressZero
+public sealed class AddressZero
 {
     private const ulong UnusedNsMax = 10_000_000;
 
     private readonly EventLoop _loop;
-    private readonly EhciEngine _engine;
+    private readonly IAddressedBus _bus;
     private readonly AddressTable _table;
     private readonly AddressOptions _options;
     private readonly AddressStatistics _statistics;
@@ -24,9 +24,9 @@ internal sealed class AddressZero
     private ulong _sinceNs;
 
     /// <summary>Nobody has it.</summary>
-    public AddressZero(EventLoop loop, EhciEngine engine, AddressTable table, AddressOptions options, AddressStatistics statistics, int setCount)
+    internal AddressZero(EventLoop loop, IAddressedBus bus, AddressTable table, AddressOptions options, AddressStatistics statistics, int setCount)
     {
-        (_loop, _engine, _table, _options, _statistics) = (loop, engine, table, options, statistics);
+        (_loop, _bus, _table, _options, _statistics) = (loop, bus, table, options, statistics);
         _line = new(setCount);
         _waits = new bool[setCount];
         _places = [.. Enumerable.Range(0, setCount).Select(_ => new List<DevicePlace>())];
@@ -104,14 +104,13 @@ internal sealed class AddressZero
             return;
         }
 
-        _engine.Observer?.AddressZeroMoved(-1, _loop.NowNs);
+        _bus.ZeroMoved(-1);
     }
 
     private void Grant(int set)
     {
         (Owner, _sinceNs) = (set, _loop.NowNs);
-        _engine.Observer?.AddressZeroMoved(set, _loop.NowNs);
-        _engine.Sets[set].Ports.Release();
+        _bus.ZeroMoved(set);
         if (_line.Count != 0)
             LimitTime();
     }
@@ -143,7 +142,7 @@ internal sealed class AddressZero
 
         _statistics.Expiries++;
         foreach (DevicePlace place in _places[set].ToArray())
-            _engine.Sets[set].Ports.Shut(place.Hub == 0 ? place.Port : _table.PlaceOf(place.Hub).Port);
+            _bus.Shut(set, place.Hub == 0 ? place.Port : _table.PlaceOf(place.Hub).Port);
         GiveUp(set);
     }
 }

@@ -162,7 +162,7 @@ public sealed class EhciManagement : PciFunction
     {
         if (address >= UsbBus.AddressCount || _engine.Addresses is not { } addresses)
             return 0;
-        AddressEntry entry = addresses.Table[(byte)address];
+        AddressEntry entry = addresses.Table.EntryOf((byte)address);
         uint port = (byte)addresses.Table.PlaceOf((byte)address).Port;
         return ((uint)entry.State << 30) | (port << 16) | ((uint)entry.Set << 8) | entry.Virtual;
     }

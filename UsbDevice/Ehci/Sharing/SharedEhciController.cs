@@ -68,7 +68,7 @@ public sealed class SharedEhciController
 
     /// <summary>Whose an address on the bus is.</summary>
     /// <param name="address">1 to 127.</param>
-    public AddressEntry AddressEntryOf(byte address) => _engine.Addresses is { } addresses ? addresses.Table[address] : default;
+    public AddressEntry AddressEntryOf(byte address) => _engine.Addresses is { } addresses ? addresses.Table.EntryOf(address) : default;
 
     /// <summary>Plugs all its functions into a bus.</summary>
     /// <param name="host">The root of the hierarchy.</param>

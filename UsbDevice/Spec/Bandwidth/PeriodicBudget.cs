@@ -18,14 +18,16 @@ public sealed class PeriodicBudget
     private const byte InterruptCompletes = 0b111;
 
     private readonly uint[] _loads;
+    private readonly uint _limitNs;
 
     /// <summary>A budget of which nothing is promised.</summary>
     /// <param name="frames">Frames in the list, a power of two.</param>
-    public PeriodicBudget(int frames)
+    /// <param name="limitNs">What may be promised of a microframe, in nanoseconds.</param>
+    public PeriodicBudget(int frames, uint limitNs = LimitNs)
     {
         if (frames < 1 || !int.IsPow2(frames))
             throw new ArgumentOutOfRangeException(nameof(frames), "A power of two.");
-        _loads = new uint[frames * Microframes];
+        (_loads, _limitNs) = (new uint[frames * Microframes], limitNs);
     }
 
     /// <summary>Frames in the list.</summary>
@@ -64,7 +66,7 @@ public sealed class PeriodicBudget
     {
         bool fits = true;
         foreach ((int microframe, uint ns) in Costs(turns))
-            fits &= (_loads[microframe] += ns) <= LimitNs;
+            fits &= (_loads[microframe] += ns) <= _limitNs;
         if (!fits)
             Remove(turns);
         return fits;

@@ -30,6 +30,7 @@ internal sealed class RunScenario : Verb
         Add(new RunAddressReplacement(terminal));
         Add(new RunRoundRobin(terminal));
         Add(new RunRegisterSets(terminal));
+        Add(new RunMergedSchedules(terminal));
         Add(new RunDummyDevices(terminal));
         Add(new RunServiceVm(terminal));
         Add(new RunExitlessPolling(terminal));

@@ -1,3 +1,5 @@
+using Dma.Vmm;
+
 namespace Dma.Lab;
 
 /// <summary>All mechanisms and stacks that are compared, the reference first.</summary>
@@ -41,6 +43,25 @@ internal static class SharingMechanisms
             Needs = "nothing",
             Isolation = "quiescence, context switch",
             Cannot = "cannot serve streams: slots outside of a VM's turns are lost",
+        },
+        new("f+a", "schedules merged, found by scans", static plan => new MergedSharing(plan, DiscoveryMethod.Scan))
+        {
+            Needs = "nothing",
+            Isolation = "checks of the VMM, I/O window of each VM",
+            Cannot = "cannot begin a transfer before the next look at the schedules, once in a millisecond",
+        },
+        new("f+a protect", "schedules merged, found by protected pages", static plan => new MergedSharing(plan, DiscoveryMethod.WriteProtection))
+        {
+            Needs = "nothing",
+            Isolation = "checks of the VMM, I/O window of each VM",
+            Cannot = "cannot spare the guest's processor: each store into a schedule faults",
+        },
+        new("f+a+h", "schedules merged, found by scans, registers polled", static plan => new MergedSharing(plan, DiscoveryMethod.Scan, polls: true))
+        {
+            Needs = "a HAL for the ring",
+            Isolation = "checks of the VMM, I/O window and page of each VM",
+            Cannot = "cannot sleep: a processor looks for work of all VMs",
+            ExitsMax = 0.1,
         },
         new("emulated", "imitated controllers, registers trap", static plan => new MediatedSharing(plan, SharingMediator.TrappedController))
         {

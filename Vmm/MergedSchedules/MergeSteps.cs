@@ -1,0 +1,21 @@
+namespace Dma.Vmm;
+
+/// <summary>Steps of the merging of schedules, each of which can be left out to see what it is there for.</summary>
+[Flags]
+public enum MergeSteps
+{
+    /// <summary>None.</summary>
+    None = 0,
+
+    /// <summary>A guest's doorbell is answered after the controller has let go of what the guest unlinked; without, at once.</summary>
+    Doorbell = 1 << 0,
+
+    /// <summary>Buffers of each VM are reached through an I/O address window of its own; without, all have the same.</summary>
+    Windows = 1 << 1,
+
+    /// <summary>The overlay of a copy is the controller's, and what becomes of it goes to the guest; without, each look takes that of the guest again, which knows nothing of it.</summary>
+    Overlay = 1 << 2,
+
+    /// <summary>Device addresses are replaced; without, devices of different VMs may have the same one.</summary>
+    Addresses = 1 << 3,
+}

@@ -1,0 +1,348 @@
+using Dma.Hal;
+using Dma.Machine;
+using Dma.UsbDevice;
+using Dma.UsbDevice.Spec;
+
+namespace Dma.Vmm;
+
+/// <summary>One ordinary EHCI controller that runs the schedules of several VMs, merged into one by the VMM; each VM has a virtual controller.</summary>
+/// <remarks>
+/// <code>
+///   VM 0   registers (exits)     schedules           buffers
+///   VM 1   registers (exits)     schedules           buffers
+///              |                 | ^ ends               ^
+///              v             look v |                   |  I/O window per VM
+///   VMM    MergedGuest  --->  copies, one schedule      |
+///              |                 |                      |
+///          registers             v                      |
+///   real       +----------> controller -----------------+
+/// </code>
+/// Drivers need no change, and neither does the controller. Descriptors are copied, payloads never are. The controller stays with the host,
+/// whose driver this is, as far as its <see cref="Assignment"/> is concerned.
+/// </remarks>
+public sealed class MergedUsbController : IHostDriver
+{
+    /// <summary>How many VMs can have a virtual controller at a time.</summary>
+    public const int MachinesMax = 8;
+
+    /// <summary>Pages for the copies of a VM.</summary>
+    internal const int PoolPages = 64;
+
+    private const ulong Never = ulong.MaxValue;
+
+    // How long a controller may take to halt (EHCI, run/stop), and to end its reset.
+    private const ulong HaltNsMax = 16 * WireTime.MicroframeNs;
+    private const ulong ResetNsMax = 250_000_000;
+
+    private readonly Host _host;
+    private readonly Assignment _assignment;
+    private readonly RealFunction _real;
+    private readonly DeviceInterrupt _interrupt;
+    private readonly CopyPool _pool;
+    private readonly MergedGuest?[] _byNumber = new MergedGuest?[MachinesMax];
+    private readonly List<MergedGuest> _guests = [];
+    private readonly Gate _gate = new();
+    private readonly Signal _work;
+    private readonly Signal _settled;
+    private readonly MergeRounds _rounds;
+    private bool _isStopped;
+
+    private MergedUsbController(
+        Host host, Assignment assignment, RealFunction real, RealEhci hardware, DeviceInterrupt interrupt, RemappingDomain domain, CopyPool pool, MergeOptions options)
+    {
+        (_host, _assignment, _real, Hardware, _interrupt, Domain, _pool, Options) = (host, assignment, real, hardware, interrupt, domain, pool, options);
+        (_work, _settled) = (new(host.Loop), new(host.Loop));
+        Addresses = new(host.Loop, options, _byNumber);
+        _rounds = new(host.Loop, hardware, _guests, pool, options);
+        Async.Start();
+        Picture = new(this, pool);
+    }
+
+    /// <summary>The controller, by its place in the host's PCI hierarchy.</summary>
+    public SourceId Source => _assignment.Source;
+
+    /// <summary>Root ports.</summary>
+    public int PortCount => Hardware.Structure.PortCount;
+
+    /// <summary>The VMs, in the order in which they came.</summary>
+    public IReadOnlyList<VirtualMachine> Machines => [.. _guests.Select(guest => guest.Machine)];
+
+    /// <summary>The merged schedule, to look at.</summary>
+    public MergedPicture Picture { get; }
+
+    /// <summary>How many interrupts the controller sent.</summary>
+    public ulong Interrupts { get; private set; }
+
+    /// <summary>Whether it was lost: it was pulled out, or did not come back from a reset. No VM has anything behind its virtual controller any more.</summary>
+    public bool IsLost { get; private set; }
+
+    internal MergeOptions Options { get; }
+
+    internal RealEhci Hardware { get; }
+
+    internal RemappingDomain Domain { get; }
+
+    internal BusAddresses Addresses { get; }
+
+    internal AsyncMerge Async => _rounds.Async;
+
+    internal PeriodicMerge Periodic => _rounds.Periodic;
+
+    internal PciIdentity Identity => _real.Identity;
+
+    internal IReadOnlyList<MergedGuest> Guests => _guests;
+
+    /// <summary>Takes a controller over from the host.</summary>
+    /// <param name="host">A host that was booted.</param>
+    /// <param name="source">Where it is: an EHCI controller that addresses 64 bits, which the host does not use.</param>
+    /// <param name="options">How schedules are merged.</param>
+    /// <returns><c>null</c> where it cannot be: there is no such controller, it is in use or part of a group, firmware uses memory through it, or the remapping unit has fewer than 44 address bits.</returns>
+    /// <exception cref="DeviceException">Its configuration space is malformed, or it does not react.</exception>
+    public static async ValueTask<MergedUsbController?> Start(Host host, SourceId source, MergeOptions? options = null)
+    {
+        MergeOptions chosen = MergeOptions.Check(options);
+        Assignment assignment = host.AssignmentOf(source);
+        if (!assignment.Check().IsDone || assignment.State != AssignmentState.Host || assignment.Driver is not null
+            || assignment.Group.Functions.Count != 1 || host.Reserved.HasRegions(source) || host.Remapping.IsAttached(source))
+            return null;
+        RealFunction real = new(host, source, new(host.Configuration.Open(source)));
+        real.Restore();
+        if (RealEhci.TryOpen(real, host.Cpu.Processor) is not { Capabilities.Addresses64Bit: true } hardware || DeviceInterrupt.TryTake(host, source) is not { } interrupt)
+            return null;
+        RemappingDomain domain = host.Remapping.CreateDomain();
+        CopyPool? pool = domain.AddressBits < GuestSpace.AddressBits + 4 ? null : await CopyPool.TryCreate(host, domain, 0, pages: 2, reservedPages: 1);
+        if (pool is null)
+        {
+            await host.Remapping.Release(domain);
+            await interrupt.Return();
+            return null;
+        }
+
+        MergedUsbController controller = new(host, assignment, real, hardware, interrupt, domain, pool, chosen);
+        assignment.Driver = controller;
+        if (!await controller.Prepare())
+            throw new DeviceException($"{source} does not reset.");
+        host.Loop.Start(controller.Forward);
+        host.Loop.Start(controller.Serve);
+        return controller;
+    }
+
+    /// <summary>Gives a VM a virtual controller, whose schedules are merged with those of others.</summary>
+    /// <param name="machine">The VM; its memory must all be there.</param>
+    /// <param name="guestAddress">Where in the guest's PCI hierarchy: bus 0, function 0.</param>
+    /// <param name="ports">Root ports that are its own, from 1 on.</param>
+    /// <returns>Done, or why not; nothing changed then.</returns>
+    public async ValueTask<AssignmentResult> Give(VirtualMachine machine, SourceId guestAddress, params IReadOnlyList<int> ports)
+    {
+        await _gate.Enter();
+        try
+        {
+            if (Refusal(machine, ports) is { } refusal)
+                return refusal;
+            int number = Array.IndexOf(_byNumber, null);
+            (MergedGuest? guest, AssignmentResult result) = await MergedGuest.TryCreate(this, machine, guestAddress, number, Mask(ports));
+            if (guest is null)
+                return result;
+            _byNumber[number] = guest;
+            _guests.Add(guest);
+            guest.LookSoon();
+            return result;
+        }
+        finally
+        {
+            _gate.Leave();
+        }
+    }
+
+    /// <summary>Takes the virtual controller of a VM away, whatever it was doing; nothing happens where it has none.</summary>
+    /// <param name="machine">The VM.</param>
+    public async ValueTask TakeBack(VirtualMachine machine)
+    {
+        await _gate.Enter();
+        try
+        {
+            if (Find(machine) is not { } guest)
+                return;
+            guest.Virtual.End();
+            guest.LookSoon();
+            while (!guest.IsStill)
+                _ = await _settled.Wait();
+            if (!IsLost)
+                guest.Ports.Reset();
+            _ = _guests.Remove(guest);
+            _byNumber[guest.Number] = null;
+            await guest.Release();
+        }
+        finally
+        {
+            _gate.Leave();
+        }
+    }
+
+    /// <summary>What the merging of the schedules of a VM did.</summary>
+    /// <param name="machine">A VM that has a virtual controller.</param>
+    public MergeStatistics StatisticsOf(VirtualMachine machine) => GuestOf(machine).Statistics;
+
+    /// <summary>The registers that a VM sees: name and value.</summary>
+    /// <param name="machine">A VM that has a virtual controller.</param>
+    public IReadOnlyList<(string Name, uint Value)> RegistersOf(VirtualMachine machine) => GuestOf(machine).Virtual.Registers;
+
+    /// <summary>An operational register of the real controller.</summary>
+    /// <param name="operational">Its offset.</param>
+    public uint RealRegister(int operational) => Hardware[operational];
+
+    /// <summary>Whose device has an address on the bus.</summary>
+    /// <param name="real">The address.</param>
+    /// <returns><c>null</c> where it is nobody's.</returns>
+    public VirtualMachine? OwnerOf(byte real) => Addresses.OwnerOf(real) is var owner and >= 0 ? _byNumber[owner]?.Machine : null;
+
+    /// <inheritdoc/>
+    public async ValueTask<bool> Release()
+    {
+        if (_guests.Count != 0)
+            return false;
+        _isStopped = true;
+        _work.Raise();
+        _interrupt.Signal.Raise();
+        _real.SetBusMaster(false);
+        _real.SendTo(null);
+        if (_host.Remapping.IsAttached(Source))
+            await _host.Remapping.Detach(Source);
+        await _interrupt.Return();
+        await _pool.Close();
+        await _host.Remapping.Release(Domain);
+        _assignment.Driver = null;
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public ValueTask<bool> Take() => new(false);
+
+    /// <summary>There is something to do.</summary>
+    internal void Wake() => _work.Raise();
+
+    /// <summary>Bits 63:32 of the device address of the memory of a VM.</summary>
+    internal uint WindowOf(MergedGuest guest) => Options.Skips(MergeSteps.Windows) ? _guests[0].Space.High : guest.Space.High;
+
+    private static uint Mask(IReadOnlyList<int> ports) => ports.Aggregate(0u, static (mask, port) => mask | (1u << (port - 1)));
+
+    private MergedGuest? Find(VirtualMachine machine) => _guests.Find(guest => guest.Machine == machine);
+
+    internal MergedGuest GuestOf(VirtualMachine machine) =>
+        Find(machine) ?? throw new ArgumentException($"{machine} has no virtual controller of this one.", nameof(machine));
+
+    private AssignmentResult? Refusal(VirtualMachine machine, IReadOnlyList<int> ports)
+    {
+        if (_isStopped || IsLost)
+            return new(AssignmentRefusal.NotThere, $"{Source} is not shared any more");
+        if (!machine.IsRunning)
+            return new(AssignmentRefusal.NoMachine, $"{machine.Name} has ended");
+        if (Find(machine) is not null || _guests.Count == MachinesMax)
+            return new(AssignmentRefusal.WrongState, $"{machine.Name} has {Source} already, or too many others have");
+        if (machine.Memory.Lazy is not null)
+            return new(AssignmentRefusal.NotAllMapped, $"memory of {machine.Name} comes when it is touched");
+        if (ports.Any(port => port < 1 || port > PortCount) || ports.Distinct().Count() != ports.Count)
+            return new(AssignmentRefusal.NotThere, $"{Source} has root ports 1 to {PortCount}");
+        return _guests.Find(guest => (guest.Ports.Own & Mask(ports)) != 0) is { } other
+            ? new(AssignmentRefusal.GroupInUse, $"a port is that of {other.Machine.Name}")
+            : null;
+    }
+
+    // Out of the hands of the host: stopped, reset, with an empty schedule.
+    private async ValueTask<bool> Prepare()
+    {
+        _real.SetBusMaster(false);
+        if (!await Reset())
+            return false;
+        await _interrupt.Route();
+        _real.SendTo(_interrupt.Message);
+        if (await _host.Remapping.Attach(Source, Domain) != DmaRefusal.None)
+            return false;
+        _real.SetBusMaster(true);
+        return true;
+    }
+
+    private async ValueTask<bool> Reset()
+    {
+        Hardware.Command = Hardware.Command with { Run = false };
+        _ = await Expect(HaltNsMax, () => Hardware.Status.Halted);
+        Hardware.Command = new() { Reset = true };
+        if (!await Expect(ResetNsMax, () => !Hardware.Command.Reset))
+            return false;
+        Hardware[EhciOperationalOffsets.Segment] = 0;
+        Hardware[EhciOperationalOffsets.PeriodicListBase] = _pool.Start;
+        Hardware[EhciOperationalOffsets.AsyncListAddress] = Async.Head;
+        Hardware[EhciOperationalOffsets.FrameIndex] = FrameClock.IndexOf(Hardware.Clock.Count(_host.Loop.NowNs));
+        Hardware[EhciOperationalOffsets.InterruptEnable] = EhciRegisters.InterruptMask & ~StatusBits.FrameListRollover;
+        Hardware[EhciOperationalOffsets.ConfigureFlag] = 1;
+        if (!Hardware.Structure.PortPowerControl)
+            return true;
+        for (int index = 0; index < PortCount; index++)
+            Hardware.SetPort(index, Hardware.Port(index) with { Power = true });
+        return true;
+    }
+
+    private async ValueTask<bool> Expect(ulong timeoutNs, Func<bool> condition)
+    {
+        ulong endNs = _host.Loop.NowNs + timeoutNs;
+        while (!condition())
+        {
+            if (_host.Loop.NowNs >= endNs || Hardware.IsGone)
+                return false;
+            await _host.Cpu.Processor.Delay(WireTime.MicroframeNs / 8);
+        }
+
+        return true;
+    }
+
+    private async Task Forward()
+    {
+        while (await _interrupt.Signal.Wait() && !_isStopped)
+        {
+            Interrupts++;
+            _work.Raise();
+        }
+    }
+
+    // The task of the VMM that merges, for as long as the controller is there.
+    private async Task Serve()
+    {
+        while (!_isStopped && !IsLost)
+        {
+            // What the last look cost has passed before the next one begins.
+            await _host.Cpu.Processor.Delay(0);
+            ulong now = _host.Loop.NowNs, due = _rounds.DueNs();
+            if (due > now)
+                _ = await _work.Wait(due == Never ? Never : due - now);
+            if (_isStopped)
+                return;
+            if (Hardware.IsGone)
+                Lose();
+            else if (Hardware.Status is { HostSystemError: true })
+                await Recover();
+            else
+                _rounds.Work();
+            _settled.Raise();
+            _settled.Clear();
+        }
+    }
+
+    // The controller stopped for an error, which no guest can cause: all of them find that theirs did.
+    private async ValueTask Recover()
+    {
+        _rounds.StandStill();
+        if (!await Reset())
+            Lose();
+        else
+            _rounds.Work();
+    }
+
+    private void Lose()
+    {
+        IsLost = true;
+        _real.SetBusMaster(false);
+        _rounds.StandStill();
+        foreach (MergedGuest guest in _guests)
+            guest.Settle();
+    }
+}

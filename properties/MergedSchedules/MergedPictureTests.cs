@@ -1,0 +1,181 @@
+using Dma.UsbDevice.Spec;
+using Dma.Vmm;
+using FsCheck;
+using FsCheck.Fluent;
+
+namespace Dma.Properties;
+
+/// <summary>The merged schedule as it lies in memory, against what each guest wrote on paper, frame by frame, while guests change what they wrote.</summary>
+public sealed class MergedPictureTests
+{
+    private const ulong FrameNs = 1_000_000;
+    private const ulong MicroframeNs = 125_000;
+    private const ulong PatienceNs = 60_000_000_000;
+
+    private static readonly Gen<PaperStep> s_step = Gen.Frequency(
+        (3, Step(PaperAct.AddToRing)),
+        (2, Step(PaperAct.RemoveFromRing)),
+        (4, Step(PaperAct.AddInterrupt)),
+        (2, Step(PaperAct.RemoveInterrupt)),
+        (4, Step(PaperAct.AddIsochronous)),
+        (2, Step(PaperAct.AddSplit)),
+        (3, Step(PaperAct.Wait)));
+
+    [Fact]
+    public void Each_frame_holds_what_each_guest_has_in_it_once_in_its_order_isochronous_first_and_nothing_else() =>
+        Property.Check(Arb.From(Programs(), Smaller), Play, count: 150);
+
+    private static Gen<PaperStep> Step(PaperAct act) =>
+        from first in Gen.Choose(0, 1023)
+        from second in Gen.Choose(0, 255)
+        select new PaperStep(act, first, second);
+
+    private static Gen<PaperProgram> Programs() =>
+        from guests in Gen.Choose(1, 4)
+        from steps in Gen.ArrayOf(s_step.ArrayOf(), guests)
+        from sizes in Gen.ArrayOf(Gen.Elements(FrameListSize.Elements1024, FrameListSize.Elements512, FrameListSize.Elements256), guests)
+        from discovery in Gen.Elements(DiscoveryMethod.Scan, DiscoveryMethod.WriteProtection)
+        from leaves in Gen.Choose(-1, 3)
+        select new PaperProgram([.. steps.Select(own => own.Take(12).ToArray())], sizes, discovery, leaves);
+
+    private static IEnumerable<PaperProgram> Smaller(PaperProgram program)
+    {
+        for (int guest = 0; guest < program.Guests.Length; guest++)
+        {
+            if (program.Guests.Length > 1)
+                yield return program with { Guests = [.. program.Guests.Where((_, index) => index != guest)], Sizes = [.. program.Sizes.Where((_, index) => index != guest)] };
+            for (int step = 0; step < program.Guests[guest].Length; step++)
+            {
+                PaperStep[] shorter = [.. program.Guests[guest].Where((_, index) => index != step)];
+                yield return program with { Guests = [.. program.Guests.Select((own, index) => index == guest ? shorter : own)] };
+            }
+        }
+    }
+
+    private static void Play(PaperProgram program)
+    {
+        int count = program.Guests.Length;
+        using MergedComputer machine = new(count);
+        machine.Host.Loop.Run(
+            async () =>
+            {
+                await machine.Start(new() { Discovery = program.Discovery });
+                PaperGuest[] guests = new PaperGuest[count];
+                for (int number = 0; number < count; number++)
+                    guests[number] = new(machine.Guests[number], await machine.Open(number), program.Sizes[number]);
+                foreach (PaperGuest guest in guests)
+                    guest.Run();
+
+                await machine.Host.Loop.Delay(3 * FrameNs);
+                await WaitForMiddle(machine);
+                List<VirtualMachine> here = [.. machine.Guests];
+                for (int step = 0; step < program.Guests.Max(own => own.Length); step++)
+                {
+                    int frame = (int)(machine.Sharing.RealRegister(EhciOperationalOffsets.FrameIndex) >> 3) & 1023;
+                    for (int number = 0; number < count; number++)
+                    {
+                        if (step < program.Guests[number].Length && here.Contains(machine.Guests[number]))
+                            Do(guests[number], program.Guests[number][step], frame);
+                    }
+
+                    if (step == 3 && program.Leaves >= 0 && program.Leaves < count && count > 1)
+                    {
+                        await machine.Host.Destroy(machine.Guests[program.Leaves]);
+                        _ = here.Remove(machine.Guests[program.Leaves]);
+                    }
+
+                    await machine.Host.Loop.Delay(FrameNs);
+                    await WaitForMiddle(machine);
+                    Compare(machine, guests, here);
+                }
+            },
+            PatienceNs);
+        Assert.Equal(0ul, machine.Host.Faults.Total);
+    }
+
+    // The middle of a frame, far from its borders.
+    private static async Task WaitForMiddle(MergedComputer machine)
+    {
+        while ((machine.Sharing.RealRegister(EhciOperationalOffsets.FrameIndex) & 7) != 4)
+            await machine.Host.Loop.Delay(MicroframeNs / 2);
+    }
+
+    private static void Do(PaperGuest guest, PaperStep step, int frame)
+    {
+        switch (step.Act)
+        {
+            case PaperAct.AddToRing:
+                _ = guest.AddToRing(step.First);
+                break;
+            case PaperAct.RemoveFromRing:
+                _ = guest.RemoveFromRing(step.First);
+                break;
+            case PaperAct.AddInterrupt:
+                guest.AddInterrupt(1 << (step.First % 11), step.First, (byte)(1 << (step.Second & 7)));
+                break;
+            case PaperAct.RemoveInterrupt:
+                guest.RemoveInterrupt(step.First);
+                break;
+            case PaperAct.AddIsochronous:
+                guest.AddIsochronous(frame + 2 + (step.First % 4), (byte)(step.Second | 1), isSplit: false);
+                break;
+            case PaperAct.AddSplit:
+                guest.AddIsochronous(frame + 2 + (step.First % 4), (byte)(step.Second | 1), isSplit: true);
+                break;
+            default:
+                break;
+        }
+    }
+
+    private static void Compare(MergedComputer machine, PaperGuest[] guests, List<VirtualMachine> here)
+    {
+        int frame = (int)(machine.Sharing.RealRegister(EhciOperationalOffsets.FrameIndex) >> 3) & 1023;
+        Assert.Equal(1, machine.Sharing.Picture.Heads);
+        IReadOnlyList<MergedStructure> ring = machine.Sharing.Picture.Async;
+        Assert.Equal(here.Sum(vm => guests[vm.Number].Ring.Count), ring.Count);
+        foreach (VirtualMachine vm in here)
+        {
+            Assert.Equal(guests[vm.Number].Ring, Of(ring, vm).Select(structure => (uint)structure.GuestAddress.Value));
+
+            // The queues of all frames, and the isochronous descriptors of the one that is on.
+            for (int other = 0; other < 1024; other += other == 0 ? 1 : other)
+            {
+                Assert.Equal(
+                    guests[vm.Number].Frame(other).Where(entry => entry.Type == LinkType.QueueHead).Select(entry => entry.Address),
+                    Of(machine.Sharing.Picture.Frame(other), vm).Where(structure => structure.Type == LinkType.QueueHead).Select(structure => (uint)structure.GuestAddress.Value));
+            }
+
+            Assert.Equal(guests[vm.Number].Frame(frame).Select(entry => entry.Address), Of(machine.Sharing.Picture.Frame(frame), vm).Select(structure => (uint)structure.GuestAddress.Value));
+        }
+
+        IReadOnlyList<MergedStructure> now = machine.Sharing.Picture.Frame(frame);
+        Assert.Equal(here.Sum(vm => guests[vm.Number].Frame(frame).Count()), now.Count);
+        int firstQueue = now.TakeWhile(structure => structure.Type != LinkType.QueueHead).Count();
+        Assert.All(now.Skip(firstQueue), structure => Assert.Equal(LinkType.QueueHead, structure.Type));
+    }
+
+    private static IEnumerable<MergedStructure> Of(IReadOnlyList<MergedStructure> structures, VirtualMachine vm) => structures.Where(structure => structure.Machine == vm);
+
+    private enum PaperAct
+    {
+        AddToRing,
+        RemoveFromRing,
+        AddInterrupt,
+        RemoveInterrupt,
+        AddIsochronous,
+        AddSplit,
+        Wait,
+    }
+
+    private readonly record struct PaperStep(PaperAct Act, int First, int Second);
+
+    /// <summary>What all guests do.</summary>
+    /// <param name="Guests">The steps of each, one in each frame.</param>
+    /// <param name="Sizes">How long their frame lists are.</param>
+    /// <param name="Discovery">How changes are found.</param>
+    /// <param name="Leaves">Which VM ends in the middle; none where it is not there.</param>
+    private sealed record PaperProgram(PaperStep[][] Guests, FrameListSize[] Sizes, DiscoveryMethod Discovery, int Leaves)
+    {
+        public override string ToString() => $"{Discovery}, {string.Join(" ", Sizes)}, {Leaves} leaves: {string.Join(" | ", Guests.Select(own => string.Join(", ", own)))}";
+    }
+}

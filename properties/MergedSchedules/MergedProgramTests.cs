@@ -1,0 +1,123 @@
+using Dma.Drivers;
+using Dma.UsbDevice.Spec;
+using Dma.Vmm;
+using FsCheck;
+using FsCheck.Fluent;
+
+namespace Dma.Properties;
+
+/// <summary>Random programs of several guests whose schedules are merged, against the same guest alone with a controller of its own.</summary>
+public sealed class MergedProgramTests
+{
+    private const ulong PatienceNs = 600_000_000_000;
+
+    [Fact]
+    public void Each_guest_finds_what_it_would_find_alone_and_only_time_differs() =>
+        Property.Check(Arb.From(Programs(), Smaller), Compare, count: 20);
+
+    [Fact]
+    public void The_same_holds_beside_a_guest_that_writes_anything_into_its_registers_and_schedules_at_any_time() =>
+        Property.Check(Arb.From(HostilePrograms(), Smaller), Compare, count: 14);
+
+    private static Gen<MergedProgram> Programs() =>
+        from guests in Gen.Choose(1, 3)
+        from steps in Gen.ArrayOf(DeviceSteps.Any.ArrayOf(), guests)
+        from discovery in Gen.Elements(DiscoveryMethod.Scan, DiscoveryMethod.WriteProtection)
+        from ahead in Gen.Elements(1, 2, 8)
+        select new MergedProgram([.. steps.Select(own => own.Take(5).ToArray())], discovery, ahead, 0);
+
+    private static Gen<MergedProgram> HostilePrograms() =>
+        from program in Programs()
+        from hostile in Gen.Choose(1, int.MaxValue)
+        select program with { Hostile = hostile };
+
+    private static IEnumerable<MergedProgram> Smaller(MergedProgram program) =>
+        DeviceSteps.Smaller(program.Guests).Select(guests => program with { Guests = guests });
+
+    private static void Compare(MergedProgram program)
+    {
+        int guests = program.Guests.Length;
+        using MergedComputer machine = new(guests + (program.Hostile != 0 ? 1 : 0));
+        SteppingGuest[] merged = [.. Enumerable.Range(0, guests).Select(number => Guest(machine, number))];
+        machine.Host.Loop.Run(
+            async () =>
+            {
+                await machine.Start(new() { Discovery = program.Discovery, AheadMicroframes = program.Ahead });
+                bool[] isOver = [false];
+                Task hostile = program.Hostile != 0 ? Scribble(machine, guests, program.Hostile, isOver) : Task.CompletedTask;
+                await Task.WhenAll(merged.Select(async (guest, number) => await guest.Run(await machine.Open(number), UsbHostControllers.Start, program.Guests[number])));
+                isOver[0] = true;
+                await hostile;
+            },
+            PatienceNs);
+        for (int number = 0; number < guests; number++)
+        {
+            using MergedComputer alone = new(guests);
+            SteppingGuest solo = Guest(alone, number);
+            alone.Host.Loop.Run(async () => await solo.Run(await alone.OpenAlone(number), UsbHostControllers.Start, program.Guests[number]), PatienceNs);
+            Assert.Equal(solo.Transcript, merged[number].Transcript);
+        }
+
+        Assert.Equal(0ul, machine.Host.Faults.Total);
+        Assert.False(machine.Sharing.IsLost);
+    }
+
+    // Schedules that may mean anything, in registers of any kind: most of it is what a controller understands.
+    private static async Task Scribble(MergedComputer machine, int number, int seed, bool[] isOver)
+    {
+        Random random = new(seed);
+        PaperGuest guest = new(machine.Guests[number], await machine.Open(number), FrameListSize.Elements1024);
+        guest.Run();
+        while (!isOver[0])
+        {
+            for (int burst = random.Next(1, 12); burst > 0; burst--)
+                Scribble(guest, random);
+            await machine.Host.Loop.Delay((ulong)random.Next(1, 5_000_000));
+        }
+    }
+
+    private static void Scribble(PaperGuest guest, Random random)
+    {
+        uint pointer = 0x20_0000u + ((uint)random.Next(12) * 128) + (uint)random.Next(8);
+        uint value = random.Next(4) switch
+        {
+            0 => (uint)random.NextInt64(1L << 32),
+            1 => 0x0020_0080u | ((uint)random.Next(4) << 8) | ((uint)random.Next(512) << 16),
+            _ => pointer,
+        };
+        switch (random.Next(8))
+        {
+            case 0:
+                guest.Run();
+                break;
+            case 1:
+                guest.Command = new() { Reset = true };
+                break;
+            case 2:
+                guest.Setup();
+                break;
+            case 3:
+                guest[4 * random.Next(0x18)] = value;
+                break;
+            case 4:
+                guest.Write(PaperGuest.FrameListAt + (4 * (uint)random.Next(1024)), value);
+                break;
+            default:
+                guest.Write(PaperGuest.StructuresAt + (4 * (uint)random.Next(12 * 32)), value);
+                break;
+        }
+    }
+
+    private static SteppingGuest Guest(MergedComputer machine, int number) =>
+        new(machine.Host, machine.Guests[number], machine.Controller.Usb.Ports[number], (byte)(0x10 * (number + 1)));
+
+    /// <summary>What all guests do.</summary>
+    /// <param name="Guests">The steps of each.</param>
+    /// <param name="Discovery">How their descriptors are found.</param>
+    /// <param name="Ahead">How many microframes ahead.</param>
+    /// <param name="Hostile">What one more guest scribbles; 0 for none.</param>
+    private sealed record MergedProgram(DeviceStep[][] Guests, DiscoveryMethod Discovery, int Ahead, int Hostile)
+    {
+        public override string ToString() => $"{Discovery}, {Ahead} ahead, hostile {Hostile}: {string.Join(" | ", Guests.Select(own => string.Join(", ", own)))}";
+    }
+}

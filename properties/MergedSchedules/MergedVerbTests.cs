@@ -1,0 +1,62 @@
+using System.Text.Json;
+using Dma.Lab;
+
+namespace Dma.Properties;
+
+/// <summary>The verb that shows schedules of VMs merged into one.</summary>
+public sealed class MergedVerbTests
+{
+    [Theory]
+    [InlineData("scan", 3)]
+    [InlineData("protect", 2)]
+    public void Each_vm_finds_what_is_its_own_in_time_and_no_byte_of_data_is_copied(string discovery, int vms)
+    {
+        string[] words = ["run", "merged-schedules", "--vms", $"{vms}", "--discovery", discovery, "--json"];
+        ToolRun run = ToolRun.Of(words);
+        Assert.Equal((ExitCode.Ok, ""), (run.ExitCode, run.Error));
+        using JsonDocument document = JsonDocument.Parse(run.Output);
+        JsonElement report = document.RootElement;
+        JsonElement[] found = [.. report.GetProperty("vms").EnumerateArray().Select(vm => vm.GetProperty("counts"))];
+        Assert.Equal(vms, found.Length);
+        Assert.All(found, counts => Assert.NotEqual(0ul, counts.GetProperty("bytes").GetUInt64()));
+        Assert.All(found, counts => Assert.Equal(discovery == "protect", counts.GetProperty("protectedStores").GetUInt64() != 0));
+        Assert.NotEqual(0ul, found[0].GetProperty("slotsDue").GetUInt64());
+        Assert.Equal(0ul, found[0].GetProperty("slotsMissed").GetUInt64());
+        Assert.Equal(0ul, report.GetProperty("payloadBytesCopied").GetUInt64());
+        Assert.Contains("i1", report.GetProperty("frames").EnumerateArray().Select(row => row.GetProperty("merged").GetString()));
+        Assert.Equal(run, ToolRun.Of(words));
+    }
+
+    [Theory]
+    [InlineData("--ahead", "-3")]
+    [InlineData("--without", "windows")]
+    [InlineData("--without", "overlay")]
+    [InlineData("--without", "addresses")]
+    public void Too_late_or_without_one_of_its_steps_it_goes_wrong(params string[] words)
+    {
+        ToolRun run = ToolRun.Of(["run", "merged-schedules", "--vms", "2", .. words]);
+        Assert.Equal((ExitCode.Violation, ""), (run.ExitCode, run.Error));
+        Assert.Contains("GONE WRONG", run.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_timeline_has_lines_for_vms_the_bus_and_iommu()
+    {
+        using TemporaryFile file = new();
+        Assert.Equal(ExitCode.Ok, ToolRun.Of("run", "merged-schedules", "--vms", "2", "--trace", file.Path).ExitCode);
+        Assert.Equal(["VMs", "bus", "IOMMU"], TimelineFormat.Check(File.ReadAllBytes(file.Path)));
+    }
+
+    [Theory]
+    [InlineData("--vms", "9")]
+    [InlineData("--ahead", "65")]
+    [InlineData("--ahead", "x")]
+    [InlineData("--discovery", "frobnicate")]
+    [InlineData("--without", "frobnicate")]
+    public void A_bad_line_is_refused_with_one_line_on_standard_error(params string[] words)
+    {
+        ToolRun run = ToolRun.Of(["run", "merged-schedules", .. words]);
+        Assert.Equal((ExitCode.BadInput, ""), (run.ExitCode, run.Output));
+        Assert.Single(run.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+    }
+}

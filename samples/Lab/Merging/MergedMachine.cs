@@ -1,0 +1,105 @@
+using Dma.Drivers;
+using Dma.Hal;
+using Dma.Machine;
+using Dma.UsbDevice;
+using Dma.Vmm;
+
+namespace Dma.Lab;
+
+/// <summary>A host with one ordinary EHCI controller, whose root ports have a microphone, a disk, a keyboard, and disks; each is that of a VM.</summary>
+internal sealed class MergedMachine : IDisposable
+{
+    private const ulong GuestBytes = 4 << 20;
+    private const ulong VmmBytes = 32 << 20;
+    private const ulong KernelBytes = 1 << 20;
+    private const int DiskBytes = 256 * 1024;
+    private const int ControllerPlace = 2;
+    private const int GuestPlace = 4;
+    private const byte Vector = 0x40;
+
+    private readonly MachineTimeline? _timeline;
+
+    /// <summary>Builds and boots it.</summary>
+    /// <param name="vms">How many VMs.</param>
+    /// <param name="seed">What the bytes of the disks come from.</param>
+    /// <param name="trace">Where a timeline is written, or null.</param>
+    public MergedMachine(int vms, ulong seed, Stream? trace)
+    {
+        BusTrace? bus = trace is null ? null : new(MachineTimeline.TracedMax);
+        Host = new(new() { MemoryBytes = VmmBytes + ((ulong)vms * GuestBytes) + VmmBytes, VmmBytes = VmmBytes, Seed = seed, Trace = bus });
+        Controller = new(Host.Loop, new() { PortCount = vms });
+        Keyboard = new(Host.Loop);
+        Disks = [.. Enumerable.Range(1, vms).Select(Disk)];
+        for (int number = 0; number < vms; number++)
+            Controller.Usb.Ports[number].Plug(DeviceOf(number));
+        Host.Pci.Add(Controller, ControllerPlace);
+        Host.Boot();
+        Machines = [.. Enumerable.Range(1, vms).Select(number => Host.CreateMachine($"VM {number}", GuestBytes))];
+        if (trace is not null)
+            _timeline = new(trace, Host);
+    }
+
+    /// <summary>The host.</summary>
+    public Host Host { get; }
+
+    /// <summary>The controller.</summary>
+    public EhciController Controller { get; }
+
+    /// <summary>The keyboard of the third VM.</summary>
+    public KeyboardDevice Keyboard { get; }
+
+    /// <summary>What the disk of each VM holds; not each has one.</summary>
+    public IReadOnlyList<byte[]> Disks { get; }
+
+    /// <summary>The VMs.</summary>
+    public IReadOnlyList<VirtualMachine> Machines { get; }
+
+    /// <summary>The timeline, or null.</summary>
+    public Timeline? Timeline => _timeline?.Timeline;
+
+    /// <summary>What a VM has.</summary>
+    public static MergedWork WorkOf(int number) => number switch
+    {
+        0 => MergedWork.Sound,
+        2 => MergedWork.Keys,
+        _ => MergedWork.Disk,
+    };
+
+    /// <summary>Gives a VM its virtual controller, and starts the driver that EHCI controllers have.</summary>
+    public async Task<EhciDriver> Start(MergedUsbController sharing, int number)
+    {
+        VirtualMachine machine = Machines[number];
+        SourceId place = new(0, GuestPlace, 0);
+        AssignmentResult result = await sharing.Give(machine, place, number + 1);
+        if (!result.IsDone)
+            throw new InvalidOperationException($"The controller cannot be shared: {result.Reason}.");
+
+        // A guest that knows nothing of a VMM: its memory is where it believes it to be, for its devices too.
+        IdentityDmaSpace dma = new(machine.Cpu, new FrameAllocator(new(KernelBytes), GuestBytes - KernelBytes));
+        return await EhciDriver.Start(PciDevice.Open(machine.Cpu, new PciConfigurationPorts(machine.Cpu), place, dma, Vector));
+    }
+
+    /// <summary>Notes in the timeline what a VM did since a time.</summary>
+    public void Note(int number, string what, ulong sinceNs) => _timeline?.Note(number, what, sinceNs);
+
+    /// <summary>Ends the timeline.</summary>
+    public void Dispose()
+    {
+        _timeline?.Dispose();
+        Host.Dispose();
+    }
+
+    private IUsbDevice DeviceOf(int number) => WorkOf(number) switch
+    {
+        MergedWork.Sound => new AudioSourceDevice(Host.Loop, new SineWave(hertz: 440)),
+        MergedWork.Keys => Keyboard,
+        _ => new MassStorageDevice(new MemoryDiskImage(Disks[number])),
+    };
+
+    private byte[] Disk(int number)
+    {
+        byte[] bytes = new byte[DiskBytes];
+        Host.RandomFor($"disk {number}").NextBytes(bytes);
+        return bytes;
+    }
+}

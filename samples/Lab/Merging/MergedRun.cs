@@ -1,0 +1,115 @@
+using Dma.Machine;
+using Dma.UsbDevice.Spec;
+using Dma.Vmm;
+
+namespace Dma.Lab;
+
+/// <summary>Several VMs with unmodified drivers behind one ordinary controller, which runs their schedules merged into one.</summary>
+/// <param name="vms">How many VMs.</param>
+/// <param name="options">How schedules are merged.</param>
+/// <param name="seed">What the bytes of the disks come from.</param>
+/// <param name="trace">Where a timeline is written, or null.</param>
+internal sealed class MergedRun(int vms, MergeOptions options, ulong seed, Stream? trace)
+{
+    private const ulong WindowNs = 300_000_000;
+    private const ulong StartNsMax = 20_000_000_000;
+    private const int FramesShown = 8;
+
+    private static readonly IReadOnlyList<(string Name, int Offset)> _registers =
+    [
+        ("USBCMD", EhciOperationalOffsets.UsbCommand),
+        ("USBSTS", EhciOperationalOffsets.UsbStatus),
+        ("USBINTR", EhciOperationalOffsets.InterruptEnable),
+        ("FRINDEX", EhciOperationalOffsets.FrameIndex),
+        ("CTRLDSSEGMENT", EhciOperationalOffsets.Segment),
+        ("PERIODICLISTBASE", EhciOperationalOffsets.PeriodicListBase),
+        ("ASYNCLISTADDR", EhciOperationalOffsets.AsyncListAddress),
+        ("CONFIGFLAG", EhciOperationalOffsets.ConfigureFlag),
+        ("PORTSC1", EhciOperationalOffsets.FirstPort),
+        ("PORTSC2", EhciOperationalOffsets.FirstPort + sizeof(uint)),
+    ];
+
+    /// <summary>Runs it.</summary>
+    /// <exception cref="InvalidOperationException">The controller cannot be shared.</exception>
+    public MergedReport Run()
+    {
+        using MergedMachine machine = new(vms, seed, trace);
+        return machine.Host.Loop.Run(() => Play(machine));
+    }
+
+    private async Task<MergedReport> Play(MergedMachine machine)
+    {
+        MergedUsbController sharing = await MergedUsbController.Start(machine.Host, machine.Controller.Source, options)
+            ?? throw new InvalidOperationException("The controller cannot be shared.");
+        MergedBusWatch bus = new(machine, sharing);
+        MergedWorker[] workers = [.. Enumerable.Range(0, vms).Select(number => new MergedWorker(machine, number))];
+        Task[] running = [.. workers.Select(worker => worker.Run(sharing))];
+        ulong endNs = machine.Host.Loop.NowNs + StartNsMax;
+        foreach (MergedWorker worker in workers)
+            _ = await worker.Ready.Wait(endNs - Math.Min(machine.Host.Loop.NowNs, endNs));
+
+        // From here on it counts.
+        machine.Controller.Usb.Observer = bus;
+        foreach (MergedWorker worker in workers)
+            worker.Begin(sharing);
+        ulong copied = Copied(machine), spent = Spent(machine), interrupts = sharing.Interrupts;
+        await machine.Host.Loop.Delay(WindowNs);
+        MergedReport report = Report(machine, sharing, bus, workers);
+        ulong structures = report.Vms.Aggregate(0ul, static (sum, vm) => sum + vm.Counts.StructureBytes);
+        report = report with
+        {
+            RealInterrupts = sharing.Interrupts - interrupts,
+            PayloadBytesCopied = Copied(machine) - copied - structures,
+            VmmNs = Spent(machine) - spent,
+        };
+
+        // Whoever waits for a transfer is let go with the controller.
+        foreach (MergedWorker worker in workers)
+            worker.End();
+        foreach (VirtualMachine vm in machine.Machines)
+            await sharing.TakeBack(vm);
+        await Task.WhenAll(running);
+        return report;
+    }
+
+    private MergedReport Report(MergedMachine machine, MergedUsbController sharing, MergedBusWatch bus, MergedWorker[] workers)
+    {
+        MergedSummary[] sums = [.. workers.Select(worker => worker.Sum(sharing))];
+        int current = (int)(sharing.RealRegister(EhciOperationalOffsets.FrameIndex) >> 3);
+        return new(
+            options.Discovery == DiscoveryMethod.Scan ? "scan" : "protect",
+            options.AheadMicroframes,
+            options.Without == MergeSteps.None ? "" : options.Without.ToString(),
+            WindowNs,
+            sums,
+            [.. Enumerable.Range(current - 1, FramesShown).Select(frame => Row(machine, sharing, frame & (1024 - 1)))],
+            string.Join(' ', sharing.Picture.Async.Select(Letter)),
+            bus.Strip(),
+            [.. _registers.Select(register => new MergedRegisterRow(
+                register.Name,
+                [.. machine.Machines.Select(vm => sharing.RegistersOf(vm).First(own => own.Name == register.Name).Value)],
+                sharing.RealRegister(register.Offset)))],
+            0,
+            0,
+            0,
+            machine.Host.Faults.Total);
+    }
+
+    private static MergedFrameRow Row(MergedMachine machine, MergedUsbController sharing, int frame) => new(
+        frame,
+        [.. machine.Machines.Select(vm => string.Join(' ', sharing.Picture.GuestFrame(vm, frame).Select(Letter)))],
+        string.Join(' ', sharing.Picture.Frame(frame).Select(Letter)));
+
+    private static string Letter(MergedStructure structure) => structure.Type switch
+    {
+        LinkType.IsochronousTransfer => "i",
+        LinkType.SplitIsochronousTransfer => "s",
+        LinkType.QueueHead => "q",
+        _ => "f",
+    } + (structure.Machine.Number + 1);
+
+    private static ulong Copied(MergedMachine machine) => machine.Host.Total()[Cost.CopiedByte];
+
+    private static ulong Spent(MergedMachine machine) =>
+        Enum.GetValues<Cost>().Aggregate(0ul, (sum, cost) => sum + machine.Host.Options.Costs.Nanoseconds(cost, machine.Host.Cpu.Processor.Meter[cost]));
+}

@@ -1,0 +1,80 @@
+using Spectre.Console;
+using static System.FormattableString;
+
+namespace Dma.Lab;
+
+/// <summary>The report on merged schedules for a person.</summary>
+internal static class MergedView
+{
+    /// <summary>Writes the report: lists before and after, registers, the bus by VM, and what it cost.</summary>
+    public static void Write(IAnsiConsole console, MergedReport report)
+    {
+        console.WriteLine(Invariant(
+            $"\n{report.Vms.Count} VMs, one controller, for {report.WindowNs / 1e6:0} ms; found by {report.Discovery}, merged {report.AheadMicroframes} microframes before each frame."));
+        if (report.Without.Length != 0)
+            console.WriteLine($"Left out: {report.Without}.");
+        Table frames = new Table { Border = TableBorder.Rounded }.AddColumns(["frame", .. report.Vms.Select(vm => vm.Name), "merged"]);
+        foreach (MergedFrameRow row in report.Frames)
+            frames.AddRow([Invariant($"{row.Frame}"), .. row.Guests, row.Merged]);
+        console.WriteLine("\nFrame lists, from the frame before the current one on (i iTD, s siTD, q queue head; the number is the VM):");
+        console.Write(frames);
+        console.WriteLine($"Asynchronous list: H {report.Ring} H");
+
+        Table registers = new Table { Border = TableBorder.Rounded }.AddColumns(["register", .. report.Vms.Select(vm => vm.Name), "real"]);
+        foreach (MergedRegisterRow row in report.Registers)
+            registers.AddRow([row.Register, .. row.Virtual.Select(value => Invariant($"{value:X8}")), Invariant($"{row.Real:X8}")]);
+        console.Write(registers);
+        console.WriteLine("The bus by VM, a column for a microframe (▪ one packet, █ more):");
+        foreach ((string line, MergedSummary vm) in report.Strip.Zip(report.Vms))
+            console.WriteLine($"  {vm.Name} |{line}|");
+        WriteCosts(console, report);
+        console.MarkupLine(report.IsClean
+            ? "[green]Each VM found what is its own, in time.[/]"
+            : $"[red]GONE WRONG:[/] {Markup.Escape(string.Join("; ", Wrong(report)))}");
+    }
+
+    private static void WriteCosts(IAnsiConsole console, MergedReport report)
+    {
+        Table costs = new Table { Border = TableBorder.Rounded }.AddColumns(
+            "VM", "moved", "took", "exits each", "registers r/w", "faults each", "looks", "nodes/look", "copied", "slots missed");
+        foreach (MergedSummary vm in report.Vms)
+        {
+            MergedCounts counts = vm.Counts;
+            costs.AddRow(
+                $"{vm.Name} {vm.Work}",
+                Invariant($"{counts.Bytes / 1024.0:F0} KiB"),
+                Invariant($"{vm.TransferNsMean / 1e6:F2} ms"),
+                Each(counts.Exits, counts.Transfers),
+                Invariant($"{counts.RegisterReads}/{counts.RegisterWrites}"),
+                Each(counts.ProtectedStores, counts.Transfers),
+                Invariant($"{counts.Scans}"),
+                Each(counts.NodesVisited, counts.Scans),
+                Invariant($"{counts.TransfersCopied + counts.FramesCopied}"),
+                counts.SlotsDue == 0 ? "" : Invariant($"{counts.SlotsMissed} of {counts.SlotsDue}"));
+        }
+
+        console.Write(costs);
+        ulong payload = report.Vms.Aggregate(0ul, static (sum, vm) => sum + vm.Counts.Bytes);
+        ulong structures = report.Vms.Aggregate(0ul, static (sum, vm) => sum + vm.Counts.StructureBytes);
+        console.WriteLine(Invariant(
+            $"Copied by a processor: {report.PayloadBytesCopied} of {payload} bytes of data, and {structures} bytes of structures; the VMM was busy for {100.0 * report.VmmNs / report.WindowNs:F1} % of the time."));
+        console.WriteLine(Invariant(
+            $"Interrupts: {report.RealInterrupts} of the controller, {report.Vms.Aggregate(0ul, static (sum, vm) => sum + vm.Counts.Interrupts)} of virtual ones. Faults of the remapping unit: {report.Faults}."));
+    }
+
+    private static IEnumerable<string> Wrong(MergedReport report)
+    {
+        foreach (MergedSummary vm in report.Vms)
+        {
+            if (vm.Problem.Length != 0)
+                yield return $"{vm.Name}: {vm.Problem}";
+            if (vm.Counts.SlotsMissed != 0)
+                yield return Invariant($"{vm.Name} missed {vm.Counts.SlotsMissed} slots");
+        }
+
+        if (report.Faults != 0)
+            yield return Invariant($"{report.Faults} faults");
+    }
+
+    private static string Each(ulong count, ulong of) => of == 0 ? "" : Invariant($"{(double)count / of:F1}");
+}
