@@ -61,16 +61,13 @@ async Task StartService(ServiceTransport transport)
     FrameAllocator frames = new(new(1 << 20), 15 << 20);
     ServiceUsbStack stack = new(machine, frames);
     await stack.Start(vector: 0x40);
-    ServiceBackEnd backEnd = await StartBackEnd(machine, frames, stack);
+    ServiceBackEnd backEnd = await ServiceBackEnd.Start(machine.Cpu, machine.Cpu, frames, stack, vector: 0x50);
     for (int number = 0; number < 2; number++)
     {
         HostUsbDevice disk = new(stack, port: number + 1);
-        Console.WriteLine($"The disk at port {number + 1} is reset: {await disk.Reset()}, and shown to {guests[number].Name}: {await backEnd.Attach(service.Serve(guests[number]), disk)}");
+        Console.WriteLine($"{guests[number].Name} gets the disk at port {number + 1}: {await disk.Reset() && await backEnd.Attach(service.Serve(guests[number]), disk)}");
     }
 }
-
-async Task<ServiceBackEnd> StartBackEnd(VirtualMachine machine, FrameAllocator frames, ServiceUsbStack stack) =>
-    await ServiceBackEnd.Start(machine.Cpu, machine.Cpu, frames, stack, vector: 0x50);
 
 // 3. A guest: its front end, and the drivers that every guest has.
 async Task<IUsbHostController> StartGuest(int number) =>

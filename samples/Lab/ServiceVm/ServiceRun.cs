@@ -20,7 +20,7 @@ internal sealed class ServiceRun(ServiceMachineOptions options, int batch, bool 
     private const int Columns = 96;
     private const ulong TellNsMax = 1_000_000_000;
     private const int DepthMax = 12;
-    private static readonly string _levels = " 123456789ABCDEF#";
+    private const string Levels = " 123456789ABCDEF#";
 
     /// <summary>Runs it.</summary>
     public ServiceReport Run()
@@ -103,7 +103,7 @@ internal sealed class ServiceRun(ServiceMachineOptions options, int batch, bool 
             {
                 int outstanding = machine.BackEnd.OutstandingOf(number);
                 guests[number].OutstandingMax = Math.Max(guests[number].OutstandingMax, outstanding);
-                lines[number].Add(_levels[Math.Min(outstanding, _levels.Length - 1)]);
+                lines[number].Add(Levels[Math.Min(outstanding, Levels.Length - 1)]);
                 timeline?.Timeline.Counter(rings, machine.Guests[number].Name, machine.Host.Loop.NowNs, outstanding);
             }
         }
