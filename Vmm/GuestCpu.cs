@@ -149,6 +149,7 @@ public sealed class GuestCpu : ICpu, IHypercallGate
     public async ValueTask<HypercallResult> Call(
         Hypercall number, ulong argument0 = 0, ulong argument1 = 0, ulong argument2 = 0, ulong argument3 = 0)
     {
+        _machine.Host.SharedProcessor?.Run(_machine);
         Processor.Charge(Cost.Exit);
         Processor.Charge(Cost.Hypercall);
         await Processor.Delay(0);

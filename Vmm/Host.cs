@@ -100,6 +100,9 @@ public sealed class Host : IDisposable
     /// <summary>Devices that are, or once were, on their way to a VM.</summary>
     public IReadOnlyCollection<Assignment> Assignments => _assignments.Values;
 
+    /// <summary>The processor that its VMs take turns on, where what that costs counts; null where each has one of its own.</summary>
+    public SharedProcessor? SharedProcessor { get; set; }
+
     /// <summary>The configuration spaces of its functions, as software on its processor reaches them.</summary>
     public IPciConfiguration Configuration { get; }
 

@@ -126,14 +126,17 @@ public sealed class VirtualMachine
     /// <summary>Which of its pages it lets the host use.</summary>
     public GrantTable Grants { get; }
 
-    /// <summary>Who passes on USB devices of the host to it; null where nobody does.</summary>
-    public UsbBackEnd? UsbBackEnd { get; internal set; }
-
     /// <summary>Whether it still exists.</summary>
     public bool IsRunning { get; private set; } = true;
 
     /// <summary>What it is called as an owner of frames.</summary>
     public FrameOwner Owner => Memory.Owner;
+
+    /// <summary>Who passes on USB devices to its front end; null where nobody does.</summary>
+    internal IFrontEndServer? UsbServer { get; set; }
+
+    /// <summary>Whom it serves as a service VM; null where it is none.</summary>
+    internal ServiceVm? Service { get; set; }
 
     /// <summary>All devices for which it can map memory, in the order in which they came.</summary>
     internal IReadOnlyList<IGuestDevice> DmaDevices => _dmaDevices;
@@ -200,6 +203,7 @@ public sealed class VirtualMachine
     /// <summary>Puts an interrupt into the guest, whatever is not in memory yet.</summary>
     internal void Deliver(MessageInterrupt message)
     {
+        Host.SharedProcessor?.Run(this);
         Cpu.Processor.Charge(Cost.InterruptInjection);
         Interrupts.Deliver(message);
     }

@@ -49,6 +49,6 @@ public sealed class FrontRing(MemoryBuffer page, int entryBytes)
     public bool Sleep()
     {
         page.Write32(SharedRing.ResponseEvent, _responses + 1);
-        return page.Read32(SharedRing.ResponseProducer) == _responses;
+        return page.Read32(SharedRing.ResponseProducer) == _responses || _responses == _pushed;
     }
 }

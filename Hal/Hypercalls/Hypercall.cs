@@ -61,7 +61,7 @@ public enum Hypercall
     /// Connects the caller's front end to the back end that passes on USB devices of the host.
     /// Arguments: the grant of the page that holds the ring of requests; that of the ring of plug events; the vector, 32 to 255,
     /// that is raised when the back end has something to say. Both rings are as they were when their pages were zero.
-    /// Result: how many ports there are.
+    /// Result: how many ports there are, in bits 7:0; bit 8 where each request is a call of its own (<see cref="NotifyUsb"/> after each).
     /// Refusals: <see cref="DmaRefusal.NotAssigned"/> where there is no back end for the caller; <see cref="DmaRefusal.StillMapped"/>
     /// where it is connected; <see cref="DmaRefusal.NotMapped"/> for grants that do not let the host write; <see cref="DmaRefusal.BadRange"/>
     /// for another vector; <see cref="DmaRefusal.Denied"/> while the caller's memory is on its way to another computer.
@@ -79,4 +79,65 @@ public enum Hypercall
     /// Refusal: <see cref="DmaRefusal.NotAssigned"/> where none is connected.
     /// </summary>
     DisconnectUsb = 8,
+
+    /// <summary>
+    /// A service VM is ready to serve front ends, which it numbers from 0.
+    /// Argument: a vector, 32 to 247; it is raised when a front end comes or goes, and the one behind it by as much as a front end's
+    /// number and 1 when that front end notifies. Result: how many front ends there can be.
+    /// Refusals: <see cref="DmaRefusal.NotAssigned"/> where the caller is no service VM, which holds for all calls from here on;
+    /// <see cref="DmaRefusal.BadRange"/> for another vector.
+    /// </summary>
+    ServeUsb = 9,
+
+    /// <summary>
+    /// Says who came or went. No arguments. Result: the number of the front end in bits 7:0; bits 15:8: 1 where it wants to
+    /// connect, 2 where it wants to leave; bit 16 where its requests come as calls.
+    /// Refusal: <see cref="DmaRefusal.NotMapped"/> where there is no news.
+    /// </summary>
+    NextUsbChange = 10,
+
+    /// <summary>
+    /// Connects a front end that wants to. Arguments: its number; how many ports it sees, 1 to 31; where its requests come as calls,
+    /// two pages of the caller's memory, filled with zeros, in which the VMM lays them and takes answers from; else 0.
+    /// Result: where the two rings are, that of requests first: those of the front end itself, or these pages.
+    /// Refusals: <see cref="DmaRefusal.NotMapped"/> where it does not want to; <see cref="DmaRefusal.BadRange"/>; <see cref="DmaRefusal.Exhausted"/>.
+    /// </summary>
+    AcceptUsb = 11,
+
+    /// <summary>
+    /// Lets go of a front end that wants to leave, or was to be connected and cannot be: what is mapped of it is unmapped. Argument: its number. No result.
+    /// Refusal: <see cref="DmaRefusal.NotMapped"/> where it does neither.
+    /// </summary>
+    ReleaseUsb = 12,
+
+    /// <summary>
+    /// Wakes a front end. Argument: its number. No result.
+    /// Refusal: <see cref="DmaRefusal.NotMapped"/> where it is not connected.
+    /// </summary>
+    NotifyFrontEnd = 13,
+
+    /// <summary>
+    /// Maps pages that a front end granted, side by side: for the caller's processor, its devices, or both, at the same address.
+    /// Arguments: the number of the front end in bits 7:0 and <see cref="GrantMapFlags"/> in bits 15:8; where the list of
+    /// buffer segments lies whose grants are meant; how many, 1 to 16. Result: the address.
+    /// Refusals: <see cref="DmaRefusal.NotMapped"/> where it is not connected, or one of them is not granted in that way;
+    /// <see cref="DmaRefusal.BadRange"/> for a list that is none; <see cref="DmaRefusal.BadDirection"/> for other flags; <see cref="DmaRefusal.Exhausted"/>.
+    /// </summary>
+    MapGrants = 14,
+
+    /// <summary>
+    /// Takes back what <see cref="MapGrants"/> mapped; when the call returns, neither the caller nor its devices reach it.
+    /// Arguments: the number of the front end; the address. No result.
+    /// Refusal: <see cref="DmaRefusal.NotMapped"/> where nothing is mapped there.
+    /// </summary>
+    UnmapGrants = 15,
+
+    /// <summary>
+    /// Copies between pieces of pages that a front end granted and memory of the caller.
+    /// Arguments: the number of the front end in bits 7:0, bit 8 where the pieces are written; where the list of buffer
+    /// segments lies; how many, 1 to 16; the first byte of the caller's memory. No result.
+    /// Refusals: <see cref="DmaRefusal.NotMapped"/> where it is not connected, or one piece is not granted in that way, and nothing is copied;
+    /// <see cref="DmaRefusal.BadRange"/> for a list that is none, pieces that leave their page, or what is not the caller's memory.
+    /// </summary>
+    CopyGrants = 16,
 }

@@ -30,6 +30,9 @@ public enum Cost
     /// <summary>A process asks its operating system for something.</summary>
     SystemCall,
 
+    /// <summary>A processor that several VMs share goes from one of them to another.</summary>
+    MachineSwitch,
+
     /// <summary>A processor starts to copy bytes.</summary>
     Copy,
 

@@ -41,6 +41,9 @@ public sealed record CostModel
     /// <summary>A system call, ns.</summary>
     public ulong SystemCallNs { get; init; } = 200;
 
+    /// <summary>Going from one VM to another, ns.</summary>
+    public ulong MachineSwitchNs { get; init; } = 5_000;
+
     /// <summary>Starting a copy, ns.</summary>
     public ulong CopyNs { get; init; } = 100;
 
@@ -61,6 +64,7 @@ public sealed record CostModel
         Cost.RegisterAccess => RegisterAccessNs * times,
         Cost.Upcall => UpcallNs * times,
         Cost.SystemCall => SystemCallNs * times,
+        Cost.MachineSwitch => MachineSwitchNs * times,
         Cost.Copy => CopyNs * times,
         Cost.CopiedByte => CopiedBytePs * times / 1000,
         _ => throw new ArgumentOutOfRangeException(nameof(cost)),

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Dma.UsbDevice.Spec;
 
 namespace Dma.Vmm;
@@ -6,12 +7,10 @@ namespace Dma.Vmm;
 /// <param name="Configuration">The configuration, with all that belongs to it, as the device sent it; empty for none.</param>
 /// <param name="Settings">The settings that are not the first.</param>
 /// <param name="NeedNs">What its periodic endpoints need, in nanoseconds of each microframe.</param>
-internal sealed record DeviceChoice(byte[] Configuration, IReadOnlyDictionary<byte, byte> Settings, uint NeedNs)
+internal sealed record DeviceChoice(byte[] Configuration, ImmutableDictionary<byte, byte> Settings, uint NeedNs)
 {
-    private static readonly Dictionary<byte, byte> s_first = [];
-
     /// <summary>A device that has no configuration.</summary>
-    public static DeviceChoice None { get; } = new([], s_first, 0);
+    public static DeviceChoice None { get; } = new([], First, 0);
 
     /// <summary>What it will be after a request.</summary>
     /// <param name="setup">SET_CONFIGURATION or SET_INTERFACE.</param>
@@ -21,18 +20,16 @@ internal sealed record DeviceChoice(byte[] Configuration, IReadOnlyDictionary<by
     public DeviceChoice? After(in SetupPacket setup, Func<byte, byte[]> configurationOf, bool isSplit)
     {
         if (setup.Request != (byte)StandardRequest.SetConfiguration)
-        {
-            Dictionary<byte, byte> settings = new(Settings) { [(byte)setup.Index] = (byte)setup.Value };
-            return Of(Configuration, settings, isSplit);
-        }
-
+            return Of(Configuration, Settings.SetItem((byte)setup.Index, (byte)setup.Value), isSplit);
         if ((byte)setup.Value == 0)
             return None;
         byte[] configuration = configurationOf((byte)setup.Value);
-        return configuration.Length == 0 ? null : Of(configuration, s_first, isSplit);
+        return configuration.Length == 0 ? null : Of(configuration, First, isSplit);
     }
 
-    private static DeviceChoice Of(byte[] configuration, Dictionary<byte, byte> settings, bool isSplit) =>
+    private static ImmutableDictionary<byte, byte> First => ImmutableDictionary<byte, byte>.Empty;
+
+    private static DeviceChoice Of(byte[] configuration, ImmutableDictionary<byte, byte> settings, bool isSplit) =>
         new(configuration, settings, PeriodicNeeds.Of(configuration, number => settings.GetValueOrDefault(number), isSplit));
 }
 

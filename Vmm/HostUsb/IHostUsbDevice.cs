@@ -3,7 +3,7 @@ using Dma.UsbDevice.Spec;
 
 namespace Dma.Vmm;
 
-/// <summary>One device on a USB bus of the host: its drivers let it go, and whoever mediates for a guest talks to it.</summary>
+/// <summary>One device on a USB bus of the host, or of a service VM that has the controller: its drivers let it go, and whoever mediates for a guest talks to it.</summary>
 /// <remarks>
 /// The host keeps the address of the device, and the endpoints that its controller serves: SET_CONFIGURATION, SET_INTERFACE
 /// and CLEAR_FEATURE of a halt go through <see cref="Request"/> like any request, and the stack does its own part with them.
@@ -14,7 +14,7 @@ public interface IHostUsbDevice
     string Name { get; }
 
     /// <summary>The controller that it is behind.</summary>
-    IHostUsbController Controller { get; }
+    IUsbStack Controller { get; }
 
     /// <summary>At which speed it talks.</summary>
     UsbSpeed Speed { get; }

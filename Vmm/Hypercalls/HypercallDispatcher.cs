@@ -16,13 +16,18 @@ internal sealed class HypercallDispatcher(VirtualMachine machine)
             Hypercall.FlushDma when (argument1 | argument2 | argument3) == 0 => await Flush(argument0),
             Hypercall.FindDevice when (argument1 | argument2 | argument3) == 0 => Find(argument0),
             Hypercall.ShareGrants when (argument2 | argument3) == 0 => Refuse(machine.Grants.Share(new(argument0), argument1)),
-            Hypercall.ConnectUsb when argument3 == 0 => machine.UsbBackEnd?.Connect(argument0, argument1, argument2) ?? Refuse(DmaRefusal.NotAssigned),
-            Hypercall.NotifyUsb when (argument0 | argument1 | argument2 | argument3) == 0 => Refuse(machine.UsbBackEnd?.Notify() ?? DmaRefusal.NotAssigned),
+            Hypercall.ConnectUsb when argument3 == 0 => await Connect(argument0, argument1, argument2),
+            Hypercall.NotifyUsb when (argument0 | argument1 | argument2 | argument3) == 0 => Refuse(machine.UsbServer?.Notify() ?? DmaRefusal.NotAssigned),
             Hypercall.DisconnectUsb when (argument0 | argument1 | argument2 | argument3) == 0 => Refuse(await Disconnect()),
+            >= Hypercall.ServeUsb and <= Hypercall.CopyGrants when machine.Service is { } service => await service.Call(number, argument0, argument1, argument2, argument3),
+            >= Hypercall.ServeUsb and <= Hypercall.CopyGrants => Refuse(DmaRefusal.NotAssigned),
             _ => Refuse(DmaRefusal.Denied),
         };
 
-    private ValueTask<DmaRefusal> Disconnect() => machine.UsbBackEnd?.Disconnect() ?? new(DmaRefusal.NotAssigned);
+    private ValueTask<HypercallResult> Connect(ulong requests, ulong plugs, ulong vector) =>
+        machine.UsbServer?.Connect(requests, plugs, vector) ?? new(Refuse(DmaRefusal.NotAssigned));
+
+    private ValueTask<DmaRefusal> Disconnect() => machine.UsbServer?.Disconnect() ?? new(DmaRefusal.NotAssigned);
 
     private static HypercallResult Refuse(DmaRefusal refusal) => new(refusal, 0);
 

@@ -28,6 +28,9 @@ public sealed record MergeOptions
     /// <summary>For how long a VM may have address 0 while others wait for it, in nanoseconds.</summary>
     public ulong AddressZeroNsMax { get; init; } = 1_000_000_000;
 
+    /// <summary>Who polls the registers of the virtual controllers, writes going through a ring; null where they trap.</summary>
+    public RegisterPoller? Poller { get; init; }
+
     /// <summary>What is left out.</summary>
     public MergeSteps Without { get; init; }
 

@@ -14,6 +14,7 @@ internal sealed class MergedGuest : IGuestService
     private readonly PeriodicBudget _share;
     private readonly List<(QueueCopy Queue, PeriodicTurns Turns)> _admitted = [];
     private readonly StorePages? _stores;
+    private PolledRegisters? _polled;
     private ulong _bar;
 
     private MergedGuest(MergedUsbController controller, VirtualMachine machine, int number, CopyPool pool, GuestSpace space, MergeStatistics statistics, uint ports)
@@ -94,7 +95,9 @@ internal sealed class MergedGuest : IGuestService
     {
         if (guestAddress.Bus != 0 || guestAddress.Function != 0 || machine.Pci.Find(guestAddress) is not null)
             return (null, new(AssignmentRefusal.GuestPlace, $"{guestAddress} of {machine.Name} is taken or no place for a device"));
-        if (!machine.BarPlaces.TryTake(UsbDevice.EhciRegisters.WindowLength, out ulong bar))
+        RegisterPoller? poller = controller.Options.Poller;
+        ulong bar = 0;
+        if (poller is null && !machine.BarPlaces.TryTake(UsbDevice.EhciRegisters.WindowLength, out bar))
             return (null, new(AssignmentRefusal.GuestPlace, $"{machine.Name} has no room for the registers"));
         CopyPool? pool = await CopyPool.TryCreate(machine.Host, controller.Domain, number + 1, MergedUsbController.PoolPages);
         MergeStatistics statistics = new();
@@ -103,14 +106,23 @@ internal sealed class MergedGuest : IGuestService
         {
             await space.Close();
             await (pool?.Close() ?? default);
-            machine.BarPlaces.Return(bar);
+            if (poller is null)
+                machine.BarPlaces.Return(bar);
             return (null, new(AssignmentRefusal.NotAllMapped, $"not all memory of {machine.Name} can be mapped"));
         }
 
         MergedGuest guest = new(controller, machine, number, pool, space, statistics, ports) { _bar = bar };
-        machine.DeviceModels.Add(guestAddress, memory: null, isPolled: false);
-        machine.Pci.Add(guest.Function, guestAddress.Device);
-        machine.Pci.WriteConfiguration(guestAddress, PciOffset.Bar0, 4, (uint)bar);
+        machine.DeviceModels.Add(guestAddress, memory: null, isPolled: poller is not null);
+        if (poller is not null)
+        {
+            guest._polled = poller.Plug(machine, guest.Function, guestAddress, PolledAccess.WriteRing);
+        }
+        else
+        {
+            machine.Pci.Add(guest.Function, guestAddress.Device);
+            machine.Pci.WriteConfiguration(guestAddress, PciOffset.Bar0, 4, (uint)bar);
+        }
+
         machine.Services.Add(guest);
         return (guest, AssignmentResult.Done);
     }
@@ -255,10 +267,18 @@ internal sealed class MergedGuest : IGuestService
         Virtual.Close();
         _stores?.Close();
         SourceId place = Function.Source;
-        if (Function.Bus is not null)
-            Machine.Pci.Root.Remove(Function);
+        if (_polled is { } polled)
+        {
+            polled.Unplug();
+        }
+        else
+        {
+            if (Function.Bus is not null)
+                Machine.Pci.Root.Remove(Function);
+            Machine.BarPlaces.Return(_bar);
+        }
+
         Machine.DeviceModels.Remove(place);
-        Machine.BarPlaces.Return(_bar);
         await Pool.Close();
         await Space.Close();
     }

@@ -10,13 +10,13 @@ internal sealed class BackEndConnection
     /// <summary>How many responses are held back at most: half of the ring.</summary>
     private static readonly uint HeldMax = SharedRing.CountOf(UrbRequest.Size) / 2;
 
-    private readonly VirtualMachine _machine;
-    private readonly IHostUsbController _controller;
+    private readonly Processor _processor;
+    private readonly Func<ValueTask> _wake;
+    private readonly UrbJournal? _journal;
     private readonly UrbExecutor _executor;
     private readonly IReadOnlyList<BackEndPort?> _ports;
     private readonly BackRing _requests;
     private readonly BackRing _plugs;
-    private readonly MessageInterrupt _interrupt;
     private readonly Signal _event;
     private readonly Signal _idle;
     private readonly Dictionary<ushort, UrbWork> _works = [];
@@ -26,23 +26,21 @@ internal sealed class BackEndConnection
     private bool _isServing = true;
 
     /// <summary>Connects.</summary>
-    /// <param name="machine">The VM.</param>
-    /// <param name="controller">The host's stack.</param>
+    /// <param name="processor">Who serves it.</param>
     /// <param name="executor">Who carries requests out.</param>
     /// <param name="ports">The ports, the first one is number 1.</param>
     /// <param name="rings">The ring of requests, and that of plug events.</param>
-    /// <param name="interrupt">What wakes the front end.</param>
+    /// <param name="notified">What the front end raises.</param>
+    /// <param name="wake">Wakes the front end.</param>
+    /// <param name="journal">Where is noted how far requests came; null for nowhere.</param>
     public BackEndConnection(
-        VirtualMachine machine, IHostUsbController controller, UrbExecutor executor, IReadOnlyList<BackEndPort?> ports, (BackRing Requests, BackRing Plugs) rings, MessageInterrupt interrupt)
+        Processor processor, UrbExecutor executor, IReadOnlyList<BackEndPort?> ports, (BackRing Requests, BackRing Plugs) rings, Signal notified, Func<ValueTask> wake, UrbJournal? journal = null)
     {
-        (_machine, _controller, _executor, _ports, _interrupt) = (machine, controller, executor, ports, interrupt);
+        (_processor, _executor, _ports, _event, _wake, _journal) = (processor, executor, ports, notified, wake, journal);
         (_requests, _plugs) = rings;
-        (_event, _idle) = (new(machine.Host.Loop), new(machine.Host.Loop));
+        _idle = new(processor.Loop);
         _hasNews = [.. ports.Select(port => port is not null)];
     }
-
-    /// <summary>The pages of its rings.</summary>
-    public IEnumerable<GrantedPage> Pages => [_requests.Page, _plugs.Page];
 
     /// <summary>How many requests have no response.</summary>
     public int Outstanding => _works.Count;
@@ -62,11 +60,11 @@ internal sealed class BackEndConnection
         byte[] entry = new byte[UrbRequest.Size];
         while (!_isClosing && !IsBroken)
         {
-            TellNews();
+            await TellNews();
             if (_requests.TryTake(entry))
-                Take(entry);
+                await Take(entry);
             else if (!IsBroken && _requests.Sleep())
-                _ = await _controller.Processor.Wait(_event);
+                _ = await _processor.Wait(_event);
         }
 
         _isServing = false;
@@ -77,11 +75,10 @@ internal sealed class BackEndConnection
 
     /// <summary>A device came or went: the front end hears of it as soon as it has left room for such news.</summary>
     /// <param name="port">From 1.</param>
-    public void Tell(int port)
+    public ValueTask Tell(int port)
     {
         _hasNews[port - 1] = true;
-        if (!_isClosing)
-            TellNews();
+        return _isClosing ? default : TellNews();
     }
 
     /// <summary>Lets all requests end that have to do with a port, and waits until they have.</summary>
@@ -102,19 +99,19 @@ internal sealed class BackEndConnection
         while (_isServing)
             _ = await _idle.Wait();
         if (isShutdown)
-            RefuseRest();
+            await RefuseRest();
         await Drain(port: null);
     }
 
     // At most a ring of them: the guest can show no more while nothing else runs.
-    private void RefuseRest()
+    private async ValueTask RefuseRest()
     {
         byte[] entry = new byte[UrbRequest.Size];
         while (_requests.TryTake(entry))
-            Respond(new() { Id = UrbRequest.Read(entry).Id, Status = UrbStatus.Shutdown });
+            await Respond(new() { Id = UrbRequest.Read(entry).Id, Status = UrbStatus.Shutdown });
     }
 
-    private void TellNews()
+    private async ValueTask TellNews()
     {
         byte[] bytes = new byte[PlugEvent.Size];
         for (int index = 0; index < _hasNews.Length; index++)
@@ -128,7 +125,7 @@ internal sealed class BackEndConnection
             BitConverter.TryWriteBytes(bytes, news.Raw.Value);
             _plugs.Add(bytes);
             if (_plugs.Publish())
-                _machine.Interrupt(_interrupt);
+                await _wake();
         }
     }
 
@@ -142,18 +139,19 @@ internal sealed class BackEndConnection
     }
 
     // The entry is a copy: the guest changes it no more.
-    private void Take(ReadOnlySpan<byte> entry)
+    private ValueTask Take(ReadOnlySpan<byte> entry)
     {
         UrbRequest request = UrbRequest.Read(entry);
         int segments = UrbRules.SegmentsOf(request);
+        _journal?.Note(request.Id, UrbStage.Taken);
         if (request.Pipe.Unlink)
-            Respond(new() { Id = request.Id, Status = Unlink(request.UnlinkId) });
-        else if (segments > UrbRequest.SegmentsMax || _works.ContainsKey(request.Id))
-            Respond(new() { Id = request.Id, Status = UrbStatus.Invalid });
-        else if (Find(request.Pipe) is not { } port)
-            Respond(new() { Id = request.Id, Status = UrbStatus.NoDevice });
-        else
-            Start(new(request, MemoryMarshal.Cast<byte, UrbSegment>(entry[UrbRequest.HeadSize..])[..segments].ToArray(), port));
+            return Respond(new() { Id = request.Id, Status = Unlink(request.UnlinkId) });
+        if (segments > UrbRequest.SegmentsMax || _works.ContainsKey(request.Id))
+            return Respond(new() { Id = request.Id, Status = UrbStatus.Invalid });
+        if (Find(request.Pipe) is not { } port)
+            return Respond(new() { Id = request.Id, Status = UrbStatus.NoDevice });
+        Start(new(request, MemoryMarshal.Cast<byte, UrbSegment>(entry[UrbRequest.HeadSize..])[..segments].ToArray(), port));
+        return default;
     }
 
     // A device is reached at its port alone, and by the address that this guest gave it.
@@ -185,7 +183,7 @@ internal sealed class BackEndConnection
         // One of several that belong together: the guest is not woken for each, only for what ends it.
         if (work.Request.ShortNotOk && response.Status != UrbStatus.Ok)
             UnlinkBehind(work);
-        Respond(response, isMore: response.Status == UrbStatus.Ok && work.Request.ShortNotOk && _works.Values.Any(other => other.Port == work.Port && other.Endpoint == work.Endpoint));
+        await Respond(response, isMore: response.Status == UrbStatus.Ok && work.Request.ShortNotOk && _works.Values.Any(other => other.Port == work.Port && other.Endpoint == work.Endpoint));
         _idle.Raise();
     }
 
@@ -199,13 +197,14 @@ internal sealed class BackEndConnection
         }
     }
 
-    private void Respond(UrbResponse response, bool isMore = false)
+    private async ValueTask Respond(UrbResponse response, bool isMore = false)
     {
         _requests.Add(MemoryMarshal.AsBytes(new ReadOnlySpan<UrbResponse>(in response)));
+        _journal?.Note(response.Id, UrbStage.Answered);
 
         // Held back for long, answers would leave no room for requests.
         bool isHeld = isMore && _requests.Unpublished < HeldMax;
         if (!isHeld && _requests.Publish())
-            _machine.Interrupt(_interrupt);
+            await _wake();
     }
 }

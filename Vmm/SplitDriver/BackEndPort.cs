@@ -11,6 +11,7 @@ namespace Dma.Vmm;
 internal sealed class BackEndPort(int number, IHostUsbDevice device)
 {
     private readonly Dictionary<byte, Gate> _turns = [];
+    private readonly Dictionary<byte, LookAheadQueue> _lookAheads = [];
 
     /// <summary>From 1.</summary>
     public int Number => number;
@@ -33,12 +34,25 @@ internal sealed class BackEndPort(int number, IHostUsbDevice device)
         _ => PlugSpeed.High,
     };
 
+    /// <summary>The slots ahead of time of all isochronous endpoints that were used.</summary>
+    public IEnumerable<LookAheadQueue> LookAheads => _lookAheads.Values;
+
     /// <summary>One transfer of an endpoint at a time, in the order of asking.</summary>
     public Gate TurnOf(byte endpoint)
     {
         if (!_turns.TryGetValue(endpoint, out Gate? turn))
             _turns.Add(endpoint, turn = new());
         return turn;
+    }
+
+    /// <summary>The slots ahead of time of an isochronous endpoint.</summary>
+    /// <param name="endpoint">bEndpointAddress.</param>
+    /// <param name="stack">The stack that it is served by.</param>
+    public LookAheadQueue LookAhead(byte endpoint, IUsbStack stack)
+    {
+        if (!_lookAheads.TryGetValue(endpoint, out LookAheadQueue? queue))
+            _lookAheads.Add(endpoint, queue = new(stack, device, endpoint));
+        return queue;
     }
 
     /// <summary>The guest gives the device an address. One that has an address already, and answers at 0 again, was reset by the guest: so it is in truth.</summary>

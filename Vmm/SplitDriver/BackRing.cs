@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Dma.Hal;
 using Dma.Hal.Spec;
 using Dma.Machine;
 
@@ -9,17 +10,14 @@ namespace Dma.Vmm;
 /// The guest can write anything at any time. A request is read once, as a copy; an index that claims more requests than
 /// there are places breaks the ring, for good. So there are never more requests without a response than entries.
 /// </remarks>
-/// <param name="memory">The memory of the host.</param>
-/// <param name="page">The page.</param>
+/// <param name="cpu">The processor through which it is reached; where it reaches nothing there any more, the ring breaks.</param>
+/// <param name="page">The first byte of the page.</param>
 /// <param name="entryBytes">Bytes in each entry.</param>
-internal sealed class BackRing(PhysicalMemory memory, GrantedPage page, int entryBytes)
+internal sealed class BackRing(ICpu cpu, GuestPhysicalAddress page, int entryBytes)
 {
     private uint _requests;
     private uint _responses;
     private uint _published;
-
-    /// <summary>The page.</summary>
-    public GrantedPage Page => page;
 
     /// <summary>Whether the guest broke it.</summary>
     public bool IsBroken { get; private set; }
@@ -42,7 +40,7 @@ internal sealed class BackRing(PhysicalMemory memory, GrantedPage page, int entr
             IsBroken = true;
         if (IsBroken || made == _requests)
             return false;
-        _ = memory.TryRead(page.Frame + (ulong)SharedRing.OffsetOf(_requests++, entryBytes), request);
+        _ = cpu.TryRead(page + (ulong)SharedRing.OffsetOf(_requests++, entryBytes), request);
         return true;
     }
 
@@ -60,7 +58,7 @@ internal sealed class BackRing(PhysicalMemory memory, GrantedPage page, int entr
     {
         if (_responses == _requests)
             throw new InvalidOperationException("No request is without a response.");
-        _ = memory.TryWrite(page.Frame + (ulong)SharedRing.OffsetOf(_responses++, entryBytes), response);
+        _ = cpu.TryWrite(page + (ulong)SharedRing.OffsetOf(_responses++, entryBytes), response);
     }
 
     /// <summary>Shows the front end all responses that were given.</summary>
@@ -76,7 +74,7 @@ internal sealed class BackRing(PhysicalMemory memory, GrantedPage page, int entr
     private uint Read(int offset)
     {
         Span<byte> bytes = stackalloc byte[sizeof(uint)];
-        _ = memory.TryRead(page.Frame + (ulong)offset, bytes);
+        _ = cpu.TryRead(page + (ulong)offset, bytes);
         return BinaryPrimitives.ReadUInt32LittleEndian(bytes);
     }
 
@@ -84,6 +82,6 @@ internal sealed class BackRing(PhysicalMemory memory, GrantedPage page, int entr
     {
         Span<byte> bytes = stackalloc byte[sizeof(uint)];
         BinaryPrimitives.WriteUInt32LittleEndian(bytes, value);
-        _ = memory.TryWrite(page.Frame + (ulong)offset, bytes);
+        _ = cpu.TryWrite(page + (ulong)offset, bytes);
     }
 }

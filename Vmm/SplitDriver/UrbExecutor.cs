@@ -5,12 +5,15 @@ using Dma.UsbDevice.Spec;
 
 namespace Dma.Vmm;
 
-/// <summary>Carries out requests of a front end by the host's USB stack, each from its grants to its response.</summary>
-/// <param name="controller">The host's stack.</param>
-/// <param name="memory">The memory of the host.</param>
-/// <param name="grants">The way to the guest's pages.</param>
+/// <summary>Carries out requests of a front end by a USB stack, each from its grants to its response.</summary>
+/// <param name="stack">The stack.</param>
+/// <param name="memory">The way to the guest's pages.</param>
 /// <param name="copiedBytesMax">Up to how many bytes are copied.</param>
-internal sealed class UrbExecutor(IHostUsbController controller, PhysicalMemory memory, IGrants grants, int copiedBytesMax)
+/// <param name="share">The guest's share of the controller; null where it shares it with nobody.</param>
+/// <param name="looksAhead">Whether an isochronous stream goes on with blanks where the guest comes too late.</param>
+/// <param name="journal">Where is noted how far requests came; null for nowhere.</param>
+internal sealed class UrbExecutor(
+    IUsbStack stack, IFrontEndMemory memory, int copiedBytesMax, TransferShare? share = null, bool looksAhead = false, UrbJournal? journal = null)
 {
     /// <summary>Carries out one request; when it completes, nothing of it is in use any more.</summary>
     public async ValueTask<UrbResponse> Execute(UrbWork work)
@@ -29,8 +32,23 @@ internal sealed class UrbExecutor(IHostUsbController controller, PhysicalMemory 
         {
             if (work.IsUnlinked)
                 return response with { Status = UrbStatus.Unlinked };
-            await controller.Processor.Delay(0);
-            return await ExecuteData(work, response);
+            if (share is null || work.Request.Pipe.Type != UrbType.Bulk)
+            {
+                await stack.Processor.Delay(0);
+                return await ExecuteData(work, response);
+            }
+
+            // Asked for before any time passes: a place that is free when the one before it ends is not given to another VM.
+            TransferTurn slot = await share.Enter(work.Request.Length);
+            try
+            {
+                await stack.Processor.Delay(0);
+                return await ExecuteData(work, response);
+            }
+            finally
+            {
+                slot.Leave();
+            }
         }
         finally
         {
@@ -41,16 +59,19 @@ internal sealed class UrbExecutor(IHostUsbController controller, PhysicalMemory 
     private async ValueTask<UrbResponse> ExecuteData(UrbWork work, UrbResponse response)
     {
         UrbRequest request = work.Request;
-        if (UrbBuffer.TryTake(controller, memory, grants, work.Data, isWritten: work.In) is not { } buffer)
+        if (await memory.TryOpen(work.Data, isWritten: work.In) is not { } buffer)
             return response with { Status = UrbStatus.Invalid };
         try
         {
-            if (request.Length != 0 && !await buffer.Prepare(request.Length, work.In, copiedBytesMax))
-                return response with { Status = UrbStatus.IoError };
+            UrbStatus prepared = request.Length == 0 ? UrbStatus.Ok : await buffer.Prepare(request.Length, work.In, copiedBytesMax);
+            if (prepared != UrbStatus.Ok)
+                return response with { Status = prepared };
+            journal?.Note(request.Id, UrbStage.Submitted);
             HostUsbResult result = await Submit(work, buffer.Host);
+            journal?.Note(request.Id, UrbStage.Completed);
             int bytes = Math.Min(result.Bytes, request.Length);
-            if (work.In)
-                buffer.Deliver(0, bytes);
+            if (work.In && !await buffer.Deliver(0, bytes))
+                return response with { Status = UrbStatus.Invalid };
             bool isShort = request.ShortNotOk && work.In && bytes < request.Length && result.Status == HostUsbStatus.Completed;
             return response with { Status = isShort ? UrbStatus.Short : StatusOf(result.Status), ActualLength = bytes };
         }
@@ -86,8 +107,8 @@ internal sealed class UrbExecutor(IHostUsbController controller, PhysicalMemory 
     private async ValueTask<UrbResponse> ExecuteIsochronous(UrbWork work, UrbResponse response)
     {
         UrbRequest request = work.Request;
-        UrbBuffer? data = UrbBuffer.TryTake(controller, memory, grants, work.Data, isWritten: work.In);
-        UrbBuffer? described = data is null ? null : UrbBuffer.TryTake(controller, memory, grants, work.Packets, isWritten: true);
+        UrbBuffer? data = await memory.TryOpen(work.Data, isWritten: work.In);
+        UrbBuffer? described = data is null ? null : await memory.TryOpen(work.Packets, isWritten: true);
         if (data is null || described is null)
         {
             await (data?.Release() ?? default);
@@ -97,17 +118,24 @@ internal sealed class UrbExecutor(IHostUsbController controller, PhysicalMemory 
         try
         {
             UrbPacket[] packets = new UrbPacket[request.PacketCount];
-            described.Read(MemoryMarshal.AsBytes(packets.AsSpan()));
+            byte[] bytes = new byte[packets.Length * UrbPacket.Size];
             (_, int multiple, int bytesMax) = work.Port.Device.RhythmOf(work.Endpoint);
-            if (!UrbRules.AreInOrder(packets, request.Length, bytesMax, multiple))
+            bool isRead = await described.TryRead(bytes);
+            bytes.CopyTo(MemoryMarshal.AsBytes(packets.AsSpan()));
+            if (!isRead || !UrbRules.AreInOrder(packets, request.Length, bytesMax, multiple))
                 return response with { Status = UrbStatus.Invalid };
-            if (!await data.Prepare(request.Length, work.In, copiedBytesMax))
-                return response with { Status = UrbStatus.IoError };
+            UrbStatus prepared = await data.Prepare(request.Length, work.In, copiedBytesMax);
+            if (prepared != UrbStatus.Ok)
+                return response with { Status = prepared };
             if (work.IsUnlinked || work.Port.IsGone)
                 return response with { Status = work.Port.IsGone ? UrbStatus.NoDevice : UrbStatus.Unlinked };
             HostUsbPacket[] moved = [.. packets.Select(packet => new HostUsbPacket((int)packet.Offset, (int)packet.Length))];
-            HostUsbResult result = await work.Port.Device.TransferPackets(work.Endpoint, data.Host!, moved);
-            return Tell(work, response with { Status = StatusOf(result.Status) }, data, described, (packets, moved));
+            journal?.Note(request.Id, UrbStage.Submitted);
+            HostUsbResult result = looksAhead
+                ? await work.Port.LookAhead(work.Endpoint, stack).Transfer(data.Host!, moved)
+                : await work.Port.Device.TransferPackets(work.Endpoint, data.Host!, moved);
+            journal?.Note(request.Id, UrbStage.Completed);
+            return await Tell(work, response with { Status = StatusOf(result.Status) }, data, described, (packets, moved));
         }
         finally
         {
@@ -116,16 +144,17 @@ internal sealed class UrbExecutor(IHostUsbController controller, PhysicalMemory 
         }
     }
 
-    private static UrbResponse Tell(UrbWork work, UrbResponse response, UrbBuffer data, UrbBuffer described, (UrbPacket[] Asked, HostUsbPacket[] Moved) packets)
+    private static async ValueTask<UrbResponse> Tell(UrbWork work, UrbResponse response, UrbBuffer data, UrbBuffer described, (UrbPacket[] Asked, HostUsbPacket[] Moved) packets)
     {
         int bytes = 0;
         int errors = 0;
+        bool isGranted = true;
         for (int index = 0; index < packets.Moved.Length; index++)
         {
             HostUsbPacket packet = packets.Moved[index];
             int moved = Math.Clamp(packet.Moved, 0, packet.Length);
             if (work.In)
-                data.Deliver(packet.Offset, moved);
+                isGranted &= await data.Deliver(packet.Offset, moved);
             bytes += moved;
             errors += packet.Status == HostUsbStatus.Completed ? 0 : 1;
             packets.Asked[index] = packets.Asked[index] with
@@ -135,8 +164,8 @@ internal sealed class UrbExecutor(IHostUsbController controller, PhysicalMemory 
             };
         }
 
-        described.Write(0, MemoryMarshal.AsBytes(packets.Asked.AsSpan()));
-        return response with { ActualLength = bytes, ErrorCount = errors };
+        isGranted &= await described.TryWrite(MemoryMarshal.AsBytes(packets.Asked.AsSpan()).ToArray());
+        return isGranted ? response with { ActualLength = bytes, ErrorCount = errors } : response with { Status = UrbStatus.Invalid };
     }
 
     private static UrbStatus StatusOf(HostUsbStatus status) => status switch

@@ -18,7 +18,7 @@ internal static class UrbRules
     public static UrbStatus Check(UrbWork work)
     {
         UrbRequest request = work.Request;
-        if (!TryMeasure(work.Data, out int bytes) || bytes != request.Length)
+        if (!TryMeasure(work.Data.Span, out int bytes) || bytes != request.Length)
             return UrbStatus.Invalid;
         if (request.Pipe.Type == UrbType.Control)
         {
@@ -33,7 +33,7 @@ internal static class UrbRules
             return UrbStatus.Invalid;
         if (request.Pipe.Type != UrbType.Isochronous)
             return UrbStatus.Ok;
-        return TryMeasure(work.Packets, out int described)
+        return TryMeasure(work.Packets.Span, out int described)
             && request.PacketCount is not 0 and <= PacketsMax
             && described == request.PacketCount * UrbPacket.Size
             ? UrbStatus.Ok

@@ -12,10 +12,10 @@ internal sealed class UrbWork(UrbRequest request, UrbSegment[] segments, BackEnd
     public UrbRequest Request => request;
 
     /// <summary>Pieces of data.</summary>
-    public ReadOnlySpan<UrbSegment> Data => segments.AsSpan(0, request.SegmentCount);
+    public ReadOnlyMemory<UrbSegment> Data => segments.AsMemory(0, request.SegmentCount);
 
     /// <summary>Pieces of descriptors of packets.</summary>
-    public ReadOnlySpan<UrbSegment> Packets => segments.AsSpan(request.SegmentCount);
+    public ReadOnlyMemory<UrbSegment> Packets => segments.AsMemory(request.SegmentCount);
 
     /// <summary>Where it goes.</summary>
     public BackEndPort Port => port;
@@ -29,7 +29,7 @@ internal sealed class UrbWork(UrbRequest request, UrbSegment[] segments, BackEnd
     /// <summary>Whether the guest wants it to end, or its device is taken away.</summary>
     public bool IsUnlinked { get; private set; }
 
-    /// <summary>Whether the host's stack has it.</summary>
+    /// <summary>Whether the stack has it.</summary>
     public bool IsRunning { get; set; }
 
     /// <summary>Lets it end as soon as it can.</summary>

@@ -1,7 +1,6 @@
 using Dma.Hal;
 using Dma.Hal.Spec;
 using Dma.Machine;
-using Dma.UsbDevice;
 
 namespace Dma.Vmm;
 
@@ -17,17 +16,17 @@ namespace Dma.Vmm;
 /// It serves one VM. What the guest writes is checked, all of it; its pages are used from request to response alone, and
 /// devices of the host are reached only at the ports at which they were shown.
 /// </remarks>
-public sealed class UsbBackEnd : IUsbMediator, IGuestService
+public sealed class UsbBackEnd : IUsbMediator, IGuestService, IFrontEndServer
 {
     /// <summary>How many ports there are.</summary>
-    public const int PortCount = 31;
+    public const int PortCount = BackEndPorts.Count;
 
     private readonly IHostUsbController _controller;
     private readonly IGrants _grants;
     private readonly UrbExecutor _executor;
-    private readonly BackEndPort?[] _ports = new BackEndPort?[PortCount];
+    private readonly BackEndPorts _ports;
     private readonly Gate _gate = new();
-    private BackEndConnection? _connection;
+    private FrontEndRings? _rings;
     private bool _isStopped;
 
     /// <summary>A back end without devices, and nobody connected.</summary>
@@ -38,11 +37,12 @@ public sealed class UsbBackEnd : IUsbMediator, IGuestService
     public UsbBackEnd(VirtualMachine machine, IHostUsbController controller, UsbBackEndOptions? options = null)
     {
         UsbBackEndOptions chosen = options ?? new();
-        if (machine.UsbBackEnd is not null)
+        if (machine.UsbServer is not null)
             throw new InvalidOperationException($"{machine.Name} has a back end.");
         (Machine, _controller, _grants) = (machine, controller, chosen.Grants ?? machine.Grants);
-        _executor = new(controller, machine.Host.Memory, _grants, chosen.CopiedBytesMax);
-        machine.UsbBackEnd = this;
+        _executor = new(controller, new HostFrontEndMemory(controller, machine.Host.Memory, _grants), chosen.CopiedBytesMax);
+        _ports = new(controller);
+        machine.UsbServer = this;
         machine.Services.Add(this);
     }
 
@@ -53,44 +53,22 @@ public sealed class UsbBackEnd : IUsbMediator, IGuestService
     public VirtualMachine Machine { get; }
 
     /// <summary>Whether a front end is connected.</summary>
-    public bool IsConnected => _connection is not null;
+    public bool IsConnected => _ports.Connection is not null;
 
     /// <summary>Whether the connected front end broke the rules of the ring: it is served no more until it connects anew.</summary>
-    public bool IsBroken => _connection is { IsBroken: true };
+    public bool IsBroken => _ports.Connection is { IsBroken: true };
 
     /// <summary>How many requests have no response yet.</summary>
-    public int Outstanding => _connection?.Outstanding ?? 0;
+    public int Outstanding => _ports.Connection?.Outstanding ?? 0;
 
     /// <summary>How many requests were taken from the connected front end, and how many responses it was given.</summary>
-    public (uint Requests, uint Responses) Counts => _connection?.Counts ?? default;
+    public (uint Requests, uint Responses) Counts => _ports.Connection?.Counts ?? default;
 
     /// <inheritdoc/>
-    public ValueTask<bool> Attach(IHostUsbDevice device)
-    {
-        int free = Array.IndexOf(_ports, null);
-        if (_isStopped || free < 0 || device.Controller != _controller || device.Speed == UsbSpeed.Super)
-            return new(false);
-        _ports[free] = new(free + 1, device);
-        _connection?.Tell(free + 1);
-        return new(true);
-    }
+    public ValueTask<bool> Attach(IHostUsbDevice device) => _isStopped ? new(false) : _ports.Attach(device);
 
     /// <inheritdoc/>
-    public async ValueTask Detach(IHostUsbDevice device)
-    {
-        int index = Array.FindIndex(_ports, port => port?.Device == device);
-        if (index < 0)
-            return;
-        BackEndPort port = _ports[index]!;
-        port.IsGone = true;
-        if (_connection is { } connection)
-        {
-            await connection.Drain(port);
-            connection.Tell(index + 1);
-        }
-
-        _ports[index] = null;
-    }
+    public ValueTask Detach(IHostUsbDevice device) => _ports.Detach(device);
 
     /// <summary>Ends: what is under way is called off and answered as <see cref="UrbStatus.Shutdown"/>, and the VM can get another back end.</summary>
     /// <remarks>Devices stay assigned, and nobody reaches them, until they are taken back.</remarks>
@@ -99,65 +77,62 @@ public sealed class UsbBackEnd : IUsbMediator, IGuestService
         if (_isStopped)
             return;
         _isStopped = true;
-        Machine.UsbBackEnd = null;
+        Machine.UsbServer = null;
         _ = Machine.Services.Remove(this);
         _ = await Disconnect(isShutdown: true);
-        Array.Clear(_ports);
+        _ports.Clear();
     }
 
     /// <inheritdoc/>
     ValueTask IGuestService.Close() => Stop();
 
-    /// <summary>Answers <see cref="Hypercall.ConnectUsb"/>.</summary>
-    internal HypercallResult Connect(ulong requests, ulong plugs, ulong vector)
+    /// <inheritdoc/>
+    ValueTask<HypercallResult> IFrontEndServer.Connect(ulong requests, ulong plugs, ulong vector)
     {
-        if (_connection is not null)
-            return new(DmaRefusal.StillMapped, 0);
-
-        // What is written through grants goes by no log.
-        if (Machine.Memory.DirtyLog is not null)
-            return new(DmaRefusal.Denied, 0);
-        if (vector is < 32 or > byte.MaxValue)
-            return new(DmaRefusal.BadRange, 0);
-        if (requests > uint.MaxValue || plugs > uint.MaxValue || !_grants.TryTake((uint)requests, isWritten: true, out GrantedPage requestPage))
-            return new(DmaRefusal.NotMapped, 0);
-        if (!_grants.TryTake((uint)plugs, isWritten: true, out GrantedPage plugPage))
-        {
-            _grants.Return(requestPage);
-            return new(DmaRefusal.NotMapped, 0);
-        }
-
-        PhysicalMemory memory = Machine.Host.Memory;
-        MessageInterrupt interrupt = MessageInterrupt.To(Machine.Cpu.ApicId, (byte)vector);
-        (BackRing, BackRing) rings = (new(memory, requestPage, UrbRequest.Size), new(memory, plugPage, PlugEvent.Size));
-        BackEndConnection connection = _connection = new(Machine, _controller, _executor, _ports, rings, interrupt);
+        if (_ports.Connection is not null)
+            return new(new HypercallResult(DmaRefusal.StillMapped, 0));
+        DmaRefusal refusal = FrontEndRings.TryOpen(Machine, _grants, requests, plugs, vector, out _rings);
+        if (_rings is not { } rings)
+            return new(new HypercallResult(refusal, 0));
+        HostCpu cpu = Machine.Host.Cpu;
+        BackEndConnection connection = new(
+            _controller.Processor,
+            _executor,
+            _ports.All,
+            (new(cpu, new(rings.Requests.Frame.Value), UrbRequest.Size), new(cpu, new(rings.Plugs.Frame.Value), PlugEvent.Size)),
+            new(Machine.Host.Loop),
+            () =>
+            {
+                Machine.Interrupt(rings.Interrupt);
+                return default;
+            });
+        _ports.Connection = connection;
         Machine.Host.Loop.Start(connection.Serve);
-        return new(DmaRefusal.None, PortCount);
+        return new(new HypercallResult(DmaRefusal.None, PortCount));
     }
 
-    /// <summary>Answers <see cref="Hypercall.NotifyUsb"/>.</summary>
-    internal DmaRefusal Notify()
+    /// <inheritdoc/>
+    DmaRefusal IFrontEndServer.Notify()
     {
-        if (_connection is null)
+        if (_ports.Connection is not { } connection)
             return DmaRefusal.NotAssigned;
-        _connection.Notify();
+        connection.Notify();
         return DmaRefusal.None;
     }
 
-    /// <summary>Answers <see cref="Hypercall.DisconnectUsb"/>.</summary>
-    internal ValueTask<DmaRefusal> Disconnect() => Disconnect(isShutdown: false);
+    /// <inheritdoc/>
+    ValueTask<DmaRefusal> IFrontEndServer.Disconnect() => Disconnect(isShutdown: false);
 
     private async ValueTask<DmaRefusal> Disconnect(bool isShutdown)
     {
         await _gate.Enter();
         try
         {
-            if (_connection is not { } connection)
+            if (_ports.Connection is not { } connection)
                 return DmaRefusal.NotAssigned;
             await connection.Close(isShutdown);
-            _connection = null;
-            foreach (GrantedPage page in connection.Pages)
-                _grants.Return(page);
+            _ports.Connection = null;
+            _rings!.Return(_grants);
             return DmaRefusal.None;
         }
         finally

@@ -18,6 +18,8 @@ public sealed record WorkloadCase(string Name, string WorkingSet, double? RatioM
 
     private static int[] SharingVms => [1, 4, 16, 64];
 
+    private static int[] MergedVms => [1, 4, MergedUsbController.MachinesMax];
+
     /// <summary>All that is measured.</summary>
     public static IReadOnlyList<WorkloadCase> All { get; } =
     [
@@ -40,6 +42,8 @@ public sealed record WorkloadCase(string Name, string WorkingSet, double? RatioM
         .. Usb(ControllerKind.Xhci, "xHCI"),
         .. SharingVms.Select(vms => new WorkloadCase("microframe, shared EHCI", $"{vms} VMs, idle", null, () => new SharedMicroframeWorkload(vms, isLoaded: false))),
         .. SharingVms.Select(vms => new WorkloadCase("microframe, shared EHCI", $"{vms} VMs, loaded", null, () => new SharedMicroframeWorkload(vms, isLoaded: true))),
+        .. MergedVms.Select(vms => new WorkloadCase("microframe, merged schedules", $"{vms} VMs, idle", null, () => new MergedMicroframeWorkload(vms, isLoaded: false))),
+        .. MergedVms.Select(vms => new WorkloadCase("microframe, merged schedules", $"{vms} VMs, loaded", null, () => new MergedMicroframeWorkload(vms, isLoaded: true))),
     ];
 
     /// <summary>Name and working set.</summary>

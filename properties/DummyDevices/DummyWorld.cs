@@ -14,6 +14,7 @@ internal sealed class DummyWorld : IDisposable, IReservationObserver, IBusShareO
 
     private readonly SharedComputer _machine;
     private readonly DummyGuest?[] _guests;
+    private readonly HashSet<int> _settled = [];
 
     public DummyWorld(int guests, ReservationSteps without = ReservationSteps.None, ulong answerNsMax = 50 * MillisecondNs)
     {
@@ -84,6 +85,7 @@ internal sealed class DummyWorld : IDisposable, IReservationObserver, IBusShareO
     /// <summary>A guest crashes: its set is taken back under its drivers.</summary>
     public async Task Crash(int number)
     {
+        _ = _settled.Remove(number);
         Assert.True((await Sharing.TakeBack(number)).IsDone);
 
         // Nothing of its software goes on; that its memory cannot be given back any more is no surprise.
@@ -103,6 +105,8 @@ internal sealed class DummyWorld : IDisposable, IReservationObserver, IBusShareO
                 || dummy.State is DummyState.Bound or DummyState.Reserved);
             quiet = isQuiet ? quiet + 1 : 0;
         }
+
+        _settled.UnionWith(Enumerable.Range(0, Count).Where(HasDriver));
     }
 
     /// <summary>What a device really takes of a microframe in which it has its turn, as hosts reckon; nothing where its port lets nothing through.</summary>
@@ -132,12 +136,12 @@ internal sealed class DummyWorld : IDisposable, IReservationObserver, IBusShareO
         return Math.Max(wire, TransactionTime.HighSpeedIsochronous(chosen.Packets * chosen.PacketBytes));
     }
 
-    /// <summary>No view is below what the devices of others really take.</summary>
+    /// <summary>No view is below what the devices of others really take; that of a guest that just came has yet to catch up.</summary>
     public void CheckViews()
     {
         for (int number = 0; number < Count; number++)
         {
-            if (!HasDriver(number))
+            if (!_settled.Contains(number))
                 continue;
             uint others = (uint)Enumerable.Range(0, Count).Where(other => other != number).Sum(other => LoadOf(other));
             uint mirrored = this[number].Watch!.ReservedNs;

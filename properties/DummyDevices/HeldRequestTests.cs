@@ -94,6 +94,25 @@ public sealed class HeldRequestTests
         Assert.All(Enumerable.Range(1, 127), real => Assert.Equal(AddressState.Free, bench.Controller.AddressEntryOf((byte)real).State));
     }
 
+    [Fact]
+    public void Sets_with_internal_ports_and_requests_to_hold_allocate_nothing()
+    {
+        using SharedBench bench = new(2, new() { InternalPortCount = 1 });
+        bench.Manage(EhciManagementOffsets.Hold, 1);
+        bench.Controller.InternalPortsOf(0)[0].Plug(new TaggedDevice(7));
+        bench.Loop.Run(async () =>
+        {
+            ScheduleGuest guest = new(bench, 0);
+            guest.Start();
+            Assert.Equal("enabled", await guest.ResetPort(2));
+        });
+        for (int set = 0; set < 2; set++)
+            new SetLoad([512, 64], 1, [64], 0xFF).Start(bench, set);
+        bench.Controller.Observer = null;
+        bench.Loop.RunFor(10_000_000);
+        Allocation.CheckNone(20, _ => bench.Loop.RunFor(1_250_000));
+    }
+
     private static SetupPacket Descriptor(ushort length) => new()
     {
         In = true,

@@ -11,7 +11,8 @@ public sealed class HostileFrontEndTests
     private const int StepsMax = 40;
     private const int ProgramsUsual = 300;
 
-    private static Arbitrary<FrontEndStep[]> Programs => Generate.Program(
+    /// <summary>Programs of hostile front ends.</summary>
+    internal static Arbitrary<FrontEndStep[]> Programs => Generate.Program(
         from kind in Gen.Frequency(
             (12, Gen.Constant(FrontEndAct.Request)),
             (5, Gen.Constant(FrontEndAct.Grant)),
@@ -58,7 +59,8 @@ public sealed class HostileFrontEndTests
             grants is null ? Programs : Arb.From(Programs.Generator),
             program =>
             {
-                using HostileFrontEnd guest = new(host, stack, seed++, tally, grants);
+                using HostileFrontEnd guest = new(host, seed, tally, new HostGround(host, stack, grants));
+                seed++;
                 guest.Play(program);
             },
             ProgramsUsual);

@@ -12,7 +12,7 @@ public sealed partial class SourceRules
 
     // What the sections of Spec folders are sections of.
     private static readonly string[] Manuals =
-        ["VT-d", "EHCI", "xHCI", "USB", "SPC", "SBC", "ACPI", "PCI", "Intel SDM", "management device", "Xen"];
+        ["VT-d", "EHCI", "xHCI", "USB", "SPC", "SBC", "ACPI", "PCI", "Intel SDM", "management device", "dummy device", "Xen"];
 
     [Fact]
     public void Each_format_names_its_section() =>

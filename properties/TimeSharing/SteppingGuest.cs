@@ -11,16 +11,18 @@ namespace Dma.Properties;
 /// <param name="machine">The VM.</param>
 /// <param name="socket">The root port.</param>
 /// <param name="tag">What its device says.</param>
-internal sealed class SteppingGuest(Host host, VirtualMachine machine, UsbPort socket, byte tag)
+internal class SteppingGuest(Host host, VirtualMachine machine, UsbPort socket, byte tag)
 {
     private const ulong MicrosecondNs = 1_000;
     private const int PacketBytes = 512;
     private const ulong NoEndNs = 10_000_000_000;
 
-    private readonly CountingDevice _device = new(tag);
     private Func<ValueTask<IUsbHostController>> _start = null!;
     private IUsbHostController? _driver;
     private UsbDeviceHandle? _handle;
+
+    /// <summary>Its device.</summary>
+    public CountingDevice Device { get; } = new(tag);
 
     /// <summary>What came of each step.</summary>
     public List<string> Transcript { get; } = [];
@@ -32,14 +34,22 @@ internal sealed class SteppingGuest(Host host, VirtualMachine machine, UsbPort s
     /// <param name="device">Its controller.</param>
     /// <param name="start">How a driver starts.</param>
     /// <param name="steps">What it does.</param>
-    public async Task Run(IDevice device, Func<IDevice, ValueTask<IUsbHostController>> start, IReadOnlyList<DeviceStep> steps)
+    public Task Run(IDevice device, Func<IDevice, ValueTask<IUsbHostController>> start, IReadOnlyList<DeviceStep> steps)
     {
-        socket.Plug(_device);
-        _start = () => start(device);
+        socket.Plug(Device);
+        return Run(() => start(device), steps);
+    }
+
+    /// <summary>Starts the driver of a controller whose device is there, and goes through the steps.</summary>
+    /// <param name="start">How it starts.</param>
+    /// <param name="steps">What it does.</param>
+    public async Task Run(Func<ValueTask<IUsbHostController>> start, IReadOnlyList<DeviceStep> steps)
+    {
+        _start = start;
         _driver = await _start();
         await Enumerate();
         await Follow(steps);
-        Transcript.Add($"device took {_device.Received:X8}");
+        Transcript.Add($"device took {Device.Received:X8}");
     }
 
     /// <summary>Goes through more steps.</summary>
@@ -67,6 +77,23 @@ internal sealed class SteppingGuest(Host host, VirtualMachine machine, UsbPort s
         }
     }
 
+    /// <summary>In which port its driver finds its device.</summary>
+    protected virtual int Port => socket.Number;
+
+    /// <summary>Somebody pulls its device out.</summary>
+    protected virtual Task Unplug()
+    {
+        _ = socket.Unplug();
+        return Task.CompletedTask;
+    }
+
+    /// <summary>Somebody plugs it in again.</summary>
+    protected virtual Task PlugAgain()
+    {
+        socket.Plug(Device);
+        return Task.CompletedTask;
+    }
+
     private async Task<string> Do(DeviceStep step)
     {
         switch (step.Use)
@@ -77,9 +104,9 @@ internal sealed class SteppingGuest(Host host, VirtualMachine machine, UsbPort s
             case DeviceUse.ResetPort:
                 return await Again();
             case DeviceUse.Unplug:
-                _ = socket.Unplug();
+                await Unplug();
                 string gone = await Ask();
-                socket.Plug(_device);
+                await PlugAgain();
                 return $"{gone}, then {await Again()}";
             case DeviceUse.Ask:
                 return await Ask();
@@ -98,7 +125,7 @@ internal sealed class SteppingGuest(Host host, VirtualMachine machine, UsbPort s
     {
         try
         {
-            _handle = await UsbDeviceHandle.Enumerate(_driver!, socket.Number);
+            _handle = await UsbDeviceHandle.Enumerate(_driver!, Port);
             Transcript.Add($"device {_handle.Connection.Number}");
         }
         catch (DriverException exception)

@@ -9,7 +9,7 @@ internal sealed class BoastfulDevice(IHostUsbDevice inner) : IHostUsbDevice
 {
     public string Name => inner.Name;
 
-    public IHostUsbController Controller => inner.Controller;
+    public IUsbStack Controller => inner.Controller;
 
     public UsbSpeed Speed => inner.Speed;
 

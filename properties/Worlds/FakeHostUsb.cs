@@ -6,7 +6,7 @@ namespace Dma.Properties;
 
 /// <summary>A USB stack of a host without a controller: it moves bytes by itself, into memory that was given to it and nowhere else.</summary>
 /// <remarks>What it is given and should not be it writes down: an exception would leave a back end in the middle of things.</remarks>
-internal sealed class FakeHostUsb : IHostUsbController
+internal class FakeHostUsb : IHostUsbController
 {
     private readonly Host _host;
     private readonly FrameAllocator _frames;
@@ -20,13 +20,16 @@ internal sealed class FakeHostUsb : IHostUsbController
         _frames = new(new(first.Value), FrameSize.Page2M.Bytes);
     }
 
-    public Processor Processor => _host.Cpu.Processor;
+    /// <summary>A stack of a VM, with memory of its own.</summary>
+    protected FakeHostUsb(Host host, FrameAllocator frames) => (_host, _frames) = (host, frames);
+
+    public virtual Processor Processor => _host.Cpu.Processor;
 
     /// <summary>What was asked of it, or of its devices, that must not be.</summary>
     public List<string> Wrongs { get; } = [];
 
     /// <summary>How many buffers of guests the controller reaches now.</summary>
-    public int Mapped => _mapped.Count;
+    public virtual int Mapped => _mapped.Count;
 
     /// <summary>How many buffers of guests, and how many of its own, it ever had.</summary>
     public (int Mapped, int Own) Made { get; private set; }
@@ -34,11 +37,11 @@ internal sealed class FakeHostUsb : IHostUsbController
     /// <summary>How many frames of its own are in use.</summary>
     public ulong Allocated => _frames.FramesTotal - _frames.FramesFree;
 
-    public ValueTask<HostUsbBuffer?> TryAllocate(int length)
+    public virtual ValueTask<HostUsbBuffer?> TryAllocate(int length)
     {
         Made = Made with { Own = Made.Own + 1 };
         return new(_frames.TryAllocate(PagesOf(length), 4096, out GuestPhysicalAddress first)
-            ? new HostUsbBuffer(new(first.Value), length, new MemoryBuffer(_host.Cpu, first, length))
+            ? new HostUsbBuffer(new(first.Value), length, new MemoryBuffer(Cpu, first, length))
             : null);
     }
 
@@ -68,7 +71,7 @@ internal sealed class FakeHostUsb : IHostUsbController
     }
 
     /// <summary>Does what a device sends.</summary>
-    public void Fill(HostUsbBuffer buffer, int offset, int length, byte value)
+    public virtual void Fill(HostUsbBuffer buffer, int offset, int length, byte value)
     {
         byte[] bytes = new byte[length];
         bytes.AsSpan().Fill(value);
@@ -79,7 +82,7 @@ internal sealed class FakeHostUsb : IHostUsbController
     }
 
     /// <summary>Reads what a device is sent.</summary>
-    public byte[] Read(HostUsbBuffer buffer, int offset, int length)
+    public virtual byte[] Read(HostUsbBuffer buffer, int offset, int length)
     {
         byte[] bytes = new byte[length];
         if (buffer.Memory is { } memory)
@@ -89,16 +92,23 @@ internal sealed class FakeHostUsb : IHostUsbController
         return bytes;
     }
 
+    /// <summary>The processor that its software runs on.</summary>
+    protected virtual ICpu Cpu => _host.Cpu;
+
+    /// <summary>The frame behind a page of a guest that the controller reaches.</summary>
+    /// <param name="buffer">The buffer that it is of.</param>
+    /// <param name="index">Which page of it.</param>
+    protected virtual PhysicalAddress FrameOf(HostUsbBuffer buffer, int index) => _mapped[new(buffer.DeviceAddress.Value & ~0xFFFul)][index];
+
     private static ulong PagesOf(int length) => ((ulong)length + 4095) / 4096;
 
     private void ForEachPage(HostUsbBuffer buffer, int offset, int length, Action<PhysicalAddress, int, int> use)
     {
-        IReadOnlyList<PhysicalAddress> frames = _mapped[new(buffer.DeviceAddress.Value & ~0xFFFul)];
         for (int done = 0; done < length;)
         {
             int at = buffer.DeviceAddress.PageOffset + offset + done;
             int count = Math.Min(length - done, 4096 - (at % 4096));
-            use(frames[at / 4096] + (ulong)(at % 4096), done, count);
+            use(FrameOf(buffer, at / 4096) + (ulong)(at % 4096), done, count);
             done += count;
         }
     }

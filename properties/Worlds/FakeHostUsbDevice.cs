@@ -18,7 +18,7 @@ internal sealed class FakeHostUsbDevice(FakeHostUsb stack, EventLoop loop, int s
 
     public string Name => "a device of chance";
 
-    public IHostUsbController Controller => stack;
+    public IUsbStack Controller => stack;
 
     public UsbSpeed Speed => UsbSpeed.High;
 

@@ -15,6 +15,9 @@ internal sealed class ParavirtualRing(Processor processor, IHypercallGate gate, 
     private readonly Signal _room = new(processor.Loop);
     private ushort _lastId;
 
+    /// <summary>Whether each request is a call of its own, and not only there to be found.</summary>
+    public bool IsCalled { get; set; }
+
     /// <summary>Whether the back end is gone, or never answers again.</summary>
     public bool HasStopped { get; private set; }
 
@@ -105,9 +108,13 @@ internal sealed class ParavirtualRing(Processor processor, IHypercallGate gate, 
         {
             while (ring.Free == 0 && !HasStopped)
                 _ = await processor.Wait(_room);
-            for (; made < requests.Length && (ring.Free != 0 || HasStopped); made++)
+            do
+            {
                 waiters[made] = Add(requests[made].Request, requests[made].Segments);
-            if (!HasStopped && ring.Push() && (await gate.Call(Hypercall.NotifyUsb)).Refusal != DmaRefusal.None)
+                made++;
+            }
+            while (made < requests.Length && (HasStopped || (ring.Free != 0 && !IsCalled)));
+            if (!HasStopped && (ring.Push() || IsCalled) && (await gate.Call(Hypercall.NotifyUsb)).Refusal != DmaRefusal.None)
                 Stop();
         }
 

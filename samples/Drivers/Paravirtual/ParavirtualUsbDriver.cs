@@ -12,6 +12,7 @@ namespace Dma.Drivers;
 public sealed class ParavirtualUsbDriver : IUsbHostController
 {
     private const int GrantPages = 8;
+    private const ulong CallsFlag = 1 << 8;
     private const ulong PlugTimeoutNs = 1_000_000_000;
 
     private readonly IHypercallGate _gate;
@@ -73,7 +74,8 @@ public sealed class ParavirtualUsbDriver : IUsbHostController
                 Hypercall.ConnectUsb, GrantDmaSpace.GrantOf(pages[0].Mapping.DeviceAddress), GrantDmaSpace.GrantOf(pages[1].Mapping.DeviceAddress), vector);
             if (connected.Refusal != DmaRefusal.None)
                 throw new DriverException(DriverFailure.NoDriver, $"No back end passes USB devices on: {connected.Refusal}.");
-            ParavirtualUsbDriver driver = new(cpu, gate, grants, memory, pages, vector, (int)Math.Min(connected.Value, SharedRing.CountOf(PlugEvent.Size) / 2));
+            ParavirtualUsbDriver driver = new(cpu, gate, grants, memory, pages, vector, (int)Math.Min(connected.Value & byte.MaxValue, SharedRing.CountOf(PlugEvent.Size) / 2));
+            driver.Ring.IsCalled = (connected.Value & CallsFlag) != 0;
             await driver.Run();
             return driver;
         }

@@ -6,11 +6,11 @@ using Dma.Vmm;
 
 namespace Dma.Lab;
 
-/// <summary>A device at a root port of the host's controller: with a driver of the host, or raw, for whoever mediates for a guest.</summary>
-/// <param name="stack">The host's stack.</param>
+/// <summary>A device at a root port of a controller of the host, or of a service VM: with a driver of the host, or raw, for whoever mediates for a guest.</summary>
+/// <param name="stack">The stack.</param>
 /// <param name="port">The port, from 1.</param>
 /// <param name="driver">The driver of the host for it; null where it has none.</param>
-public sealed class HostUsbDevice(HostUsbStack stack, int port, IHostClassDriver? driver = null) : IHostUsbDevice
+public sealed class HostUsbDevice(UsbStack stack, int port, IHostClassDriver? driver = null) : IHostUsbDevice
 {
     private const ulong RequestTimeoutNs = 5_000_000_000;
 
@@ -23,7 +23,7 @@ public sealed class HostUsbDevice(HostUsbStack stack, int port, IHostClassDriver
     public string Name => $"the device at port {port}";
 
     /// <inheritdoc/>
-    public IHostUsbController Controller => stack;
+    public IUsbStack Controller => stack;
 
     /// <inheritdoc/>
     public UsbSpeed Speed { get; private set; } = UsbSpeed.High;

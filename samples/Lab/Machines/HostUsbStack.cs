@@ -10,7 +10,7 @@ namespace Dma.Lab;
 /// The host's own HAL: a domain of its own in the remapping unit, in which each buffer is mapped while the controller needs
 /// it. What it is charged is kept apart from the VMM's: that is the work of a driver domain.
 /// </remarks>
-public sealed class HostUsbStack : IHostUsbController
+public sealed class HostUsbStack : UsbStack, IHostUsbController
 {
     private const ulong PageBytes = 4096;
     private const ulong AddressBytes = 256 << 20;
@@ -21,13 +21,10 @@ public sealed class HostUsbStack : IHostUsbController
     private readonly HostCpu _cpu;
     private readonly GuestPhysicalAddress _firstFrame;
     private readonly HashSet<Iova> _mapped = [];
-    private readonly Dictionary<int, Stack<HostUsbBuffer>> _spare = [];
     private RemappingDomain? _domain;
     private RemappedMessages? _messages;
     private IovaAllocator? _addresses;
-    private RemappedDmaSpace? _memory;
     private PciDevice? _device;
-    private IUsbHostController? _controller;
 
     /// <summary>A stack that does not have the controller yet: <see cref="Start"/> takes it.</summary>
     /// <param name="host">The host, booted.</param>
@@ -44,11 +41,7 @@ public sealed class HostUsbStack : IHostUsbController
     }
 
     /// <inheritdoc/>
-    public Processor Processor => _cpu.Processor;
-
-    /// <summary>The controller.</summary>
-    /// <exception cref="InvalidOperationException">The stack does not have it.</exception>
-    public IUsbHostController Controller => _controller ?? throw new InvalidOperationException("The stack does not have its controller.");
+    public override Processor Processor => _cpu.Processor;
 
     /// <summary>Takes the controller. A stop that broke off in the middle left drivers in a state that nobody knows: they begin anew.</summary>
     /// <exception cref="DriverException">It does not start.</exception>
@@ -66,38 +59,17 @@ public sealed class HostUsbStack : IHostUsbController
 
         // Device addresses from where no memory is, so that one that was not translated is found out.
         _addresses = new(new(MemoryLayout.LowMemoryEnd), AddressBytes);
-        _memory = new(_cpu, new(_firstFrame, FrameSize.Page2M.Bytes), _domain, _addresses);
-        _device = PciDevice.Open(_cpu, _host.Configuration, _source, _memory, _vector, _messages?.Message);
-        _controller = await UsbHostControllers.Start(_device);
+        RemappedDmaSpace memory = new(_cpu, new(_firstFrame, FrameSize.Page2M.Bytes), _domain, _addresses);
+        _device = PciDevice.Open(_cpu, _host.Configuration, _source, memory, _vector, _messages?.Message);
+        await Drive(_device);
     }
 
     /// <summary>Lets the controller go, as far as it was taken; no device of it is in use.</summary>
     public async ValueTask Stop()
     {
-        if (_controller is { } controller)
-            await controller.Stop();
+        if (HasController)
+            await Controller.Stop();
         await Abandon();
-    }
-
-    /// <inheritdoc/>
-    public async ValueTask<HostUsbBuffer?> TryAllocate(int length)
-    {
-        if (_memory is not { } memory)
-            return null;
-
-        // Kept mapped for the next one of its size: a bounce buffer that is mapped each time would cost more than the copy.
-        int bytes = (int)(((ulong)length + PageBytes - 1) / PageBytes * PageBytes);
-        if (_spare.GetValueOrDefault(bytes)?.TryPop(out HostUsbBuffer? spare) == true)
-            return spare with { Length = length };
-        try
-        {
-            CoherentBuffer buffer = await memory.AllocateCoherent(bytes);
-            return new(buffer.Mapping.DeviceAddress, length, buffer.Memory);
-        }
-        catch (InvalidOperationException)
-        {
-            return null;
-        }
     }
 
     /// <inheritdoc/>
@@ -130,13 +102,11 @@ public sealed class HostUsbStack : IHostUsbController
     }
 
     /// <inheritdoc/>
-    public async ValueTask Release(HostUsbBuffer buffer)
+    public override async ValueTask Release(HostUsbBuffer buffer)
     {
-        if (buffer.Memory is { } memory)
+        if (buffer.Memory is not null)
         {
-            if (!_spare.TryGetValue(memory.Length, out Stack<HostUsbBuffer>? spare))
-                _spare.Add(memory.Length, spare = new());
-            spare.Push(buffer);
+            await base.Release(buffer);
             return;
         }
 
@@ -153,7 +123,7 @@ public sealed class HostUsbStack : IHostUsbController
     // The device reaches nothing any more, so that what its drivers had is free, whatever became of them.
     private async ValueTask Abandon()
     {
-        _controller = null;
+        Forget();
         _device?.Close();
         _device = null;
         if (_messages is { } messages)
@@ -166,8 +136,7 @@ public sealed class HostUsbStack : IHostUsbController
             await _host.Remapping.Release(domain);
         }
 
-        (_domain, _memory, _addresses) = (null, null, null);
+        (_domain, _addresses) = (null, null);
         _mapped.Clear();
-        _spare.Clear();
     }
 }

@@ -18,15 +18,16 @@ internal static class UsbControllers
     /// <summary>Makes a controller.</summary>
     /// <param name="name">One of <see cref="Names"/>.</param>
     /// <param name="loop">The time it lives in.</param>
-    public static UsbController Create(string name, EventLoop loop)
+    /// <param name="ports">How many root ports it has for devices of USB 2.</param>
+    public static UsbController Create(string name, EventLoop loop, int ports = 4)
     {
         switch (name)
         {
             case Ehci:
-                EhciController ehci = new(loop);
+                EhciController ehci = new(loop, new() { PortCount = ports });
                 return new(ehci, [("usb1", ehci.Usb)], _ => ehci.Usb.Ports.FirstOrDefault(port => port.Device is null));
             case Xhci:
-                XhciController xhci = new(loop);
+                XhciController xhci = new(loop, new() { Usb2PortCount = ports });
 
                 // At each root port begins a bus with addresses of its own. A SuperSpeed device needs a port of USB 3, others one of USB 2.
                 return new(

@@ -32,6 +32,7 @@ internal sealed class RunScenario : Verb
         Add(new RunRegisterSets(terminal));
         Add(new RunMergedSchedules(terminal));
         Add(new RunDummyDevices(terminal));
+        Add(new RunServiceVm(terminal));
         Add(new RunExitlessPolling(terminal));
         Add(new RunUserLevelMonitor(terminal));
     }

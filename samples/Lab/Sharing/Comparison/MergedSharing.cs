@@ -1,4 +1,5 @@
 using Dma.Drivers;
+using Dma.Hal;
 using Dma.Machine;
 using Dma.UsbDevice;
 using Dma.Vmm;
@@ -13,15 +14,17 @@ internal sealed class MergedSharing : SharingWorld
 
     private readonly EhciController _controller;
     private readonly DiscoveryMethod _discovery;
+    private readonly RegisterPoller? _poller;
     private MergedUsbController? _sharing;
 
     /// <summary>A host that is switched off.</summary>
     /// <param name="plan">What all mechanisms have in common.</param>
     /// <param name="discovery">How the VMM finds what guests add to their schedules.</param>
-    public MergedSharing(SharingPlan plan, DiscoveryMethod discovery)
+    /// <param name="polls">Whether registers are polled, and do not trap.</param>
+    public MergedSharing(SharingPlan plan, DiscoveryMethod discovery, bool polls = false)
         : base(plan)
     {
-        _discovery = discovery;
+        (_discovery, _poller) = (discovery, polls ? new(Host) : null);
         _controller = new(Host.Loop, new() { PortCount = plan.Vms });
         Host.Pci.Add(_controller, ControllerPlace);
     }
@@ -30,21 +33,27 @@ internal sealed class MergedSharing : SharingWorld
     public override IReadOnlyList<UsbBus> Buses => [_controller.Usb];
 
     /// <inheritdoc/>
+    public override ulong BurnedNs => _poller?.Counts.BurnedNs ?? 0;
+
+    /// <inheritdoc/>
     public override void Plug(int number, IUsbDevice device) => _controller.Usb.Ports[number].Plug(device);
 
     /// <inheritdoc/>
     public override async ValueTask Prepare()
     {
         await base.Prepare();
-        _sharing = await MergedUsbController.Start(Host, _controller.Source, new() { Discovery = _discovery })
+        _sharing = await MergedUsbController.Start(Host, _controller.Source, new() { Discovery = _discovery, Poller = _poller })
             ?? throw new InvalidOperationException("The controller cannot be shared.");
     }
 
     /// <inheritdoc/>
     public override async ValueTask<(IUsbHostController Usb, int Port)> Start(int number)
     {
-        Require(await _sharing!.Give(Machines[number], _place, number + 1));
-        return (await StartImitated(Machines[number], _place), number + 1);
+        VirtualMachine machine = Machines[number];
+        if (_poller is not null)
+            machine.Delivery = InterruptDelivery.Posted;
+        Require(await _sharing!.Give(machine, _place, number + 1));
+        return (await StartImitated(machine, _place, _poller is null ? null : device => new ExitlessDevice(machine.Cpu, device)), number + 1);
     }
 
     /// <inheritdoc/>

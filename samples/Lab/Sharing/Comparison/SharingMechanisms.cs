@@ -56,6 +56,13 @@ internal static class SharingMechanisms
             Isolation = "checks of the VMM, I/O window of each VM",
             Cannot = "cannot spare the guest's processor: each store into a schedule faults",
         },
+        new("f+a+h", "schedules merged, found by scans, registers polled", static plan => new MergedSharing(plan, DiscoveryMethod.Scan, polls: true))
+        {
+            Needs = "a HAL for the ring",
+            Isolation = "checks of the VMM, I/O window and page of each VM",
+            Cannot = "cannot sleep: a processor looks for work of all VMs",
+            ExitsMax = 0.1,
+        },
         new("emulated", "imitated controllers, registers trap", static plan => new MediatedSharing(plan, SharingMediator.TrappedController))
         {
             Needs = "nothing",
@@ -80,6 +87,13 @@ internal static class SharingMechanisms
             Needs = "a front end",
             Isolation = "grants",
             Cannot = "cannot serve a guest that has no front end",
+            CopiesMax = 1,
+        },
+        new("e", "a service VM, ring and grants", static plan => new ServiceVmSharing(plan))
+        {
+            Needs = "a front end",
+            Isolation = "service VM, grants",
+            Cannot = "cannot go on without its service VM: when that ends, all wait for the next one",
             CopiesMax = 1,
         },
         new("j", "virtual management device", Create: null)

@@ -1,0 +1,36 @@
+using Dma.Lab;
+using Dma.UsbDevice;
+using Dma.Vmm;
+
+namespace Dma.Properties;
+
+/// <summary>How many rows of isochronous packets must be under way when a service VM is in between.</summary>
+public sealed class LookAheadTests
+{
+    [Theory]
+    [InlineData("ehci", 0)]
+    [InlineData("ehci", 1_500_000)]
+    [InlineData("ehci", 4_000_000)]
+    [InlineData("xhci", 0)]
+    [InlineData("xhci", 1_500_000)]
+    public void As_many_rows_as_pass_on_the_way_there_and_back_and_the_controller_has_miss_nothing_and_fewer_do(string controller, int jitterNs)
+    {
+        using ServiceMachine machine = new(new() { Vms = 1, Controller = controller, Service = new() { JitterNsMax = (ulong)jitterNs } });
+        machine.Plug(0, new AudioSinkDevice(machine.Host.Loop, new PcmRecording(frameBytes: 4)));
+        LookAheadProbe probe = new(machine, guest: 0);
+        machine.Watch = probe;
+        LookAheadReport report = machine.Host.Loop.Run(async () =>
+        {
+            await machine.StartService();
+            return await probe.Play(await machine.StartGuest(0), port: 1, depthMax: 12);
+        });
+        Assert.True(report.DepthNeeded is > 1 and < 12, $"{report}");
+        Assert.True(report.IsEnough, string.Join(", ", report.Depths));
+        Assert.True(report.SubmitNs + report.AnswerNs >= (ulong)jitterNs / 2);
+
+        // One row less than the controller is ahead is always late; what is needed was not made up.
+        Assert.All(report.Depths.Where(depth => depth.Depth <= report.RowsAhead - 1), depth => Assert.True(depth.Expired > 0, $"{depth}"));
+        Assert.All(report.Depths, depth => Assert.Equal(64ul, depth.InTime + depth.Expired));
+        Assert.True(report.Depths[0].Expired > report.Depths[2].Expired || report.Depths[0].Expired > 16, string.Join(", ", report.Depths));
+    }
+}

@@ -1,0 +1,136 @@
+using Dma.Drivers;
+using Dma.Hal;
+using Dma.Lab;
+using Dma.Machine;
+using Dma.UsbDevice;
+using Dma.Vmm;
+using FsCheck;
+using FsCheck.Fluent;
+
+namespace Dma.Properties;
+
+/// <summary>Random programs of several guests behind one service VM, against the same guest alone with a controller of its own.</summary>
+public sealed class ServiceProgramTests
+{
+    private const ulong PatienceNs = 600_000_000_000;
+    private const ulong LookNs = 50_000;
+
+    private static readonly Gen<DeviceStep> s_step = Gen.Frequency(
+        (4, Step(DeviceUse.Ask, 0, 0)),
+        (4, Step(DeviceUse.Read, 1, 40)),
+        (4, Step(DeviceUse.Write, 1, 20_000)),
+        (2, Step(DeviceUse.Cancel, 1, 5_000)),
+        (2, Step(DeviceUse.ReadPeriodic, 0, 0)),
+        (2, Step(DeviceUse.Wait, 1, 5_000)),
+        (1, Step(DeviceUse.ResetPort, 0, 0)),
+        (1, Step(DeviceUse.ResetController, 0, 0)),
+        (1, Step(DeviceUse.Unplug, 0, 0)),
+        (1, Step(DeviceUse.Crash, 0, 0)));
+
+    [Fact]
+    public void Each_guest_finds_what_it_would_find_alone_with_a_controller_of_its_own() =>
+        Property.Check(Arb.From(Programs(), Smaller), Compare, count: 100);
+
+    private static Gen<DeviceStep> Step(DeviceUse use, int least, int most) => from amount in Gen.Choose(least, most) select new DeviceStep(use, amount);
+
+    private static Gen<ServiceProgram> Programs() =>
+        from guests in Gen.Choose(1, 4)
+        from steps in Gen.ArrayOf(s_step.ArrayOf(), guests)
+        from controller in Gen.Frequency((3, Gen.Constant(UsbControllers.Ehci)), (1, Gen.Constant(UsbControllers.Xhci)))
+        from transport in Gen.Elements(Enum.GetValues<ServiceTransport>())
+        from copied in Gen.Elements(0, 1024, int.MaxValue)
+        from slots in Gen.Choose(1, 4)
+        from jitterNs in Gen.Elements(0, 300_000)
+        select new ServiceProgram([.. steps.Select(own => own.Take(5).ToArray())], controller, transport, copied, slots, (ulong)jitterNs);
+
+    private static IEnumerable<ServiceProgram> Smaller(ServiceProgram program)
+    {
+        for (int guest = 0; guest < program.Guests.Length && program.Guests.Length > 1; guest++)
+            yield return program with { Guests = [.. program.Guests.Where((_, index) => index != guest)] };
+        for (int guest = 0; guest < program.Guests.Length; guest++)
+        {
+            for (int step = 0; step < program.Guests[guest].Length; step++)
+            {
+                DeviceStep[] shorter = [.. program.Guests[guest].Where((_, index) => index != step)];
+                yield return program with { Guests = [.. program.Guests.Select((own, index) => index == guest ? shorter : own)] };
+            }
+        }
+    }
+
+    private static void Compare(ServiceProgram program)
+    {
+        int guests = program.Guests.Length;
+        ReachWatch watch = new();
+        using ServiceMachine machine = new(new()
+        {
+            Vms = guests,
+            Controller = program.Controller,
+            Service = new() { Transport = program.Transport, JitterNsMax = program.JitterNs },
+            BackEnd = new() { CopiedBytesMax = program.CopiedBytesMax, Sharing = new() { Slots = program.Slots } },
+            Watch = watch.Watch,
+        });
+        watch.Machine = machine;
+        ServedGuest[] served = [.. Enumerable.Range(0, guests).Select(number => new ServedGuest(machine, number))];
+        for (int number = 0; number < guests; number++)
+            machine.Plug(number, served[number].Device);
+        machine.Host.Loop.Run(
+            async () =>
+            {
+                await machine.StartService();
+                bool[] isOver = [false];
+                Task looking = Look(machine, isOver);
+                await Task.WhenAll(served.Select((guest, number) => guest.Run(async () => await machine.StartGuest(number), program.Guests[number])));
+                isOver[0] = true;
+                await looking;
+            },
+            PatienceNs);
+        for (int number = 0; number < guests; number++)
+            Assert.Equal(Alone(program, number), served[number].Transcript);
+        Assert.Equal(0ul, machine.Host.Faults.Total);
+        Assert.Empty(watch.Wrongs);
+
+        // E2: with nothing under way, nothing but rings is mapped, and a VM that has ended has nothing mapped or pinned.
+        int ringPages = program.Transport == ServiceTransport.SharedRing ? 2 : 0;
+        Assert.All(machine.Guests, guest => Assert.Equal(guest.IsRunning ? ringPages : 0, machine.Service.PagesMappedOf(guest)));
+        Assert.All(machine.Guests, guest => Assert.Equal(guest.IsRunning ? 2ul : 0, guest.PinnedPages));
+    }
+
+    private static List<string> Alone(ServiceProgram program, int number)
+    {
+        using DirectComputer direct = new(program.Controller);
+        SteppingGuest solo = new(direct.Host, direct.Machine, direct.Socket, ServedGuest.TagOf(number));
+        direct.Host.Loop.Run(async () => await solo.Run(await direct.Open(), UsbHostControllers.Start, program.Guests[number]), PatienceNs);
+        return solo.Transcript;
+    }
+
+    // E4 and E2 at any moment: no more requests than places, and no page more than those of requests that have no answer.
+    private static async Task Look(ServiceMachine machine, bool[] isOver)
+    {
+        const int Places = 16;
+        const int PagesMax = 16;
+        while (!isOver[0])
+        {
+            for (int number = 0; number < machine.Guests.Count; number++)
+            {
+                int outstanding = machine.BackEnd.OutstandingOf(number);
+                Assert.InRange(outstanding, 0, Places);
+                Assert.InRange(machine.Service.PagesMappedOf(machine.Guests[number]), 0, 2 + (outstanding * PagesMax));
+            }
+
+            await machine.Host.Loop.Delay(LookNs);
+        }
+    }
+
+    /// <summary>What all guests do.</summary>
+    /// <param name="Guests">The steps of each.</param>
+    /// <param name="Controller">Which controller the service VM has.</param>
+    /// <param name="Transport">How requests come to it.</param>
+    /// <param name="CopiedBytesMax">Up to how many bytes are copied.</param>
+    /// <param name="Slots">How many transfers are under way at a time.</param>
+    /// <param name="JitterNs">How much later than it was woken it runs at most.</param>
+    private sealed record ServiceProgram(DeviceStep[][] Guests, string Controller, ServiceTransport Transport, int CopiedBytesMax, int Slots, ulong JitterNs)
+    {
+        public override string ToString() =>
+            $"{Controller} {Transport} copies {CopiedBytesMax} slots {Slots} jitter {JitterNs}: {string.Join(" | ", Guests.Select(own => string.Join(", ", own)))}";
+    }
+}

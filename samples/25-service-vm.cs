@@ -1,0 +1,96 @@
+#:project Lab/Lab.csproj
+#:property PublishAot=false
+
+// A VM has the USB controller, with its ordinary driver, and serves two others: what they grant is mapped for its controller from
+// request to response. Then it crashes, and another one goes on. docs/mechanisms/e-service-vm.md explains it.
+// Run it with: dotnet run samples/25-service-vm.cs
+using Dma.Drivers;
+using Dma.Hal;
+using Dma.Lab;
+using Dma.Machine;
+using Dma.UsbDevice;
+using Dma.Vmm;
+
+const int DiskBytes = 1 << 20;
+const int ReadBytes = 120 * 1024;
+SourceId place = new(0, 4, 0);
+
+// 1. A host with one EHCI controller and two disks, each for another VM.
+using Host host = new(new HostOptions());
+EhciController controller = new(host.Loop);
+for (int number = 0; number < 2; number++)
+    controller.Usb.Ports[number].Plug(new MassStorageDevice(new MemoryDiskImage([.. Enumerable.Repeat((byte)(number + 1), DiskBytes)])));
+host.Pci.Add(controller, device: 0x1D);
+host.Boot();
+VirtualMachine[] guests = [host.CreateMachine("VM 1", 16 << 20), host.CreateMachine("VM 2", 16 << 20)];
+ServiceVm service = null!;
+host.Loop.Run(Play);
+
+async Task Play()
+{
+    await StartService(ServiceTransport.SharedRing);
+    IUsbHostController[] fronts = [await StartGuest(0), await StartGuest(1)];
+    await Task.WhenAll(Read(fronts[0], 0), Read(fronts[1], 1));
+    ServiceCounts counts = service.Counts;
+    Console.WriteLine($"  {counts.NotificationsToService} notifications there, {counts.NotificationsToFrontEnds} back, {counts.PagesMapped} pages mapped, {counts.BytesCopied} bytes copied, {host.SharedProcessor!.Switches} VM switches");
+    Console.WriteLine($"  mapped now: {service.PagesMappedOf(guests[0])} pages of VM 1, its rings");
+
+    // 4. The service VM crashes while both read; both are told, nothing stays pinned, and the controller is the host's again.
+    Task[] reading = [Read(fronts[0], 0), Read(fronts[1], 1)];
+    await host.Loop.Delay(2_000_000);
+    await host.Destroy(service.Machine);
+    await Task.WhenAll(reading);
+    Console.WriteLine($"The service VM crashed: {host.Frames.Pins} pages pinned, the controller is with: {host.AssignmentOf(controller.Source).State}");
+    foreach (IUsbHostController front in fronts)
+        await front.Stop();
+
+    // 5. The next one brings the devices back; this time each request is a call, and shares no memory.
+    await StartService(ServiceTransport.Call);
+    await Read(await StartGuest(0), 0);
+    Console.WriteLine($"  {service.Counts.NotificationsToService} calls there, {service.Counts.NotificationsToFrontEnds} back, mapped now: {service.PagesMappedOf(guests[0])} pages of VM 1");
+    Console.WriteLine($"Faults: {host.Faults.Total}");
+}
+
+// 2. The service VM: the controller is assigned to it, it drives it as any guest does, and its back end shows each VM its disk.
+async Task StartService(ServiceTransport transport)
+{
+    VirtualMachine machine = host.CreateMachine("service VM", 16 << 20);
+    machine.Mapping = new() { Policy = MappingPolicy.Static };
+    await host.AssignmentOf(controller.Source).Assign(machine, place);
+    service = new(machine, new() { Transport = transport });
+    FrameAllocator frames = new(new(1 << 20), 15 << 20);
+    ServiceUsbStack stack = new(machine, frames);
+    await stack.Start(vector: 0x40);
+    ServiceBackEnd backEnd = await StartBackEnd(machine, frames, stack);
+    for (int number = 0; number < 2; number++)
+    {
+        HostUsbDevice disk = new(stack, port: number + 1);
+        Console.WriteLine($"The disk at port {number + 1} is reset: {await disk.Reset()}, and shown to {guests[number].Name}: {await backEnd.Attach(service.Serve(guests[number]), disk)}");
+    }
+}
+
+async Task<ServiceBackEnd> StartBackEnd(VirtualMachine machine, FrameAllocator frames, ServiceUsbStack stack) =>
+    await ServiceBackEnd.Start(machine.Cpu, machine.Cpu, frames, stack, vector: 0x50);
+
+// 3. A guest: its front end, and the drivers that every guest has.
+async Task<IUsbHostController> StartGuest(int number) =>
+    await ParavirtualUsbDriver.Start(guests[number].Cpu, guests[number].Cpu, new(new(1 << 20), 15 << 20), vector: 0x41);
+
+async Task Read(IUsbHostController front, int number)
+{
+    try
+    {
+        MassStorageDriver disk = await MassStorageDriver.Start(await UsbDeviceHandle.Enumerate(front, port: 1));
+        MemoryBuffer buffer = front.Memory.Allocate(ReadBytes);
+        await disk.Read(0, buffer);
+        byte[] bytes = new byte[ReadBytes];
+        buffer.Read(0, bytes);
+        Console.WriteLine($"{guests[number].Name} reads {bytes.Length / 1024} KiB of {string.Join(' ', bytes.Distinct())}");
+    }
+    catch (DriverException failure)
+    {
+        Console.WriteLine($"{guests[number].Name}: {failure.Failure}");
+    }
+}
+
+// It prints:

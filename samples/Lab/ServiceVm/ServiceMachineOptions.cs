@@ -1,0 +1,28 @@
+using Dma.Vmm;
+
+namespace Dma.Lab;
+
+/// <summary>What a <see cref="ServiceMachine"/> is made of.</summary>
+internal sealed record ServiceMachineOptions
+{
+    /// <summary>How many VMs are served.</summary>
+    public int Vms { get; init; } = 2;
+
+    /// <summary>One of <see cref="UsbControllers.Names"/>.</summary>
+    public string Controller { get; init; } = UsbControllers.Ehci;
+
+    /// <summary>What the VMM does for the service VM.</summary>
+    public ServiceVmOptions Service { get; init; } = new();
+
+    /// <summary>How the back end works.</summary>
+    public ServiceBackEndOptions BackEnd { get; init; } = new();
+
+    /// <summary>What all chance comes from.</summary>
+    public ulong Seed { get; init; } = 1;
+
+    /// <summary>Who writes down what goes over the bus of the host; null for nobody.</summary>
+    public BusTrace? Trace { get; init; }
+
+    /// <summary>Puts something between devices and the remapping unit; null for nothing.</summary>
+    public Func<Machine.IDmaFabric, Machine.IDmaFabric>? Watch { get; init; }
+}

@@ -1,0 +1,55 @@
+using Dma.Drivers;
+using Dma.Machine;
+using Dma.UsbDevice;
+
+namespace Dma.Lab;
+
+/// <summary>A service VM has the EHCI controller, and serves the front ends of the others: by shared rings, with granted pages mapped.</summary>
+internal sealed class ServiceVmSharing : SharingWorld
+{
+    private const byte Vector = 0x41;
+    private const int ControllerPlace = 0x1D;
+
+    private readonly EhciController _controller;
+    private readonly HostUsbDevice?[] _devices;
+    private RunningService? _service;
+
+    /// <summary>A host that is switched off.</summary>
+    public ServiceVmSharing(SharingPlan plan)
+        : base(plan)
+    {
+        _controller = new(Host.Loop, new() { PortCount = plan.Vms });
+        Host.Pci.Add(_controller, ControllerPlace);
+        _devices = new HostUsbDevice[plan.Vms];
+    }
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<UsbBus> Buses => [_controller.Usb];
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<Processor> Helpers => _service is { } service ? [service.Service.Machine.Cpu.Processor] : [];
+
+    /// <inheritdoc/>
+    public override void Plug(int number, IUsbDevice device) => _controller.Usb.Ports[number].Plug(device);
+
+    /// <inheritdoc/>
+    public override async ValueTask Prepare()
+    {
+        await base.Prepare();
+        _service = await RunningService.Start(Host, _controller.Source, Machines, new(), new());
+    }
+
+    /// <inheritdoc/>
+    public override async ValueTask<(IUsbHostController Usb, int Port)> Start(int number)
+    {
+        _devices[number] = await _service!.Give(number, number + 1);
+        return (await ParavirtualUsbDriver.Start(Machines[number].Cpu, Machines[number].Cpu, FramesOfGuest(), Vector), 1);
+    }
+
+    /// <inheritdoc/>
+    public override async ValueTask End(int number)
+    {
+        if (_devices[number] is { } device)
+            await _service!.BackEnd.Detach(number, device);
+    }
+}
