@@ -140,7 +140,7 @@ internal sealed class FrontEndLink : IFrontEndServer, IGuestService
             _relay = new(Guest, _rings!, new(_service.Machine.Cpu, pages, (int)bytes));
         else
             result = await maps.MapRings(_rings!);
-        if (result.Refusal != DmaRefusal.None || _state != State.Connecting)
+        if (result.Refusal != DmaRefusal.None || !IsStill(State.Connecting))
             return result;
         (_state, _ports) = (State.Connected, (int)ports);
         _answered.Raise();
@@ -167,6 +167,9 @@ internal sealed class FrontEndLink : IFrontEndServer, IGuestService
         return DmaRefusal.None;
     }
 
+    // Time passed since it was last looked at.
+    private bool IsStill(State state) => _state == state;
+
     private async ValueTask Ask(State wanted)
     {
         (_state, _isTold) = (wanted, false);
@@ -174,7 +177,7 @@ internal sealed class FrontEndLink : IFrontEndServer, IGuestService
         _service.Wake(0);
         while (_state == wanted)
         {
-            if (!await _answered.Wait(AnswerNsMax) && _state == wanted)
+            if (!await _answered.Wait(AnswerNsMax) && IsStill(wanted))
                 await CloseAll();
         }
     }

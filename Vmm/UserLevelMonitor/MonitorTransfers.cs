@@ -28,11 +28,10 @@ public sealed class MonitorTransfers
     /// <returns>How it went; <see cref="HostUsbStatus.Canceled"/> where the monitor has ended, or ends meanwhile.</returns>
     public async ValueTask<HostUsbResult> Direct(IHostUsbDevice device, byte endpoint, ScatterList memory)
     {
-        if (!memory.TryPin())
+        if (device.Controller is not IHostUsbController controller || !memory.TryPin())
             return await Copied(device, endpoint, memory);
         bool isIn = IsIn(endpoint);
         HostUsbResult? result = null;
-        IHostUsbController controller = device.Controller;
         if (await controller.TryMap(memory.Frames, memory.Start.PageOffset, memory.Length, isIn ? DmaDirection.FromDevice : DmaDirection.ToDevice) is { } buffer)
         {
             result = await Run(device, endpoint, buffer);

@@ -1,5 +1,6 @@
 using Dma.Drivers;
 using Dma.Hal;
+using Dma.Lab;
 using Dma.UsbDevice;
 using Dma.UsbDevice.Spec;
 using Dma.Vmm;
@@ -218,28 +219,7 @@ internal sealed class DummyGuest
     /// <summary>Sends on endpoints of a setting that it never asked for, as no driver should, for as long as its controller runs.</summary>
     /// <param name="setting">The setting, one that sends to the device.</param>
     /// <param name="pipes">How many times at once.</param>
-    public async Task Lie(byte setting, int pipes)
-    {
-        UsbEndpoint endpoint = Device.Configuration.Interfaces.First(face => face.Descriptor.AlternateSetting == setting).Endpoints[0];
-        for (int number = 0; number < pipes; number++)
-        {
-            IUsbIsochronousPipe pipe = await Device.Connection.OpenIsochronous(endpoint);
-            Controller.Processor.Loop.Start(() => Flood(pipe));
-            Controller.Processor.Loop.Start(() => Flood(pipe));
-        }
-    }
-
-    private async Task Flood(IUsbIsochronousPipe pipe)
-    {
-        const int Packets = 64;
-        MemoryBuffer buffer = Controller.Memory.Allocate(Packets * pipe.PacketBytesMax);
-        DmaMapResult mapped = await Controller.Memory.Map(buffer, DmaDirection.ToDevice);
-        while (!Controller.HasStopped)
-        {
-            IsochronousPacket[] packets = [.. Enumerable.Range(0, Packets).Select(index => new IsochronousPacket(index * pipe.PacketBytesMax, pipe.PacketBytesMax))];
-            _ = await pipe.Transfer(mapped.Mapping, packets);
-        }
-    }
+    public Task Lie(byte setting, int pipes) => LyingGuest.Start(Controller, Device, setting, pipes);
 
     /// <summary>The device is lost for its driver, and found again.</summary>
     public async Task FindAgain()

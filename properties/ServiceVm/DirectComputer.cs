@@ -1,4 +1,3 @@
-using Dma.Drivers;
 using Dma.Hal;
 using Dma.Lab;
 using Dma.Machine;

@@ -1,6 +1,5 @@
 using Dma.Lab;
 using Dma.UsbDevice;
-using Dma.Vmm;
 
 namespace Dma.Properties;
 

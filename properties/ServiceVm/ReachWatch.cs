@@ -1,3 +1,4 @@
+using Dma.Hal;
 using Dma.Lab;
 using Dma.Machine;
 using Dma.Vmm;
@@ -23,7 +24,7 @@ internal sealed class ReachWatch
         for (ulong at = address.Value & ~0xFFFul; at < address.Value + (ulong)length; at += 4096)
         {
             // U1 and E2: memory of a guest is reached while its page is pinned for that, and never otherwise.
-            if (domain.TryFind(new(at), out var leaf) && IsOthers(machine, leaf.Target.Value, out VirtualMachine? owner)
+            if (domain.TryFind(new(at), out RemappingLeaf leaf) && IsOthers(machine, leaf.Target.Value, out VirtualMachine? owner)
                 && machine.Host.Frames.PinsOf(new(leaf.Target.Value & ~0xFFFul)) == 0)
             {
                 Wrongs.Add($"{address} leads into {owner}, which granted nothing.");

@@ -1,3 +1,4 @@
+using Dma.Hal;
 using Dma.Machine;
 using Dma.Vmm;
 
@@ -60,7 +61,7 @@ internal sealed class ServiceGround : IHostileGround
     public void Start()
     {
         _machine = _host.CreateMachine("service VM", 4 * MiB);
-        _machine.Mapping = new() { Policy = Hal.MappingPolicy.Static };
+        _machine.Mapping = new() { Policy = MappingPolicy.Static };
         Run(async () =>
         {
             Assert.True((await _host.AssignmentOf(_device).Assign(_machine, _place)).IsDone);

@@ -1,8 +1,5 @@
 using Dma.Drivers;
-using Dma.Hal;
 using Dma.Lab;
-using Dma.Machine;
-using Dma.UsbDevice;
 using Dma.Vmm;
 using FsCheck;
 using FsCheck.Fluent;

@@ -1,8 +1,6 @@
 using Dma.Drivers;
 using Dma.Hal;
-using Dma.Hal.Spec;
 using Dma.Lab;
-using Dma.Machine;
 using Dma.UsbDevice;
 using Dma.Vmm;
 

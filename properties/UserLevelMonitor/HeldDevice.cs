@@ -14,7 +14,7 @@ internal sealed class HeldDevice(FakeHostUsb stack, EventLoop loop) : IHostUsbDe
 
     public string Name => "a device that waits";
 
-    public IHostUsbController Controller => stack;
+    public IUsbStack Controller => stack;
 
     public UsbSpeed Speed => UsbSpeed.High;
 

@@ -1,4 +1,3 @@
-using Dma.Hal;
 using Dma.Machine;
 using Dma.Vmm;
 
@@ -212,7 +211,8 @@ internal sealed class MonitorBench : IDisposable
     private async Task Begin(int number, bool isIn, bool isDirect)
     {
         ScatterList list = _lists[number] ??= Monitor.Gather(new((ulong)((number * 9 * PageBytes) + 700)), 3 * PageBytes);
-        Task<HostUsbResult> task = (isDirect ? Monitor.Transfers.Direct(_device, (byte)(isIn ? 0x81 : 0x02), list) : Monitor.Transfers.Copied(_device, (byte)(isIn ? 0x81 : 0x02), list)).AsTask();
+        byte endpoint = (byte)(isIn ? 0x81 : 0x02);
+        Task<HostUsbResult> task = isDirect ? Monitor.Transfers.Direct(_device, endpoint, list).AsTask() : Monitor.Transfers.Copied(_device, endpoint, list).AsTask();
         await Host.Loop.Delay(0);
         Assert.Equal(1, _device.Waiting);
         _transfers.Add((task, list, isIn, isDirect));

@@ -6,8 +6,6 @@ namespace Dma.Lab;
 /// <summary>The software of one VM: the driver of its controller, that of its stream, and those of its dummies.</summary>
 internal sealed class DummyVmSoftware
 {
-    private const int LiePackets = 64;
-
     private readonly UsbDeviceHandle _device;
     private readonly IsochronousDriver _stream;
     private readonly DummyWatch? _dummies;
@@ -63,25 +61,5 @@ internal sealed class DummyVmSoftware
     /// <summary>Sends on an endpoint of a setting that it never asked for, as long as its controller runs.</summary>
     /// <param name="setting">A setting that sends to the device.</param>
     /// <param name="pipes">How often in each microframe.</param>
-    public async Task Lie(byte setting, int pipes)
-    {
-        UsbEndpoint endpoint = _device.Configuration.Interfaces.First(face => face.Descriptor.AlternateSetting == setting).Endpoints[0];
-        for (int number = 0; number < pipes; number++)
-        {
-            IUsbIsochronousPipe pipe = await _device.Connection.OpenIsochronous(endpoint);
-            Controller.Processor.Loop.Start(() => Flood(pipe));
-            Controller.Processor.Loop.Start(() => Flood(pipe));
-        }
-    }
-
-    private async Task Flood(IUsbIsochronousPipe pipe)
-    {
-        MemoryBuffer buffer = Controller.Memory.Allocate(LiePackets * pipe.PacketBytesMax);
-        DmaMapResult mapped = await Controller.Memory.Map(buffer, DmaDirection.ToDevice);
-        while (!Controller.HasStopped)
-        {
-            IsochronousPacket[] packets = [.. Enumerable.Range(0, LiePackets).Select(index => new IsochronousPacket(index * pipe.PacketBytesMax, pipe.PacketBytesMax))];
-            _ = await pipe.Transfer(mapped.Mapping, packets);
-        }
-    }
+    public Task Lie(byte setting, int pipes) => LyingGuest.Start(Controller, _device, setting, pipes);
 }

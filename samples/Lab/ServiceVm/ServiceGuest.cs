@@ -1,7 +1,5 @@
 using Dma.Drivers;
 using Dma.Hal;
-using Dma.Hal.Spec;
-using Dma.Machine;
 using Dma.UsbDevice.Spec;
 
 namespace Dma.Lab;

@@ -1,5 +1,4 @@
 using Dma.Drivers;
-using Dma.Hal;
 using Dma.Machine;
 using Dma.UsbDevice;
 using Dma.Vmm;

@@ -1,3 +1,4 @@
+using Dma.Machine;
 using Dma.Vmm;
 
 namespace Dma.Lab;
@@ -24,5 +25,5 @@ internal sealed record ServiceMachineOptions
     public BusTrace? Trace { get; init; }
 
     /// <summary>Puts something between devices and the remapping unit; null for nothing.</summary>
-    public Func<Machine.IDmaFabric, Machine.IDmaFabric>? Watch { get; init; }
+    public Func<IDmaFabric, IDmaFabric>? Watch { get; init; }
 }

@@ -1,6 +1,4 @@
-using Dma.Drivers;
 using Dma.Hal.Spec;
-using Dma.Machine;
 using Dma.UsbDevice;
 using Dma.Vmm;
 
