@@ -64,8 +64,8 @@ internal sealed class HostileFrontEnd : IDisposable
         _tally.Add(_ground.Device, _ground.IsBroken);
         Run(() => _host.Destroy(_memory.Guest));
         Assert.Equal(0, _memory.Guest.Grants.InUse);
-        Assert.Equal((0, 0ul, 0ul), (_ground.Stack.Mapped, _ground.Stack.Allocated, _memory.Guest.PinnedPages));
         _ground.AssertReturned();
+        Assert.Equal((0, 0ul, 0ul), (_ground.Stack.Mapped, _ground.Stack.Allocated, _memory.Guest.PinnedPages));
         Run(() => _host.Destroy(_memory.Other));
         _ground.Close();
         Assert.Equal(0ul, _host.Frames.Pins);

@@ -23,7 +23,7 @@ public sealed class ServiceCrashTests
              from afterNs in Gen.Choose(0, 150_000_000)
              select (vms, controller, transport, copied, (ulong)afterNs)).ToArbitrary(),
             crash => Crash(crash.vms, crash.controller, crash.transport, crash.copied, crash.Item5),
-            count: 24);
+            count: 16);
 
     private static void Crash(int vms, string controller, ServiceTransport transport, int copiedBytesMax, ulong afterNs)
     {
