@@ -1,7 +1,6 @@
 using Dma.Drivers;
 using Dma.Hal;
 using Dma.UsbDevice;
-using Dma.UsbDevice.Spec;
 using Dma.Vmm;
 
 namespace Dma.Properties;

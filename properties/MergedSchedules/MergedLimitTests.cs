@@ -1,5 +1,4 @@
 using Dma.Hal;
-using Dma.Machine;
 using Dma.UsbDevice;
 using Dma.UsbDevice.Spec;
 using Dma.Vmm;
