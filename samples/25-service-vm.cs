@@ -7,12 +7,10 @@
 using Dma.Drivers;
 using Dma.Hal;
 using Dma.Lab;
-using Dma.Machine;
 using Dma.UsbDevice;
 using Dma.Vmm;
 
 const int ReadBytes = 120 * 1024;
-SourceId place = new(0, 4, 0);
 
 // 1. A host with one EHCI controller and two disks, each for another VM.
 using Host host = new(new HostOptions());
@@ -54,7 +52,7 @@ async Task StartService(ServiceTransport transport)
 {
     VirtualMachine machine = host.CreateMachine("service VM", 16 << 20);
     machine.Mapping = new() { Policy = MappingPolicy.Static };
-    await host.AssignmentOf(controller.Source).Assign(machine, place);
+    await host.AssignmentOf(controller.Source).Assign(machine, new(0, 4, 0));
     service = new(machine, new() { Transport = transport });
     FrameAllocator frames = new(new(1 << 20), 15 << 20);
     ServiceUsbStack stack = new(machine, frames);
