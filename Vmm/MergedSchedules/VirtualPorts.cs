@@ -20,6 +20,7 @@ namespace Dma.Vmm;
 internal sealed class VirtualPorts(MergedGuest guest, RealEhci hardware, EhciRegisters registers, uint ports, Action changed)
 {
     private readonly State[] _states = new State[hardware.Structure.PortCount];
+    private ulong _refreshedNs;
 
     private enum State : byte
     {
@@ -40,6 +41,11 @@ internal sealed class VirtualPorts(MergedGuest guest, RealEhci hardware, EhciReg
     /// <summary>Brings what became of the real ports into the registers.</summary>
     public void Refresh()
     {
+        // A poller looks all the time. Ports that rest are looked at once in a microframe then: a look at a real register is dear.
+        ulong nowNs = guest.Machine.Host.Loop.NowNs;
+        if (guest.Options.Poller is not null && nowNs - _refreshedNs < WireTime.MicroframeNs && Array.TrueForAll(_states, static state => state == State.Passing))
+            return;
+        _refreshedNs = nowNs;
         for (int index = 0; index < _states.Length; index++)
         {
             if (IsOwn(index))
