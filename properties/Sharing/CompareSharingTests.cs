@@ -25,8 +25,9 @@ public sealed class CompareSharingTests
     [Fact]
     public void Exits_copies_and_missed_slots_are_ordered_as_the_sheet_has_them()
     {
-        Assert.Equal([0, 0], new[] { "direct", "c+a" }.Select(letters => Exits(letters) + Copies(letters)));
+        Assert.Equal([0, 0, 0], new[] { "direct", "c+a", "c+a+d" }.Select(letters => Exits(letters) + Copies(letters)));
         Assert.True(Exits("direct") < Exits("split") && Exits("split") < Exits("emulated"));
+        Assert.True(Exits("e") <= 2.1 && Exits("f+a+h") < 0.1 && Exits("f+a") > 3 && Copies("f+a") < Copies("emulated") && Copies("e") < 1);
         Assert.True(Exits("h") < 0.1 && Exits("emulated") > 3 && Copies("h") > 1 && Copies("emulated") > 1);
         Assert.True(Cycles("direct") < Cycles("split") && Cycles("split") < Cycles("emulated") && Cycles("emulated") < Cycles("g") && Cycles("g") < Cycles("h"));
         Assert.All(

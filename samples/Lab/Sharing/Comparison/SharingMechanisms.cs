@@ -50,7 +50,7 @@ internal static class SharingMechanisms
             Isolation = "checks of the VMM, I/O window of each VM",
             Cannot = "cannot begin a transfer before the next look at the schedules, once in a millisecond",
         },
-        new("f+a protect", "schedules merged, found by protected pages", static plan => new MergedSharing(plan, DiscoveryMethod.WriteProtection))
+        new("f+a-wp", "schedules merged, found by protected pages", static plan => new MergedSharing(plan, DiscoveryMethod.WriteProtection))
         {
             Needs = "nothing",
             Isolation = "checks of the VMM, I/O window of each VM",
