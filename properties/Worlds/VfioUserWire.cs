@@ -96,7 +96,7 @@ internal sealed class VfioUserWire : IDisposable
     public void Serve(TimeSpan time)
     {
         Stopwatch watch = Stopwatch.StartNew();
-        while (time > watch.Elapsed && Socket.Poll(time - watch.Elapsed, SelectMode.SelectRead))
+        for (TimeSpan left = time; left > TimeSpan.Zero && Socket.Poll(left, SelectMode.SelectRead); left = time - watch.Elapsed)
         {
             (MessageHeader header, byte[] payload) = ReceiveOne() ?? throw new IOException("The server has gone.");
             Serve(header, payload);

@@ -13,6 +13,7 @@ internal sealed class WritingGuest(VirtualMachine machine, DmaDevice here, DmaDe
 
     private readonly byte[] _model = new byte[machine.Memory.Bytes];
     private readonly List<(ulong Device, ulong Guest)> _buffers = [];
+    private readonly Gate _maps = new();
     private readonly Signal _stopped = new(machine.Host.Loop);
     private Random _random = new(1);
     private bool _isRunning;
@@ -49,14 +50,23 @@ internal sealed class WritingGuest(VirtualMachine machine, DmaDevice here, DmaDe
         if (KeepsDevices)
             return false;
 
-        // The very last thing that the device does is to write.
-        for (int buffer = 0; buffer < _buffers.Count; buffer++)
-            DeviceWrite(buffer);
-        while (_buffers.Count != 0)
+        // A driver that is still mapping buffers comes to its end first.
+        await _maps.Enter();
+        try
         {
-            (ulong device, _) = _buffers[^1];
-            _buffers.RemoveAt(_buffers.Count - 1);
-            Assert.Equal(DmaRefusal.None, (await Machine.Cpu.Call(Hypercall.UnmapDma, MigrationWorld.GuestPlace.Value, device, BufferBytes)).Refusal);
+            // The very last thing that the device does is to write.
+            for (int buffer = 0; buffer < _buffers.Count; buffer++)
+                DeviceWrite(buffer);
+            while (_buffers.Count != 0)
+            {
+                (ulong device, _) = _buffers[^1];
+                _buffers.RemoveAt(_buffers.Count - 1);
+                Assert.Equal(DmaRefusal.None, (await Machine.Cpu.Call(Hypercall.UnmapDma, MigrationWorld.GuestPlace.Value, device, BufferBytes)).Refusal);
+            }
+        }
+        finally
+        {
+            _maps.Leave();
         }
 
         return true;
@@ -91,12 +101,20 @@ internal sealed class WritingGuest(VirtualMachine machine, DmaDevice here, DmaDe
     public async Task MapBuffers()
     {
         Machine.Pci.WriteConfiguration(MigrationWorld.GuestPlace, PciOffset.Command, 2, (uint)PciCommand.BusMaster);
-        for (int buffer = 0; buffer < Buffers && !_mustPause; buffer++)
+        await _maps.Enter();
+        try
         {
-            ulong guest = (ulong)(_model.Length / 2) + ((ulong)buffer * 3 * BufferBytes);
-            HypercallResult result = await Machine.Cpu.Call(Hypercall.MapDma, MigrationWorld.GuestPlace.Value, guest, BufferBytes, (ulong)DmaDirection.FromDevice);
-            if (result.Refusal == DmaRefusal.None)
-                _buffers.Add((result.Value, guest));
+            for (int buffer = 0; buffer < Buffers && !_mustPause; buffer++)
+            {
+                ulong guest = (ulong)(_model.Length / 2) + ((ulong)buffer * 3 * BufferBytes);
+                HypercallResult result = await Machine.Cpu.Call(Hypercall.MapDma, MigrationWorld.GuestPlace.Value, guest, BufferBytes, (ulong)DmaDirection.FromDevice);
+                if (result.Refusal == DmaRefusal.None)
+                    _buffers.Add((result.Value, guest));
+            }
+        }
+        finally
+        {
+            _maps.Leave();
         }
     }
 
