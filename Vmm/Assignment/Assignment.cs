@@ -83,6 +83,11 @@ public sealed partial class Assignment : IGuestDevice
     /// <summary>The BARs whose registers the guest reaches without an exit.</summary>
     public IReadOnlyList<int> MappedBars => _plug?.MappedBars ?? [];
 
+    /// <summary>Whether a driver of the host could take the device to share it: nobody uses it, it is alone in its group, and firmware has no memory through it.</summary>
+    internal bool IsUnused =>
+        Check().IsDone && State == AssignmentState.Host && Driver is null && Group.Functions.Count == 1
+        && !_host.Reserved.HasRegions(Source) && !_host.Remapping.IsAttached(Source);
+
     internal DeviceReach? Reach => _reach;
 
     /// <summary>Whether the device could be given to a VM, as far as the host can tell: it changes nothing.</summary>

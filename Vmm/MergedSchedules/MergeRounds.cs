@@ -10,7 +10,7 @@ namespace Dma.Vmm;
 /// <param name="guests">The VMs.</param>
 /// <param name="pool">Where the lists of the controller lie.</param>
 /// <param name="options">How schedules are merged.</param>
-internal sealed class MergeRounds(EventLoop loop, RealEhci hardware, List<MergedGuest> guests, CopyPool pool, MergeOptions options)
+internal sealed class MergeRounds(EventLoop loop, MergedEhci hardware, List<MergedGuest> guests, CopyPool pool, MergeOptions options)
 {
     private const ulong Never = ulong.MaxValue;
 

@@ -48,7 +48,7 @@ public sealed class MergedUsbController : IHostDriver
     private bool _isStopped;
 
     private MergedUsbController(
-        Host host, Assignment assignment, RealFunction real, RealEhci hardware, DeviceInterrupt interrupt, RemappingDomain domain, CopyPool pool, MergeOptions options)
+        Host host, Assignment assignment, RealFunction real, MergedEhci hardware, DeviceInterrupt interrupt, RemappingDomain domain, CopyPool pool, MergeOptions options)
     {
         (_host, _assignment, _real, Hardware, _interrupt, Domain, _pool, Options) = (host, assignment, real, hardware, interrupt, domain, pool, options);
         (_work, _settled) = (new(host.Loop), new(host.Loop));
@@ -78,7 +78,7 @@ public sealed class MergedUsbController : IHostDriver
 
     internal MergeOptions Options { get; }
 
-    internal RealEhci Hardware { get; }
+    internal MergedEhci Hardware { get; }
 
     internal RemappingDomain Domain { get; }
 
@@ -102,12 +102,11 @@ public sealed class MergedUsbController : IHostDriver
     {
         MergeOptions chosen = MergeOptions.Check(options);
         Assignment assignment = host.AssignmentOf(source);
-        if (!assignment.Check().IsDone || assignment.State != AssignmentState.Host || assignment.Driver is not null
-            || assignment.Group.Functions.Count != 1 || host.Reserved.HasRegions(source) || host.Remapping.IsAttached(source))
+        if (!assignment.IsUnused)
             return null;
         RealFunction real = new(host, source, new(host.Configuration.Open(source)));
         real.Restore();
-        if (RealEhci.TryOpen(real, host.Cpu.Processor) is not { Capabilities.Addresses64Bit: true } hardware || DeviceInterrupt.TryTake(host, source) is not { } interrupt)
+        if (MergedEhci.TryOpen(real, host.Cpu.Processor) is not { Capabilities.Addresses64Bit: true } hardware || DeviceInterrupt.TryTake(host, source) is not { } interrupt)
             return null;
         RemappingDomain domain = host.Remapping.CreateDomain();
         CopyPool? pool = domain.AddressBits < GuestSpace.AddressBits + 4 ? null : await CopyPool.TryCreate(host, domain, 0, pages: 2, reservedPages: 1);
@@ -140,7 +139,7 @@ public sealed class MergedUsbController : IHostDriver
             if (Refusal(machine, ports) is { } refusal)
                 return refusal;
             int number = Array.IndexOf(_byNumber, null);
-            (MergedGuest? guest, AssignmentResult result) = await MergedGuest.TryCreate(this, machine, guestAddress, number, Mask(ports));
+            (MergedGuest? guest, AssignmentResult result) = await MergedGuest.TryCreate(this, machine, guestAddress, number, RootPorts.Mask(ports));
             if (guest is null)
                 return result;
             _byNumber[number] = guest;
@@ -224,8 +223,6 @@ public sealed class MergedUsbController : IHostDriver
     /// <summary>Bits 63:32 of the device address of the memory of a VM.</summary>
     internal uint WindowOf(MergedGuest guest) => Options.Skips(MergeSteps.Windows) ? _guests[0].Space.High : guest.Space.High;
 
-    private static uint Mask(IReadOnlyList<int> ports) => ports.Aggregate(0u, static (mask, port) => mask | (1u << (port - 1)));
-
     private MergedGuest? Find(VirtualMachine machine) => _guests.Find(guest => guest.Machine == machine);
 
     internal MergedGuest GuestOf(VirtualMachine machine) =>
@@ -241,9 +238,9 @@ public sealed class MergedUsbController : IHostDriver
             return new(AssignmentRefusal.WrongState, $"{machine.Name} has {Source} already, or too many others have");
         if (machine.Memory.Lazy is not null)
             return new(AssignmentRefusal.NotAllMapped, $"memory of {machine.Name} comes when it is touched");
-        if (ports.Any(port => port < 1 || port > PortCount) || ports.Distinct().Count() != ports.Count)
+        if (!RootPorts.AreThere(ports, PortCount))
             return new(AssignmentRefusal.NotThere, $"{Source} has root ports 1 to {PortCount}");
-        return _guests.Find(guest => (guest.Ports.Own & Mask(ports)) != 0) is { } other
+        return _guests.Find(guest => (guest.Ports.Own & RootPorts.Mask(ports)) != 0) is { } other
             ? new(AssignmentRefusal.GroupInUse, $"a port is that of {other.Machine.Name}")
             : null;
     }

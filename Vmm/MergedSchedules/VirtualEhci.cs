@@ -12,7 +12,7 @@ namespace Dma.Vmm;
 internal sealed class VirtualEhci : IRegisterEffects, IEhciInterrupt
 {
     private readonly MergedGuest _guest;
-    private readonly RealEhci _hardware;
+    private readonly MergedEhci _hardware;
     private readonly EventLoop _loop;
     private readonly EhciRegisters _registers;
     private readonly ThresholdInterrupt _interrupt;
@@ -26,7 +26,7 @@ internal sealed class VirtualEhci : IRegisterEffects, IEhciInterrupt
     /// <param name="hardware">The real controller.</param>
     /// <param name="ports">Root ports of the VM, a bit for each.</param>
     /// <param name="changed">Told when there is something to do.</param>
-    public VirtualEhci(MergedGuest guest, RealEhci hardware, uint ports, Action changed)
+    public VirtualEhci(MergedGuest guest, MergedEhci hardware, uint ports, Action changed)
     {
         (_guest, _hardware, _loop, _changed) = (guest, hardware, guest.Machine.Host.Loop, changed);
         Is64Bit = hardware.Capabilities.Addresses64Bit;

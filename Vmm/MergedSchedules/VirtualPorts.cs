@@ -17,7 +17,7 @@ namespace Dma.Vmm;
 /// <param name="registers">The registers of the VM.</param>
 /// <param name="ports">Which ports are its own, a bit for each.</param>
 /// <param name="changed">Told of a change that software is told of.</param>
-internal sealed class VirtualPorts(MergedGuest guest, RealEhci hardware, EhciRegisters registers, uint ports, Action changed)
+internal sealed class VirtualPorts(MergedGuest guest, MergedEhci hardware, EhciRegisters registers, uint ports, Action changed)
 {
     private readonly State[] _states = new State[hardware.Structure.PortCount];
     private ulong _refreshedNs;

@@ -21,7 +21,7 @@ namespace Dma.Vmm;
 /// <param name="options">How it is shared.</param>
 /// <param name="clock">Who is told of the phases.</param>
 internal sealed class ControllerSwitch(
-    Host host, SourceId source, RealFunction real, EhciHardware hardware, TimeSharingOptions options, TurnClock clock)
+    Host host, SourceId source, RealFunction real, GatedEhci hardware, TimeSharingOptions options, TurnClock clock)
 {
     // How long a controller may take to halt (EHCI, run/stop), and to end its reset.
     private const ulong HaltNsMax = 16 * WireTime.MicroframeNs;

@@ -18,7 +18,7 @@ internal sealed class ControllerTenant : IGuestDevice, IGuestService
     private readonly TimeSharedController _sharing;
     private readonly Host _host;
     private readonly RealFunction _real;
-    private readonly EhciHardware _hardware;
+    private readonly GatedEhci _hardware;
     private readonly Action _woken;
     private readonly InterruptForwarder _forwarder;
     private readonly TenantParts _parts;
@@ -26,7 +26,7 @@ internal sealed class ControllerTenant : IGuestDevice, IGuestService
     private bool _hasTurn;
 
     private ControllerTenant(
-        TimeSharedController sharing, VirtualMachine machine, EhciHardware hardware, RealFunction real, uint ports, TenantParts parts, Action woken)
+        TimeSharedController sharing, VirtualMachine machine, GatedEhci hardware, RealFunction real, uint ports, TenantParts parts, Action woken)
     {
         (_sharing, Machine, _host, _real, _hardware, _parts, _woken) = (sharing, machine, machine.Host, real, hardware, parts, woken);
         Image = new(hardware, _host.Loop, ports, () => Function?.Interrupt());
@@ -75,7 +75,7 @@ internal sealed class ControllerTenant : IGuestDevice, IGuestService
     /// <summary>Makes a VM one of those that have the controller in turns.</summary>
     /// <returns>The tenant, or why not; nothing changed then.</returns>
     public static async ValueTask<(ControllerTenant?, AssignmentResult)> TryCreate(
-        TimeSharedController sharing, VirtualMachine machine, SourceId guestAddress, RealFunction real, EhciHardware hardware, uint ports, Action woken)
+        TimeSharedController sharing, VirtualMachine machine, SourceId guestAddress, RealFunction real, GatedEhci hardware, uint ports, Action woken)
     {
         if (guestAddress.Bus != 0 || guestAddress.Function != 0 || machine.Pci.Find(guestAddress) is not null)
             return (null, new(AssignmentRefusal.GuestPlace, $"{guestAddress} of {machine.Name} is taken or no place for a device"));

@@ -18,7 +18,7 @@ internal sealed class EhciImage : IRegisterEffects
     private const uint DefaultThreshold = 8u << 16;
     private const uint ParkDefaults = 0xB00;
 
-    private readonly EhciHardware _hardware;
+    private readonly GatedEhci _hardware;
     private readonly EventLoop _loop;
     private readonly Action _interrupt;
     private readonly RegisterFile _file;
@@ -37,7 +37,7 @@ internal sealed class EhciImage : IRegisterEffects
     /// <param name="loop">The time it lives in.</param>
     /// <param name="ports">The root ports of the VM, a bit for each.</param>
     /// <param name="interrupt">How an interrupt gets into the VM.</param>
-    public EhciImage(EhciHardware hardware, EventLoop loop, uint ports, Action interrupt)
+    public EhciImage(GatedEhci hardware, EventLoop loop, uint ports, Action interrupt)
     {
         (_hardware, _loop, Ports, _interrupt, _base) = (hardware, loop, ports, interrupt, hardware.OperationalBase);
         List<Register> registers = [];

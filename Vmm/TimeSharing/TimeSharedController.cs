@@ -19,7 +19,7 @@ public sealed class TimeSharedController : IHostDriver
 {
     private readonly Host _host;
     private readonly RealFunction _real;
-    private readonly EhciHardware _hardware;
+    private readonly GatedEhci _hardware;
     private readonly TimeSharingOptions _options;
     private readonly ControllerSwitch _switch;
     private readonly TurnClock _clock;
@@ -31,7 +31,7 @@ public sealed class TimeSharedController : IHostDriver
     private int _next;
     private bool _isStopped;
 
-    private TimeSharedController(Host host, Assignment assignment, RealFunction real, EhciHardware hardware, TimeSharingOptions options)
+    private TimeSharedController(Host host, Assignment assignment, RealFunction real, GatedEhci hardware, TimeSharingOptions options)
     {
         (_host, _assignment, _real, _hardware, _options) = (host, assignment, real, hardware, options);
         _woken = new(host.Loop);
@@ -64,12 +64,11 @@ public sealed class TimeSharedController : IHostDriver
     {
         TimeSharingOptions chosen = TimeSharingOptions.Check(options);
         Assignment assignment = host.AssignmentOf(source);
-        if (!assignment.Check().IsDone || assignment.State != AssignmentState.Host || assignment.Driver is not null
-            || assignment.Group.Functions.Count != 1 || host.Reserved.HasRegions(source) || host.Remapping.IsAttached(source))
+        if (!assignment.IsUnused)
             return null;
         RealFunction real = new(host, source, new(host.Configuration.Open(source)));
         real.Restore();
-        if (EhciHardware.TryOpen(real) is not { } hardware)
+        if (GatedEhci.TryOpen(real) is not { } hardware)
             return null;
         TimeSharedController controller = new(host, assignment, real, hardware, chosen);
         assignment.Driver = controller;
@@ -92,7 +91,7 @@ public sealed class TimeSharedController : IHostDriver
             if (Refusal(machine, ports) is { } refusal)
                 return refusal;
             (ControllerTenant? tenant, AssignmentResult result) = await ControllerTenant.TryCreate(
-                this, machine, guestAddress, _real, _hardware, Mask(ports), _woken.Raise);
+                this, machine, guestAddress, _real, _hardware, RootPorts.Mask(ports), _woken.Raise);
             if (tenant is not null)
                 _tenants.Add(tenant);
             return result;
@@ -150,8 +149,6 @@ public sealed class TimeSharedController : IHostDriver
     /// <inheritdoc/>
     public ValueTask<bool> Take() => new(false);
 
-    private static uint Mask(IReadOnlyList<int> ports) => ports.Aggregate(0u, static (mask, port) => mask | (1u << (port - 1)));
-
     private ControllerTenant? Find(VirtualMachine machine) => _tenants.Find(tenant => tenant.Machine == machine);
 
     private ControllerTenant TenantOf(VirtualMachine machine) =>
@@ -169,9 +166,9 @@ public sealed class TimeSharedController : IHostDriver
             return new(AssignmentRefusal.Untranslated, $"{machine.Name} has a remapping unit of its own, whose tables nobody switches");
         if (machine.Mapping.Policy == MappingPolicy.Untranslated)
             return new(AssignmentRefusal.Untranslated, $"{Source} would reach all memory of the host");
-        if (ports.Any(port => port < 1 || port > PortCount) || ports.Distinct().Count() != ports.Count)
+        if (!RootPorts.AreThere(ports, PortCount))
             return new(AssignmentRefusal.NotThere, $"{Source} has root ports 1 to {PortCount}");
-        return _tenants.Find(tenant => (tenant.Image.Ports & Mask(ports)) != 0) is { } other
+        return _tenants.Find(tenant => (tenant.Image.Ports & RootPorts.Mask(ports)) != 0) is { } other
             ? new(AssignmentRefusal.GroupInUse, $"a port is that of {other.Machine.Name}")
             : null;
     }

@@ -22,7 +22,7 @@ internal sealed class TimeSharedFunction : PciFunction
     /// <param name="hardware">Its registers.</param>
     /// <param name="memory">The guest's memory.</param>
     /// <param name="tenant">Who answers behind the BAR.</param>
-    public TimeSharedFunction(RealFunction real, EhciHardware hardware, GuestMemory memory, ControllerTenant tenant)
+    public TimeSharedFunction(RealFunction real, GatedEhci hardware, GuestMemory memory, ControllerTenant tenant)
         : base(real.Identity)
     {
         _tenant = tenant;

@@ -12,27 +12,13 @@ public sealed class ServiceProgramTests
     private const ulong PatienceNs = 600_000_000_000;
     private const ulong LookNs = 50_000;
 
-    private static readonly Gen<DeviceStep> s_step = Gen.Frequency(
-        (4, Step(DeviceUse.Ask, 0, 0)),
-        (4, Step(DeviceUse.Read, 1, 40)),
-        (4, Step(DeviceUse.Write, 1, 20_000)),
-        (2, Step(DeviceUse.Cancel, 1, 5_000)),
-        (2, Step(DeviceUse.ReadPeriodic, 0, 0)),
-        (2, Step(DeviceUse.Wait, 1, 5_000)),
-        (1, Step(DeviceUse.ResetPort, 0, 0)),
-        (1, Step(DeviceUse.ResetController, 0, 0)),
-        (1, Step(DeviceUse.Unplug, 0, 0)),
-        (1, Step(DeviceUse.Crash, 0, 0)));
-
     [Fact]
     public void Each_guest_finds_what_it_would_find_alone_with_a_controller_of_its_own() =>
         Property.Check(Arb.From(Programs(), Smaller), Compare, count: 100);
 
-    private static Gen<DeviceStep> Step(DeviceUse use, int least, int most) => from amount in Gen.Choose(least, most) select new DeviceStep(use, amount);
-
     private static Gen<ServiceProgram> Programs() =>
         from guests in Gen.Choose(1, 4)
-        from steps in Gen.ArrayOf(s_step.ArrayOf(), guests)
+        from steps in Gen.ArrayOf(DeviceSteps.Any.ArrayOf(), guests)
         from controller in Gen.Frequency((3, Gen.Constant(UsbControllers.Ehci)), (1, Gen.Constant(UsbControllers.Xhci)))
         from transport in Gen.Elements(Enum.GetValues<ServiceTransport>())
         from copied in Gen.Elements(0, 1024, int.MaxValue)
@@ -40,19 +26,8 @@ public sealed class ServiceProgramTests
         from jitterNs in Gen.Elements(0, 300_000)
         select new ServiceProgram([.. steps.Select(own => own.Take(5).ToArray())], controller, transport, copied, slots, (ulong)jitterNs);
 
-    private static IEnumerable<ServiceProgram> Smaller(ServiceProgram program)
-    {
-        for (int guest = 0; guest < program.Guests.Length && program.Guests.Length > 1; guest++)
-            yield return program with { Guests = [.. program.Guests.Where((_, index) => index != guest)] };
-        for (int guest = 0; guest < program.Guests.Length; guest++)
-        {
-            for (int step = 0; step < program.Guests[guest].Length; step++)
-            {
-                DeviceStep[] shorter = [.. program.Guests[guest].Where((_, index) => index != step)];
-                yield return program with { Guests = [.. program.Guests.Select((own, index) => index == guest ? shorter : own)] };
-            }
-        }
-    }
+    private static IEnumerable<ServiceProgram> Smaller(ServiceProgram program) =>
+        DeviceSteps.Smaller(program.Guests).Select(guests => program with { Guests = guests });
 
     private static void Compare(ServiceProgram program)
     {
