@@ -18,6 +18,21 @@ internal sealed class BusLane(FrameClock frames, RootPort port, TransferExecutor
     private ulong _freeNs;
     private int _purgeAt = StaleMax;
 
+    /// <summary>Whether an endpoint waits.</summary>
+    public bool HasWork
+    {
+        get
+        {
+            foreach ((Entry entry, _) in _waiting.UnorderedItems)
+            {
+                if (entry.Counts)
+                    return true;
+            }
+
+            return _periodic.Count != 0 || _others.Count != 0;
+        }
+    }
+
     /// <summary>When the wire is free and somebody may want it.</summary>
     public ulong NextNs(ulong nowNs)
     {

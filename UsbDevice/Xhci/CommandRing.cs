@@ -17,6 +17,11 @@ internal sealed class CommandRing(XhciRegisters registers, RingReader rings, Com
     private bool _hasCurrent;
     private bool _isStopping;
     private bool _isAborting;
+    private bool _isGiven;
+
+    // What the ring was about when it halted, and what it was about when the state was saved that came back.
+    private uint _atHalt;
+    private bool _hadWork;
 
     /// <summary>When it wants <see cref="Tick"/> to be called, while the controller runs.</summary>
     public ulong DueNs { get; private set; } = Never;
@@ -31,7 +36,34 @@ internal sealed class CommandRing(XhciRegisters registers, RingReader rings, Com
     public void Reset()
     {
         (_cursor, _hasCurrent, _isStopping, _isAborting, DueNs) = (default, false, false, false, Never);
+        (_isGiven, _hadWork, _atHalt) = (false, false, 0);
         executor.Reset();
+    }
+
+    /// <summary>Where the ring is, and whether anything waits there, in one number: what CRCR does not show.</summary>
+    /// <remarks>
+    /// Bits 63:4 are the place, bit 0 its cycle bit; of the time when the controller halted, bit 1 tells that the ring ran, bit 2 that there was work, bit 3
+    /// that it was to stop. A command that was under way begins anew. Software that gave a ring since the reset has decided otherwise.
+    /// </remarks>
+    public ulong Hidden
+    {
+        get => (_cursor.Address & ~0xFul) | (_cursor.Cycle ? 1ul : 0) | _atHalt | (_hadWork ? 4ul : 0);
+        set
+        {
+            if (_isGiven)
+                return;
+            _cursor = new(value & ~0xFul, (value & 1) != 0);
+            (Control, _hadWork, _isStopping) = (Control with { Running = (value & 2) != 0 }, (value & 4) != 0, (value & 8) != 0);
+            _atHalt = (uint)value & 0xE;
+        }
+    }
+
+    /// <summary>The controller runs: what waited when the state was saved goes on.</summary>
+    public void Resume(ulong nowNs)
+    {
+        if (_hadWork && DueNs == Never)
+            DueNs = nowNs + options.CommandNs;
+        (_hadWork, _atHalt) = (false, 0);
     }
 
     /// <summary>The controller halts: the ring stops without a word.</summary>
@@ -39,6 +71,7 @@ internal sealed class CommandRing(XhciRegisters registers, RingReader rings, Com
     {
         if (_hasCurrent)
             executor.Reset();
+        _atHalt = (Control.Running ? 2u : 0) | (DueNs != Never ? 4u : 0) | (_isStopping ? 8u : 0);
         (_hasCurrent, _isStopping, _isAborting, DueNs) = (false, false, false, Never);
         Control = Control with { Running = false };
     }
@@ -59,7 +92,7 @@ internal sealed class CommandRing(XhciRegisters registers, RingReader rings, Com
         }
 
         Control = asked with { Stop = false, Abort = false };
-        _cursor = new(asked.Pointer, asked.CycleState);
+        (_cursor, _isGiven, _hadWork, _atHalt) = (new(asked.Pointer, asked.CycleState), true, false, 0);
     }
 
     /// <summary>The doorbell of the command ring rang.</summary>

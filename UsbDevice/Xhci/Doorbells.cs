@@ -38,6 +38,37 @@ internal sealed class Doorbells(DeviceTable devices, DeviceContexts contexts, Bu
         }
     }
 
+    /// <summary>Whether an endpoint waits for a wire.</summary>
+    public bool AnyWork()
+    {
+        foreach (BusLane[] wires in lanes)
+        {
+            foreach (BusLane wire in wires)
+            {
+                if (wire.HasWork)
+                    return true;
+            }
+        }
+
+        return false;
+    }
+
+    /// <summary>The controller runs: endpoints that had work when their state was saved go on.</summary>
+    public void Resume(ulong nowNs)
+    {
+        foreach (DeviceSlot slot in devices.Slots)
+        {
+            for (int index = ContextIndex.Control; slot.Port is { } port && index < ContextIndex.Count; index++)
+            {
+                if (slot.Find(index) is not { HadWork: true } endpoint)
+                    continue;
+                endpoint.HadWork = false;
+                BusLane[] wires = lanes[port.Index];
+                wires[endpoint.IsIn ? wires.Length - 1 : 0].Add(endpoint, nowNs);
+            }
+        }
+    }
+
     private void Begin(DeviceSlot slot, XhciEndpoint endpoint, ushort stream, ulong nowNs)
     {
         if (endpoint.Streams.Exist)

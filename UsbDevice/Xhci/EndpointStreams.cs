@@ -43,6 +43,14 @@ internal sealed class EndpointStreams
         (Current, CurrentContext) = (0, 0);
     }
 
+    /// <summary>The streams that wait for their turns, in order.</summary>
+    public IReadOnlyCollection<ushort> Waiting => _waiting;
+
+    /// <summary>A stream is worked on again, as it was when the state of its endpoint was saved.</summary>
+    /// <param name="stream">The stream; 0 for none.</param>
+    /// <param name="context">Where its context is.</param>
+    public void Resume(ushort stream, ulong context) => (Current, CurrentContext) = Exist ? (stream, context) : ((ushort)0, 0ul);
+
     /// <summary>A doorbell rang for a stream; too many of them at once are forgotten, like a doorbell that rings twice.</summary>
     public void Ring(ushort stream)
     {

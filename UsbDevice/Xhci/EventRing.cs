@@ -10,8 +10,9 @@ namespace Dma.UsbDevice;
 /// </remarks>
 internal sealed class EventRing(XhciMemory memory, XhciStatistics statistics, int segmentsMax)
 {
-    // Port changes, one event for each port, and what a visit to an endpoint makes; those who look at IsFull stop there.
-    private const int HeldMax = 256;
+    /// <summary>Events that are held at most: port changes, one for each port, and what a visit to an endpoint makes; those who look at <see cref="IsFull"/> stop there.</summary>
+    public const int HeldMax = 256;
+
     private const int SegmentTrbsMin = 16;
     private const int SegmentTrbsMax = 4096;
 
@@ -64,6 +65,33 @@ internal sealed class EventRing(XhciMemory memory, XhciStatistics statistics, in
         }
 
         _count = IsBroken ? 0 : count;
+    }
+
+    /// <summary>Where the next event goes, in one number: bits 31:0 the place, bits 47:32 the segment, bit 48 the cycle bit, bit 49 that events are held.</summary>
+    public ulong Hidden => (uint)_index | ((ulong)(uint)_segment << 32) | (_cycle ? 1ul << 48 : 0) | (IsFull ? 1ul << 49 : 0);
+
+    /// <summary>Events that are held, in order.</summary>
+    public IReadOnlyCollection<Trb> Held => _held;
+
+    /// <summary>The ring goes on where it was when its place was saved.</summary>
+    /// <param name="hidden">Its <see cref="Hidden"/> of then.</param>
+    /// <returns><c>false</c> where the segments have no such place; the ring stays as it is.</returns>
+    public bool TryResume(ulong hidden)
+    {
+        (int segment, uint index) = ((int)(hidden >> 32 & 0xFFFF), (uint)hidden);
+        if (_count == 0)
+            return hidden << 16 == 0;
+        if (segment >= _count || index >= (uint)_segments[segment].TrbCount)
+            return false;
+        (_segment, _index, _cycle, IsFull) = (segment, (int)index, (hidden & (1ul << 48)) != 0, (hidden & (1ul << 49)) != 0);
+        return true;
+    }
+
+    /// <summary>An event was held when the place was saved.</summary>
+    public void Hold(Trb trb)
+    {
+        if (_held.Count < HeldMax)
+            _held.Enqueue(trb);
     }
 
     /// <summary>ERDP was written: software has come this far.</summary>

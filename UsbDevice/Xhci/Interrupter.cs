@@ -15,7 +15,6 @@ internal sealed class Interrupter(XhciRegisters registers, int index, EventRing 
     private const ulong ModerationUnitNs = 250;
 
     private readonly int _at = XhciRegisters.InterrupterAt(index);
-    private bool _isWanted;
     private ulong _quietUntilNs;
 
     /// <summary>Its event ring.</summary>
@@ -23,6 +22,21 @@ internal sealed class Interrupter(XhciRegisters registers, int index, EventRing 
 
     /// <summary>Its number, which is that of its message.</summary>
     public int Index => index;
+
+    /// <summary>Whether an event came that wants to interrupt, and has not yet.</summary>
+    public bool IsWanted { get; private set; }
+
+    /// <summary>What no write brings back: whether an interrupt is wanted, IP and EHB, as bits 0 to 2.</summary>
+    public uint Latched
+    {
+        get => (IsWanted ? 1u : 0) | (Management.Pending ? 2u : 0) | (Dequeue.Busy ? 4u : 0);
+        set
+        {
+            IsWanted = (value & 1) != 0;
+            Management = Management with { Pending = (value & 2) != 0 };
+            Dequeue = Dequeue with { Busy = (value & 4) != 0 };
+        }
+    }
 
     /// <summary>Whether its line is asserted, as far as the interrupter itself decides.</summary>
     public bool IsAsserted => Management is { Pending: true, Enable: true };
@@ -42,19 +56,19 @@ internal sealed class Interrupter(XhciRegisters registers, int index, EventRing 
     private ulong IntervalNs =>
         (ulong)new InterrupterModeration(new((uint)registers.File[_at + XhciRuntimeOffsets.Moderation])).Interval * ModerationUnitNs;
 
-    private bool IsReady => _isWanted && !Management.Pending && !Dequeue.Busy && ring.HasEvents;
+    private bool IsReady => IsWanted && !Management.Pending && !Dequeue.Busy && ring.HasEvents;
 
     /// <summary>A reset.</summary>
     public void Reset()
     {
         ring.Reset();
-        (_isWanted, _quietUntilNs) = (false, 0);
+        (IsWanted, _quietUntilNs) = (false, 0);
     }
 
     /// <summary>An event comes.</summary>
     /// <param name="trb">The event; its cycle bit is set here.</param>
     /// <param name="blocksInterrupt">BEI: it does not interrupt.</param>
-    public void Add(Trb trb, bool blocksInterrupt = false) => _isWanted |= ring.Add(trb) && !blocksInterrupt;
+    public void Add(Trb trb, bool blocksInterrupt = false) => IsWanted |= ring.Add(trb) && !blocksInterrupt;
 
     /// <summary>A register was written.</summary>
     /// <param name="offset">Which one, from the first of this interrupter on.</param>
@@ -78,7 +92,7 @@ internal sealed class Interrupter(XhciRegisters registers, int index, EventRing 
                 break;
             case XhciRuntimeOffsets.Dequeue:
                 // With an empty ring nothing is wanted any more; what was held comes now.
-                _isWanted = ring.Advance(Dequeue.Pointer) || (_isWanted && ring.HasEvents);
+                IsWanted = ring.Advance(Dequeue.Pointer) || (IsWanted && ring.HasEvents);
                 break;
             default:
                 break;
@@ -99,7 +113,7 @@ internal sealed class Interrupter(XhciRegisters registers, int index, EventRing 
     {
         if (!IsReady || nowNs < _quietUntilNs)
             return false;
-        _isWanted = false;
+        IsWanted = false;
         Management = Management with { Pending = true };
         Dequeue = Dequeue with { Busy = true };
         _quietUntilNs = nowNs + IntervalNs;

@@ -32,6 +32,24 @@ internal sealed class Interrupters
         }
     }
 
+    /// <summary>Whether an interrupt waits for the interval of moderation or for its handler, or events wait for room.</summary>
+    public bool AreWanted
+    {
+        get
+        {
+            foreach (Interrupter interrupter in _all)
+            {
+                if (interrupter.IsWanted || interrupter.Ring.IsFull)
+                    return true;
+            }
+
+            return false;
+        }
+    }
+
+    /// <summary>All of them, that with number 0 first.</summary>
+    public IReadOnlyList<Interrupter> All => _all;
+
     /// <summary>A reset.</summary>
     public void Reset()
     {

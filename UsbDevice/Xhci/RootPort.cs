@@ -4,7 +4,10 @@ using Dma.UsbDevice.Spec;
 namespace Dma.UsbDevice;
 
 /// <summary>One root port: PORTSC as a state machine, and the bus that begins there (xHCI, root hub port state machines).</summary>
-/// <remarks>Each port has a bus of its own, so that devices at different ports may answer to the same address.</remarks>
+/// <remarks>
+/// Each port has a bus of its own, so that devices at different ports may answer to the same address. A port whose gate is closed looks as
+/// one with nothing plugged in: what becomes of it then is behind the gate, where the driver of the registers does not see it.
+/// </remarks>
 internal abstract class RootPort : IPortOwner
 {
     /// <summary>When nothing is due.</summary>
@@ -22,7 +25,17 @@ internal abstract class RootPort : IPortOwner
         ConfigureErrorChange = true,
     };
 
+    // ERDY packets that wait; a device repeats none, and has no more than this many endpoints and streams that software uses at once.
+    private const int ReadyMax = 1024;
+
     private readonly IRootPortEvents _events;
+    private readonly RegisterRule _statusRule;
+    private readonly RegisterRule _powerRule;
+    private readonly List<UsbToken> _ready = [];
+
+    // PORTSC and PORTPMSC while the gate is closed: what the registers show is an empty port.
+    private XhciPortStatusControl _statusBehindGate;
+    private uint _powerBehindGate;
 
     /// <summary>A port with nothing in it.</summary>
     /// <param name="registers">Where PORTSC is.</param>
@@ -36,6 +49,8 @@ internal abstract class RootPort : IPortOwner
         Socket = new(this, index + 1);
         Bus = new(speed, [Socket]) { Frames = frames };
         Socket.Bus = Bus;
+        int at = XhciRegisters.PortAt(index);
+        (_statusRule, _powerRule) = (registers.RuleAt(at + XhciOperationalOffsets.PortStatus), registers.RuleAt(at + XhciOperationalOffsets.PortPower));
     }
 
     /// <summary>The socket.</summary>
@@ -53,8 +68,17 @@ internal abstract class RootPort : IPortOwner
     /// <summary>Whether a change is waiting for software.</summary>
     public bool HasChange => (Value.Raw.Value & Changes.Raw.Value) != 0;
 
+    /// <summary>Whether its gate is closed: the device hears no packets, keeps its state, and is not shown.</summary>
+    public bool IsGated { get; private set; }
+
+    /// <summary>Whether a change came that nobody was told of: behind a closed gate, or while the controller was halted.</summary>
+    public bool HasUntoldChange { get => field && HasChange; set; }
+
+    /// <summary>What was said to be ready while nobody could hear it.</summary>
+    public IReadOnlyList<UsbToken> Ready => _ready;
+
     /// <summary>Whether the link carries packets now or could at once.</summary>
-    public bool IsInU0 => Value is { Connected: true, LinkState: PortLinkState.U0 };
+    public bool IsInU0 => !IsGated && Value is { Connected: true, LinkState: PortLinkState.U0 };
 
     /// <summary>The registers of the controller.</summary>
     protected XhciRegisters Registers { get; }
@@ -62,28 +86,130 @@ internal abstract class RootPort : IPortOwner
     /// <summary>PORTSC; a change that rises is told of.</summary>
     protected XhciPortStatusControl Value
     {
-        get => Registers[Index];
+        get => IsGated ? _statusBehindGate : Registers[Index];
         set
         {
             bool isNews = !HasChange;
-            Registers[Index] = value;
-            Socket.Passes = value is { Connected: true, Enabled: true, Reset: false } && CarriesPackets(value.LinkState);
-            if (isNews && HasChange)
+            Store(value);
+            Pass();
+            if (!isNews || !HasChange)
+                return;
+            HasUntoldChange = true;
+            if (!IsGated)
                 _events.StatusChanged(Index);
         }
     }
 
-    /// <summary>The registers are at their reset values: the port starts again from there.</summary>
+    /// <summary>PORTPMSC, with the gate open or closed.</summary>
+    protected uint Power
+    {
+        get => IsGated ? _powerBehindGate : (uint)Registers.File[PowerAt];
+        set
+        {
+            if (IsGated)
+                _powerBehindGate = value;
+            else
+                Registers.File[PowerAt] = value;
+        }
+    }
+
+    private int PowerAt => XhciRegisters.PortAt(Index) + XhciOperationalOffsets.PortPower;
+
+    /// <summary>Closes the gate, or opens it.</summary>
+    /// <param name="isClosed">Whether it shall be closed.</param>
+    public void SetGate(bool isClosed)
+    {
+        if (isClosed == IsGated)
+            return;
+        (XhciPortStatusControl status, uint power) = (Value, Power);
+        IsGated = isClosed;
+        Store(status);
+        Power = power;
+        Pass();
+        if (isClosed)
+            ShowEmpty();
+        else if (HasUntoldChange && HasChange)
+            _events.StatusChanged(Index);
+    }
+
+    /// <summary>What the registers show of a port whose gate is closed, whatever was written there.</summary>
+    public void ShowEmpty()
+    {
+        Registers[Index] = new(new((uint)_statusRule.Reset));
+        Registers.File[PowerAt] = _powerRule.Reset;
+    }
+
+    /// <summary>A register of the port, with the gate open or closed.</summary>
+    /// <param name="register">From PORTSC on.</param>
+    public uint Read(int register) => register switch
+    {
+        XhciOperationalOffsets.PortStatus => Value.Raw.Value,
+        XhciOperationalOffsets.PortPower => Power,
+        _ => 0,
+    };
+
+    /// <summary>A register of the port is written, with the gate open or closed.</summary>
+    /// <param name="register">From PORTSC on.</param>
+    /// <param name="written">What is written.</param>
+    /// <param name="nowNs">The time.</param>
+    public void Write(int register, uint written, ulong nowNs)
+    {
+        if (register == XhciOperationalOffsets.PortPower)
+            Power = (uint)_powerRule.Write(Power, written, uint.MaxValue);
+        if (register != XhciOperationalOffsets.PortStatus)
+            return;
+        ulong before = Value.Raw.Value;
+        ulong after = _statusRule.Write(before, written, uint.MaxValue);
+        Store(new(new((uint)after)));
+        Act(new(XhciRegisters.PortAt(Index), before, after, written, uint.MaxValue), nowNs);
+    }
+
+    /// <summary>PORTSC and PORTPMSC get their reset values, with the gate open or closed.</summary>
+    public void ResetAlone(ulong nowNs)
+    {
+        HasUntoldChange = false;
+        Store(new(new((uint)_statusRule.Reset)));
+        Power = (uint)_powerRule.Reset;
+        Start(nowNs);
+    }
+
+    /// <summary>A device said ERDY while nobody could hear it.</summary>
+    public void KeepReady(in UsbToken endpoint)
+    {
+        if (!_ready.Contains(endpoint) && _ready.Count < ReadyMax)
+            _ready.Add(endpoint);
+    }
+
+    /// <summary>What was kept was heard.</summary>
+    public void ForgetReady() => _ready.Clear();
+
+    /// <summary>The registers are at their reset values: the port starts again from there, unless its gate keeps it out of that.</summary>
     public void Reset(ulong nowNs)
+    {
+        if (!IsGated)
+            Start(nowNs);
+    }
+
+    /// <summary>Software wrote a register of the port; the table has already done what masks alone can tell.</summary>
+    public void Written(in RegisterWrite write, ulong nowNs)
+    {
+        if (IsGated)
+            ShowEmpty();
+        else if (write.Offset == XhciRegisters.PortAt(Index) + XhciOperationalOffsets.PortStatus)
+            Act(write, nowNs);
+    }
+
+    private void Start(ulong nowNs)
     {
         DueNs = Never;
         Socket.Passes = false;
+        ForgetReady();
         OnReset();
         Connect(nowNs);
     }
 
-    /// <summary>Software wrote PORTSC; the table has already done what masks alone can tell.</summary>
-    public void Written(in RegisterWrite write, ulong nowNs)
+    // What software asks for by PORTSC.
+    private void Act(in RegisterWrite write, ulong nowNs)
     {
         XhciPortStatusControl asked = new(new((uint)write.Written));
         if (new XhciPortStatusControl(new((uint)write.Before)).Power != Value.Power)
@@ -180,6 +306,17 @@ internal abstract class RootPort : IPortOwner
 
     /// <summary>The device signals that it wants to wake the host.</summary>
     protected abstract void Wake(ulong nowNs);
+
+    private void Store(XhciPortStatusControl value)
+    {
+        if (IsGated)
+            _statusBehindGate = value;
+        else
+            Registers[Index] = value;
+    }
+
+    private void Pass() =>
+        Socket.Passes = !IsGated && Value is { Connected: true, Enabled: true, Reset: false } value && CarriesPackets(value.LinkState);
 
     private void PowerChanged(ulong nowNs)
     {

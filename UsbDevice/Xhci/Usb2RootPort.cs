@@ -138,8 +138,7 @@ internal sealed class Usb2RootPort(XhciRegisters registers, IRootPortEvents even
     private void Sleep()
     {
         bool? accepts = Socket.Device?.AcceptsL1;
-        int at = XhciRegisters.PortAt(Index) + XhciOperationalOffsets.PortPower;
-        Usb2PortPower power = new(new((uint)Registers.File[at]));
+        Usb2PortPower power = new(new(Power));
         Usb2L1Status status = (Socket.Device, accepts) switch
         {
             (null, _) => Usb2L1Status.Error,
@@ -147,7 +146,7 @@ internal sealed class Usb2RootPort(XhciRegisters registers, IRootPortEvents even
             (_, false) => Usb2L1Status.NotYet,
             _ => Usb2L1Status.Success,
         };
-        Registers.File[at] = (power with { L1Status = status }).Raw.Value;
+        Power = (power with { L1Status = status }).Raw.Value;
         if (status == Usb2L1Status.Success)
             Value = Value with { LinkState = PortLinkState.U2 };
         else

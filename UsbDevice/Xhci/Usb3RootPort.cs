@@ -80,7 +80,7 @@ internal sealed class Usb3RootPort(XhciRegisters registers, IRootPortEvents even
     {
         if (Value is not { Enabled: true, LinkState: PortLinkState.U0 or PortLinkState.U1 })
             return;
-        Usb3PortPower timeouts = new(new((uint)Registers.File[XhciRegisters.PortAt(Index) + XhciOperationalOffsets.PortPower]));
+        Usb3PortPower timeouts = new(new(Power));
         PortLinkState state = _power.StateAt(Value.LinkState, timeouts, nowNs);
         if (state != Value.LinkState)
             Value = Value with { LinkState = state };

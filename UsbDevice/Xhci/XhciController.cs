@@ -14,6 +14,7 @@ public sealed class XhciController : PciFunction
     private const int MessagesMax = 16;
 
     private readonly XhciEngine _engine;
+    private readonly bool _hasGates;
     private readonly MsiCapability _msi;
     private readonly MsixCapability? _msix;
 
@@ -31,6 +32,9 @@ public sealed class XhciController : PciFunction
         AddRegister(new(ReleaseNumber, 1, "SBRN", new(0x30)));
         AddRegister(new(FrameLengthAdjustment, 1, "FLADJ", new(0x20, Writable: 0x3F)));
         AddMemoryBar(0, XhciRegisters.WindowLength, is64Bit: true);
+        _hasGates = chosen.PortGates;
+        if (_hasGates)
+            AddMemoryBar(XhciGateOffsets.Bar, XhciGateOffsets.WindowLength);
         AddInterruptPin(1);
         _msi = AddCapability(new MsiCapability(MessagesMax));
         if (chosen.HasMsix)
@@ -55,10 +59,17 @@ public sealed class XhciController : PciFunction
     public XhciStatistics Statistics => _engine.Statistics;
 
     /// <inheritdoc/>
-    public override ulong ReadBar(int bar, ulong offset, int width) => _engine.Read((int)offset, width);
+    public override ulong ReadBar(int bar, ulong offset, int width) =>
+        bar == XhciGateOffsets.Bar && _hasGates ? _engine.Gates.Read(offset, width) : _engine.Read((int)offset, width);
 
     /// <inheritdoc/>
-    public override void WriteBar(int bar, ulong offset, int width, ulong value) => _engine.Write((int)offset, width, value);
+    public override void WriteBar(int bar, ulong offset, int width, ulong value)
+    {
+        if (bar == XhciGateOffsets.Bar && _hasGates)
+            _engine.Gates.Write(offset, width, (uint)value);
+        else
+            _engine.Write((int)offset, width, value);
+    }
 
     /// <summary>Lets too much current flow through a root port, or ends that.</summary>
     /// <param name="port">From 1 on.</param>
@@ -76,7 +87,11 @@ public sealed class XhciController : PciFunction
     public void NotifyFromDevice(int slot, int type, ulong data) => _engine.Notify(slot, type, data);
 
     /// <inheritdoc/>
-    protected override void OnReset() => _engine.Reset(keepsPorts: false, isPowerOn: true);
+    protected override void OnReset()
+    {
+        _engine.Gates.Open();
+        _engine.Reset(keepsPorts: false, isPowerOn: true);
+    }
 
     private static void Check(XhciOptions options)
     {

@@ -70,6 +70,9 @@ internal sealed class XhciEndpoint(DeviceSlot slot, int index)
     /// <summary>Isochronous: the ring was found empty, and software knows.</summary>
     public bool IsStarved { get; set; }
 
+    /// <summary>Whether it waited for its turn on the wire when its state was saved: it does again once the controller runs.</summary>
+    public bool HadWork { get; set; }
+
     /// <summary>Its streams.</summary>
     public EndpointStreams Streams { get; } = new();
 
@@ -108,6 +111,7 @@ internal sealed class XhciEndpoint(DeviceSlot slot, int index)
     public void Configure(in EndpointContext context)
     {
         Deactivate();
+        HadWork = false;
         Context = context;
         State = EndpointState.Running;
         Type = context.Type;
@@ -202,7 +206,19 @@ internal sealed class XhciEndpoint(DeviceSlot slot, int index)
             (Done, EventLength) = ((int)(value & 0x1_FFFF), (int)(value >> 32) & LengthMask);
             (Toggle, Ping) = ((value & (1ul << 56)) != 0, (value & (1ul << 57)) != 0);
             (IsControlIn, IsInFlight) = ((value & (1ul << 58)) != 0, (value & (1ul << 59)) != 0);
-            Moved = Done;
+        }
+    }
+
+    /// <summary>How far the transfer descriptor is, in one number: what was moved of it, how the rest is passed over, errors, and whether there is work.</summary>
+    public ulong Progress
+    {
+        get => (uint)Moved | ((ulong)SkipCode << 32) | (IsSkipping ? 1ul << 40 : 0) | (IsTold ? 1ul << 41 : 0) | (IsStarved ? 1ul << 42 : 0)
+            | (IsActive || HadWork ? 1ul << 43 : 0) | ((ulong)(uint)ErrorsLeft << 44) | ((ulong)Streams.Current << 48);
+        set
+        {
+            (Moved, SkipCode) = ((int)(value & int.MaxValue), (CompletionCode)(byte)(value >> 32));
+            (IsSkipping, IsTold, IsStarved) = ((value & (1ul << 40)) != 0, (value & (1ul << 41)) != 0, (value & (1ul << 42)) != 0);
+            (HadWork, ErrorsLeft) = ((value & (1ul << 43)) != 0, (int)(value >> 44 & 0b11));
         }
     }
 

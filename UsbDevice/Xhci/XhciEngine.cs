@@ -58,8 +58,18 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents
         EndpointCommands endpoints = new(contexts, window, _memory, _interrupters, options);
         CommandExecutor executor = new(_devices, slots, endpoints, ledger, _memory, _interrupters, options);
         _commands = new(_registers, rings, executor, _interrupters, options, Statistics);
-        _store = new(_memory, _registers, _devices, rules, options);
+        _store = new(_memory, _registers, _devices, rules, _commands, _interrupters, options);
+        Gates = new(this, _ports);
     }
+
+    /// <summary>The gates of the root ports.</summary>
+    public XhciGates Gates { get; }
+
+    /// <summary>Whether a command, a transfer, an interrupt, or the saving or restoring of state waits for its end.</summary>
+    public bool IsBusy => _commands.DueNs != CommandRing.Never || _store.DueNs != StateStore.Never || _interrupters.AreWanted || _doorbells.AnyWork();
+
+    /// <summary>The microframe index.</summary>
+    public uint Index => _frames.Index(_loop.NowNs);
 
     /// <summary>How it is built.</summary>
     public XhciOptions Options { get; }
@@ -125,6 +135,37 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents
         Settle();
     }
 
+    /// <summary>Closes the gate of a root port, or opens it: what was held back behind it is told then.</summary>
+    public void SetGate(RootPort port, bool isClosed)
+    {
+        port.SetGate(isClosed);
+        Hear(port);
+        Settle();
+    }
+
+    /// <summary>A root port goes to its reset values, alone.</summary>
+    public void ResetPort(RootPort port)
+    {
+        port.ResetAlone(_loop.NowNs);
+        Settle();
+    }
+
+    /// <summary>A register of a root port is written, with its gate open or closed.</summary>
+    public void WritePort(RootPort port, int register, uint value)
+    {
+        port.Write(register, value, _loop.NowNs);
+        Settle();
+    }
+
+    /// <summary>Sets the microframe index of a controller that is halted.</summary>
+    public void SetIndex(uint index)
+    {
+        if (IsRunning)
+            return;
+        _frames.Set(index);
+        _seen = _frames.Count(_loop.NowNs);
+    }
+
     /// <summary>The current through a root port became too much, or is well again.</summary>
     public void SetOverCurrent(int port, bool isOver)
     {
@@ -163,6 +204,7 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents
         _registers.UsbStatus = _registers.UsbStatus with { PortChange = true };
         if (!IsRunning)
             return;
+        _ports[index].HasUntoldChange = false;
         PortStatusChangeEvent change = new() { Type = TrbType.PortStatusChange, Port = (byte)(index + 1), Code = CompletionCode.Success };
         _interrupters.Add(0, new(change.Raw));
     }
@@ -173,9 +215,8 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents
     /// <inheritdoc/>
     public void EndpointReady(RootPort port, in UsbToken endpoint)
     {
-        if (!IsRunning)
-            return;
-        _doorbells.Ready(port, endpoint, _loop.NowNs);
+        port.KeepReady(endpoint);
+        Hear(port);
         Plan();
     }
 
@@ -195,9 +236,7 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents
                 LegacyWritten(write);
                 break;
             case >= XhciRegisters.FirstPort and < XhciRegisters.Extended:
-                int port = write.Offset - XhciRegisters.FirstPort;
-                if (port % XhciOperationalOffsets.PortStride == XhciOperationalOffsets.PortStatus)
-                    _ports[port / XhciOperationalOffsets.PortStride].Written(write, now);
+                _ports[(write.Offset - XhciRegisters.FirstPort) / XhciOperationalOffsets.PortStride].Written(write, now);
                 break;
             case >= XhciRegisters.FirstInterrupter:
                 _interrupters.Written(write, now);
@@ -242,9 +281,23 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents
         _registers.UsbStatus = _registers.UsbStatus with { Halted = false };
         foreach (RootPort port in _ports)
         {
-            if (port.HasChange)
+            if (port is { HasChange: true, IsGated: false })
                 StatusChanged(port.Index);
+            Hear(port);
         }
+
+        _doorbells.Resume(_loop.NowNs);
+        _commands.Resume(_loop.NowNs);
+    }
+
+    // ERDY packets that came while nobody heard them.
+    private void Hear(RootPort port)
+    {
+        if (!IsRunning || port.IsGated)
+            return;
+        foreach (UsbToken endpoint in port.Ready)
+            _doorbells.Ready(port, endpoint, _loop.NowNs);
+        port.ForgetReady();
     }
 
     private void Halt()

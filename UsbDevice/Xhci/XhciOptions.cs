@@ -51,6 +51,9 @@ public sealed record XhciOptions
     /// <summary>Whether firmware owns the controller after power-on, until the system asks for it.</summary>
     public bool FirmwareOwned { get; init; }
 
+    /// <summary>Whether each root port has a gate, for a host that gives the controller to one VM after the other: see <see cref="XhciGateOffsets"/>.</summary>
+    public bool PortGates { get; init; }
+
     /// <summary>Whether it has MSI-X; MSI it always has.</summary>
     public bool HasMsix { get; init; } = true;
 

@@ -36,6 +36,9 @@ internal sealed class XhciRegisters
     private const uint DefaultModeration = 4000;
     private const int ProtocolBytes = 0x10;
 
+    /// <summary>USBLEGCTLSTS: all bits that hold something.</summary>
+    public const uint LegacyControlBits = LegacyEnables | LegacyChanges;
+
     // USBLEGCTLSTS: enables in bits 0, 4 and 15:13; status that written ones clear in bits 31:29.
     private const uint LegacyEnables = 0xE011;
     private const uint LegacyChanges = 0xE000_0000;
@@ -88,6 +91,10 @@ internal sealed class XhciRegisters
         get => new(new((uint)File[PortAt(index)]));
         set => File[PortAt(index)] = value.Raw.Value;
     }
+
+    /// <summary>How a register answers writes.</summary>
+    /// <param name="offset">The offset at which it was declared.</param>
+    public RegisterRule RuleAt(int offset) => File.Registers.First(register => register.Offset == offset).Rule;
 
     /// <summary>Where the registers of a port begin.</summary>
     /// <param name="index">From 0 on.</param>

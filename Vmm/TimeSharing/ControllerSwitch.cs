@@ -1,17 +1,15 @@
 using Dma.Hal;
 using Dma.Machine;
-using Dma.UsbDevice;
-using Dma.UsbDevice.Spec;
 
 namespace Dma.Vmm;
 
 /// <summary>Takes a controller from one VM and gives it to the next: the steps, in order, and the time that each takes.</summary>
 /// <remarks>
 /// <code>
-///   Quiesce  the guest finds the image; schedules off, until they are; what they report has arrived
-///   Save     registers into the region of the VM; gates closed; controller stopped and reset, so that nothing of the VM is left in it
+///   Quiesce  the guest finds the image; the controller comes to a stop; what it reports has arrived
+///   Save     registers, and what the controller saves by itself, into the region of the VM; gates closed; reset, so that nothing of the VM is left in it
 ///   Switch   bus master off; context entry to the next domain, interrupt entry to the next vector, each with its invalidation
-///   Load     registers out of the region of the next VM, at the start of a microframe of its clock; the gates of its ports open
+///   Load     out of the region of the next VM, at the start of a microframe of its clock; the gates of its ports open
 /// </code>
 /// </remarks>
 /// <param name="host">The host.</param>
@@ -21,26 +19,18 @@ namespace Dma.Vmm;
 /// <param name="options">How it is shared.</param>
 /// <param name="clock">Who is told of the phases.</param>
 internal sealed class ControllerSwitch(
-    Host host, SourceId source, RealFunction real, GatedEhci hardware, TimeSharingOptions options, TurnClock clock)
+    Host host, SourceId source, RealFunction real, ITurnHardware hardware, TimeSharingOptions options, TurnClock clock)
 {
-    // How long a controller may take to halt (EHCI, run/stop), and to end its reset.
-    private const ulong HaltNsMax = 16 * WireTime.MicroframeNs;
-    private const ulong ResetNsMax = 250_000_000;
-
-    // The longest interrupt threshold that there is, in microframes; other values are undefined (EHCI, USB command register).
-    private const int ThresholdMax = 64;
-
+    private readonly TurnPace _pace = new(host);
     private RemappedMessages? _entry;
-
-    private Processor Processor => host.Cpu.Processor;
 
     /// <summary>Takes the controller out of the hands of the host: gates closed, stopped, reset.</summary>
     /// <returns><c>false</c> where it does not react.</returns>
     public async ValueTask<bool> Prepare()
     {
         real.SetBusMaster(false);
-        hardware.Gates = hardware.AllPorts;
-        return await Reset();
+        hardware.Gates = hardware.AllPorts();
+        return await hardware.Reset(_pace);
     }
 
     /// <summary>Takes it from a VM: from here on it does nothing.</summary>
@@ -51,25 +41,29 @@ internal sealed class ControllerSwitch(
         // 1. The guest finds the image, whatever the controller does now.
         clock.Begin(TurnPhase.Quiesce, tenant.Machine);
         tenant.Leave();
-        bool isQuiet = Skips(SwitchSteps.Quiesce) || await Quiesce();
+        bool isQuiet = Skips(SwitchSteps.Quiesce) || await hardware.Quiesce(_pace, options.QuiesceNsMax);
 
-        // 2. What it reported at last belongs to the VM; then it is reset, and knows nothing of it.
+        // 2. What it reported at last belongs to the VM, and so does what it saves by itself; then it is reset, and knows nothing of it.
         clock.Begin(TurnPhase.Save, tenant.Machine);
+        if (isQuiet && SavesByItself)
+        {
+            real.SetBusMaster(true);
+            isQuiet = await tenant.Image.Save(_pace);
+        }
+
         tenant.Complete(hasFailed: !isQuiet);
-        Charge(Cost.RegisterAccess, 10);
-        Charge(Cost.Copy, 1);
-        Charge(Cost.CopiedByte, EhciState.Size);
+        ChargeForState();
         if (!Skips(SwitchSteps.Gates))
-            hardware.Gates = hardware.AllPorts;
-        bool isClean = Skips(SwitchSteps.Quiesce) || await Reset();
+            hardware.Gates = hardware.AllPorts();
+        bool isClean = Skips(SwitchSteps.Quiesce) || await hardware.Reset(_pace);
         real.SetBusMaster(false);
-        await Processor.Delay(0);
+        await _pace.Delay();
         return isClean;
     }
 
     /// <summary>Gives it to a VM.</summary>
     /// <param name="tenant">The VM.</param>
-    /// <returns><c>false</c>, with nothing given, where the remapping unit has no room for its context entry.</returns>
+    /// <returns><c>false</c>, with nothing given, where the remapping unit has no room for its context entry, or the controller does not take its state back.</returns>
     public async ValueTask<bool> GiveTo(ControllerTenant tenant)
     {
         // 3. Requests and interrupts are those of the next VM from here on, and nothing of the one before is cached.
@@ -86,14 +80,22 @@ internal sealed class ControllerSwitch(
 
         // 4. In step with its own clock, so that its frame index never stands still nor jumps.
         clock.Begin(TurnPhase.Load, tenant.Machine);
-        Charge(Cost.RegisterAccess, 10);
-        Charge(Cost.Copy, 1);
-        Charge(Cost.CopiedByte, EhciState.Size);
-        await Processor.Delay(0);
+        ChargeForState();
+        await _pace.Delay();
+        if (SavesByItself)
+            real.SetBusMaster(true);
+        if (!await tenant.Image.Prepare(_pace, SavesByItself, !Skips(SwitchSteps.Clock)))
+        {
+            real.SetBusMaster(false);
+            _ = await hardware.Reset(_pace);
+            return false;
+        }
+
         if (!Skips(SwitchSteps.Clock))
             await host.Loop.Delay(tenant.Image.ToMicroframeNs());
-        tenant.Enter(!Skips(SwitchSteps.Clock));
-        hardware.Gates = Skips(SwitchSteps.Gates) ? 0 : hardware.AllPorts & ~tenant.Image.Ports;
+        clock.Begin(TurnPhase.Run, tenant.Machine);
+        tenant.Enter();
+        hardware.Gates = Skips(SwitchSteps.Gates) ? 0 : hardware.AllPorts() & ~tenant.Image.Ports;
         return true;
     }
 
@@ -114,51 +116,15 @@ internal sealed class ControllerSwitch(
         _entry = null;
     }
 
+    private bool SavesByItself => hardware.ScratchpadPages != 0 && !Skips(SwitchSteps.State);
+
     private bool Skips(SwitchSteps step) => (options.Without & step) != 0;
 
-    private void Charge(Cost cost, ulong times) => Processor.Charge(cost, times);
-
-    // PSE and ASE off, RS stays on: frames go on. Then the interrupt threshold passes, and all has been reported.
-    private async ValueTask<bool> Quiesce()
+    private void ChargeForState()
     {
-        UsbCommand command = hardware.Command;
-        hardware.Command = command with { PeriodicEnable = false, AsyncEnable = false };
-        Charge(Cost.RegisterAccess, 10);
-        ulong endNs = host.Loop.NowNs + options.QuiesceNsMax;
-        while (hardware.Status is { Halted: false } status && (status.AsyncActive || status.PeriodicActive))
-        {
-            if (host.Loop.NowNs >= endNs)
-                return false;
-            await Processor.Delay(Math.Min(WireTime.MicroframeNs, endNs - host.Loop.NowNs));
-            Charge(Cost.RegisterAccess, 1);
-        }
-
-        if (!hardware.Status.Halted)
-            await Processor.Delay((ulong)Math.Clamp(command.InterruptThreshold, 1, ThresholdMax) * WireTime.MicroframeNs);
-        return true;
-    }
-
-    // A reset while it runs is undefined: it halts first, or the reset is what stops it.
-    private async ValueTask<bool> Reset()
-    {
-        hardware.Command = hardware.Command with { Run = false };
-        _ = await Wait(HaltNsMax, () => hardware.Status.Halted);
-        hardware.Command = new() { Reset = true };
-        return await Wait(ResetNsMax, () => !hardware.Command.Reset) && hardware.Status is { Halted: true, AsyncActive: false, PeriodicActive: false };
-    }
-
-    private async ValueTask<bool> Wait(ulong timeoutNs, Func<bool> condition)
-    {
-        ulong endNs = host.Loop.NowNs + timeoutNs;
-        while (!condition())
-        {
-            if (host.Loop.NowNs >= endNs || hardware.IsGone)
-                return false;
-            await Processor.Delay(WireTime.MicroframeNs / 8);
-            Charge(Cost.RegisterAccess, 1);
-        }
-
-        return true;
+        _pace.Charge(Cost.RegisterAccess, hardware.Registers);
+        _pace.Charge(Cost.Copy);
+        _pace.Charge(Cost.CopiedByte, hardware.StateBytes);
     }
 
     private async ValueTask RouteTo(MessageInterrupt vector)

@@ -1,6 +1,5 @@
 using Dma.Hal;
 using Dma.Machine;
-using Dma.UsbDevice.Spec;
 
 namespace Dma.Vmm;
 
@@ -8,28 +7,25 @@ namespace Dma.Vmm;
 /// <remarks>
 /// <code>
 ///   Image     no turn       reads and writes exit, and find the image
-///   Overlaid  its turn      they exit, and find the controller, with what USBSTS cannot be made to show again
+///   Overlaid  its turn      they exit, and find the controller, with what cannot be made to show again in its registers
 ///   Mapped    its turn      they do not exit
 /// </code>
-/// The region is a frame of the VM that neither its processor nor its devices reach: what is loaded is what was saved.
 /// </remarks>
 internal sealed class ControllerTenant : IGuestDevice, IGuestService
 {
     private readonly TimeSharedController _sharing;
-    private readonly Host _host;
     private readonly RealFunction _real;
-    private readonly GatedEhci _hardware;
+    private readonly ITurnHardware _hardware;
     private readonly Action _woken;
     private readonly InterruptForwarder _forwarder;
     private readonly TenantParts _parts;
-    private uint _overlay;
     private bool _hasTurn;
 
     private ControllerTenant(
-        TimeSharedController sharing, VirtualMachine machine, GatedEhci hardware, RealFunction real, uint ports, TenantParts parts, Action woken)
+        TimeSharedController sharing, VirtualMachine machine, ITurnHardware hardware, RealFunction real, uint ports, TenantParts parts, Action woken)
     {
-        (_sharing, Machine, _host, _real, _hardware, _parts, _woken) = (sharing, machine, machine.Host, real, hardware, parts, woken);
-        Image = new(hardware, _host.Loop, ports, () => Function?.Interrupt());
+        (_sharing, Machine, _real, _hardware, _parts, _woken) = (sharing, machine, real, hardware, parts, woken);
+        Image = hardware.CreateImage(machine.Host.Loop, ports, parts.Region, () => Function?.Interrupt());
         Function = new(real, hardware, machine.Memory, this);
         _forwarder = new(Function.Interrupt, machine, parts.Signal);
         Mappings = new(machine, parts.Domain);
@@ -50,8 +46,8 @@ internal sealed class ControllerTenant : IGuestDevice, IGuestService
     /// <summary>What the guest sees.</summary>
     public TimeSharedFunction Function { get; }
 
-    /// <summary>Its registers while it has no turn.</summary>
-    public EhciImage Image { get; }
+    /// <summary>Its registers.</summary>
+    public ITurnImage Image { get; }
 
     /// <summary>What raises its interrupt on the host.</summary>
     public MessageInterrupt Vector => _parts.Vector;
@@ -59,32 +55,22 @@ internal sealed class ControllerTenant : IGuestDevice, IGuestService
     /// <summary>How many interrupts of the controller were passed on.</summary>
     public ulong InterruptsForwarded => _forwarder.Forwarded;
 
-    /// <summary>What its state region holds.</summary>
-    public EhciState Saved
-    {
-        get
-        {
-            _ = _host.Memory.TryRead(_parts.Region, out EhciState state);
-            return state;
-        }
-    }
-
-    /// <summary>Whether it has work, as far as its registers tell.</summary>
-    public bool HasDemand => Image.HasDemand;
+    /// <summary>Bytes of its state region that a switch writes, and reads again.</summary>
+    public int StateBytes => _hardware.StateBytes + _parts.Region.ScratchpadBytes;
 
     /// <summary>Makes a VM one of those that have the controller in turns.</summary>
     /// <returns>The tenant, or why not; nothing changed then.</returns>
     public static async ValueTask<(ControllerTenant?, AssignmentResult)> TryCreate(
-        TimeSharedController sharing, VirtualMachine machine, SourceId guestAddress, RealFunction real, GatedEhci hardware, uint ports, Action woken)
+        TimeSharedController sharing, VirtualMachine machine, SourceId guestAddress, RealFunction real, ITurnHardware hardware, uint ports, Action woken)
     {
         if (guestAddress.Bus != 0 || guestAddress.Function != 0 || machine.Pci.Find(guestAddress) is not null)
             return (null, new(AssignmentRefusal.GuestPlace, $"{guestAddress} of {machine.Name} is taken or no place for a device"));
-        (TenantParts? parts, AssignmentResult taken) = await TenantParts.TryTake(machine, real.Bars[0].Length);
+        (TenantParts? parts, AssignmentResult taken) = await TenantParts.TryTake(machine, real.Bars[0].Length, hardware.ScratchpadPages);
         if (parts is null)
             return (null, taken);
         ControllerTenant tenant = new(sharing, machine, hardware, real, ports, parts, woken);
-        tenant._hardware.ResetPorts(ports);
-        tenant.Store();
+        hardware.ResetPorts(ports);
+        tenant.Image.Store();
         tenant._forwarder.Run();
         if (machine.Mapping.Policy == MappingPolicy.Static && !await tenant.Mappings!.TryMapAll())
         {
@@ -104,35 +90,28 @@ internal sealed class ControllerTenant : IGuestDevice, IGuestService
     {
         if (!_hasTurn)
             return Image.Read(offset, width);
-        ulong value = _hardware.Read(offset, width);
+        ulong value = Image.ReadThrough(offset, width);
         Settle();
-        return value | (OverlayAt(offset, width) & RegisterFile.AllOnes(width));
+        return value;
     }
 
     /// <inheritdoc cref="Read"/>
     public void Write(ulong offset, int width, ulong value)
     {
-        if (!_hasTurn)
+        if (_hasTurn)
         {
-            Image.Write(offset, width, value);
-            Store();
-            _woken();
+            Image.WriteThrough(offset, width, value);
+            Settle();
             return;
         }
 
-        _hardware.Write(offset, width, value);
-
-        // What is acknowledged is gone; a command decides anew which schedules run.
-        int status = _hardware.OperationalBase + EhciOperationalOffsets.UsbStatus;
-        _overlay &= ~Part(value & RegisterFile.AllOnes(width), (int)offset - status);
-        int command = _hardware.OperationalBase + EhciOperationalOffsets.UsbCommand;
-        if ((int)offset < command + sizeof(uint) && (int)offset + width > command)
-            _overlay &= ~ScheduleBits;
-        Settle();
+        Image.Write(offset, width, value);
+        Image.Store();
+        _woken();
     }
 
-    /// <summary>HCRESET, as software would do it.</summary>
-    public void ResetController() => Write((ulong)(_hardware.OperationalBase + EhciOperationalOffsets.UsbCommand), sizeof(uint), new UsbCommand { Reset = true }.Raw.Value);
+    /// <summary>A reset of the controller, as software would do it.</summary>
+    public void ResetController() => Write(_hardware.ResetCommand.Offset, sizeof(uint), _hardware.ResetCommand.Value);
 
     /// <summary>The guest moved the BAR, or changed what the controller may do.</summary>
     public void Follow()
@@ -148,41 +127,34 @@ internal sealed class ControllerTenant : IGuestDevice, IGuestService
         Settle();
         _hasTurn = false;
         Function.Map(false);
-        Image.Capture(_overlay);
-        Store();
+        Image.Capture();
+        Image.Store();
     }
 
     /// <summary>Its turn begins: from here on the guest finds the controller.</summary>
-    /// <param name="withClock">Whether the frame index goes on where it would be.</param>
-    public void Enter(bool withClock)
+    public void Enter()
     {
-        Image.Restore(Saved, withClock);
         _real.SetBusMaster(Function.IsBusMaster);
-        _overlay = Image.Load();
+        Image.Load();
         _hasTurn = true;
     }
 
     /// <summary>Sees what time and the ports did while it has no turn; while it has one, maps the registers once nothing lies over them.</summary>
     public void Settle()
     {
-        if (!_hasTurn)
-        {
-            Image.Poll();
-            Store();
-            return;
-        }
-
-        uint showing = _hardware.Status.Raw.Value & ScheduleBits;
-        _overlay &= ~showing;
-        Function.Map(_overlay == 0);
+        Image.Settle(_hasTurn);
+        if (_hasTurn)
+            Function.Map(Image.IsClear);
+        else
+            Image.Store();
     }
 
     /// <summary>The image, with what the controller reported at last, is what counts.</summary>
-    /// <param name="hasFailed">Whether the controller did not come to a stop by itself.</param>
+    /// <param name="hasFailed">Whether the controller did not come to a stop, or not save its state, by itself.</param>
     public void Complete(bool hasFailed)
     {
         Image.Complete(hasFailed);
-        Store();
+        Image.Store();
     }
 
     /// <inheritdoc/>
@@ -200,23 +172,4 @@ internal sealed class ControllerTenant : IGuestDevice, IGuestService
         await Mappings!.Close();
         await _parts.Return(Machine);
     }
-
-    private static uint ScheduleBits => new UsbStatus { AsyncActive = true, PeriodicActive = true }.Raw.Value;
-
-    private void Store() => _ = _host.Memory.TryWrite(_parts.Region, Image.State);
-
-    // The overlay as an access at an offset finds it.
-    private ulong OverlayAt(ulong offset, int width)
-    {
-        int shift = (_hardware.OperationalBase + EhciOperationalOffsets.UsbStatus - (int)offset) * 8;
-        return shift <= -32 || shift >= 8 * width ? 0 : shift >= 0 ? (ulong)_overlay << shift : _overlay >> -shift;
-    }
-
-    // What an access brings for a doubleword that begins so many bytes before it.
-    private static uint Part(ulong value, int distance) => distance switch
-    {
-        <= -8 or >= sizeof(uint) => 0,
-        < 0 => (uint)(value >> (-distance * 8)),
-        _ => (uint)(value << (distance * 8)),
-    };
 }

@@ -7,7 +7,7 @@ public enum SwitchSteps
     /// <summary>Nothing.</summary>
     None = 0,
 
-    /// <summary>The schedules stop, what they report has arrived, and the controller is reset before the next VM's registers are loaded.</summary>
+    /// <summary>The controller comes to a stop, what it reports has arrived, and the controller is reset before the next VM's registers are loaded.</summary>
     Quiesce = 1 << 0,
 
     /// <summary>The gates of the ports of all other VMs are closed.</summary>
@@ -19,6 +19,9 @@ public enum SwitchSteps
     /// <summary>The interrupt of the controller goes to the next VM.</summary>
     Interrupt = 1 << 3,
 
-    /// <summary>FRINDEX goes on while a VM does not have the controller.</summary>
+    /// <summary>The frame index goes on while a VM does not have the controller.</summary>
     Clock = 1 << 4,
+
+    /// <summary>The controller saves what no register shows, and takes it back (xHCI, save and restore); EHCI has no such state.</summary>
+    State = 1 << 5,
 }

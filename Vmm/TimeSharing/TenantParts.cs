@@ -7,15 +7,16 @@ namespace Dma.Vmm;
 /// <param name="Domain">What the controller may reach for it.</param>
 /// <param name="Vector">What raises its interrupt on the host.</param>
 /// <param name="Signal">What that wakes.</param>
-/// <param name="Region">The frame of the VM in which its registers are kept.</param>
+/// <param name="Region">Where its state is kept.</param>
 /// <param name="Bar">The place of the registers in its address space.</param>
-internal sealed record TenantParts(RemappingDomain Domain, MessageInterrupt Vector, Signal Signal, PhysicalAddress Region, ulong Bar)
+internal sealed record TenantParts(RemappingDomain Domain, MessageInterrupt Vector, Signal Signal, StateRegion Region, ulong Bar)
 {
     /// <summary>Takes them.</summary>
     /// <param name="machine">The VM.</param>
     /// <param name="barBytes">How large the registers are.</param>
+    /// <param name="scratchpads">Pages into which the controller saves what it saves by itself.</param>
     /// <returns>The parts, or why not; nothing changed then.</returns>
-    public static async ValueTask<(TenantParts?, AssignmentResult)> TryTake(VirtualMachine machine, ulong barBytes)
+    public static async ValueTask<(TenantParts?, AssignmentResult)> TryTake(VirtualMachine machine, ulong barBytes, int scratchpads)
     {
         Host host = machine.Host;
         RemappingDomain domain;
@@ -34,16 +35,16 @@ internal sealed record TenantParts(RemappingDomain Domain, MessageInterrupt Vect
             return (null, new(AssignmentRefusal.NoVector, "all interrupt vectors of the host are in use"));
         }
 
-        bool hasRegion = host.Frames.TryAllocate(machine.Owner, FrameSize.Page4K, out PhysicalAddress region);
+        StateRegion? region = StateRegion.TryTake(host, machine.Owner, scratchpads);
+        bool hasRegion = region is not null && await region.TryMap(domain);
         if (hasRegion && machine.BarPlaces.TryTake(barBytes, out ulong bar))
-            return (new(domain, vector, signal, region, bar), AssignmentResult.Done);
-        if (hasRegion)
-            host.Frames.Free(machine.Owner, region, FrameSize.Page4K);
+            return (new(domain, vector, signal, region!, bar), AssignmentResult.Done);
         host.Vectors.Return(vector);
         await host.Remapping.Release(domain);
+        region?.Free();
         return (null, hasRegion
             ? new(AssignmentRefusal.GuestPlace, $"{machine.Name} has no room for the registers")
-            : new(AssignmentRefusal.NoDomain, $"no frame is left for the registers of {machine.Name}"));
+            : new(AssignmentRefusal.NoDomain, $"no frames are left for the state of {machine.Name}"));
     }
 
     /// <summary>Gives them back; nothing of the device leads to them any more.</summary>
@@ -53,6 +54,6 @@ internal sealed record TenantParts(RemappingDomain Domain, MessageInterrupt Vect
         machine.BarPlaces.Return(Bar);
         host.Vectors.Return(Vector);
         await host.Remapping.Release(Domain);
-        host.Frames.Free(machine.Owner, Region, FrameSize.Page4K);
+        Region.Free();
     }
 }

@@ -1,7 +1,6 @@
 using Dma.Hal;
 using Dma.Machine;
 using Dma.UsbDevice;
-using Dma.UsbDevice.Spec;
 
 namespace Dma.Vmm;
 
@@ -19,7 +18,7 @@ public sealed class TimeSharedController : IHostDriver
 {
     private readonly Host _host;
     private readonly RealFunction _real;
-    private readonly GatedEhci _hardware;
+    private readonly ITurnHardware _hardware;
     private readonly TimeSharingOptions _options;
     private readonly ControllerSwitch _switch;
     private readonly TurnClock _clock;
@@ -31,7 +30,7 @@ public sealed class TimeSharedController : IHostDriver
     private int _next;
     private bool _isStopped;
 
-    private TimeSharedController(Host host, Assignment assignment, RealFunction real, GatedEhci hardware, TimeSharingOptions options)
+    private TimeSharedController(Host host, Assignment assignment, RealFunction real, ITurnHardware hardware, TimeSharingOptions options)
     {
         (_host, _assignment, _real, _hardware, _options) = (host, assignment, real, hardware, options);
         _woken = new(host.Loop);
@@ -43,7 +42,7 @@ public sealed class TimeSharedController : IHostDriver
     public SourceId Source => _assignment.Source;
 
     /// <summary>Root ports.</summary>
-    public int PortCount => _hardware.Structure.PortCount;
+    public int PortCount => _hardware.PortCount;
 
     /// <summary>The VM whose turn it is; null between turns, and where none has any work.</summary>
     public VirtualMachine? Owner => _owner?.Machine;
@@ -56,7 +55,7 @@ public sealed class TimeSharedController : IHostDriver
 
     /// <summary>Takes a controller over from the host.</summary>
     /// <param name="host">A host that was booted.</param>
-    /// <param name="source">Where it is: an EHCI controller with port gates, which the host does not use.</param>
+    /// <param name="source">Where it is: an EHCI or xHCI controller with port gates, which the host does not use.</param>
     /// <param name="options">How it is shared.</param>
     /// <returns><c>null</c> where it cannot be: there is no such controller, it is in use or part of a group, or firmware uses memory through it.</returns>
     /// <exception cref="DeviceException">Its configuration space is malformed, or it does not react.</exception>
@@ -68,7 +67,7 @@ public sealed class TimeSharedController : IHostDriver
             return null;
         RealFunction real = new(host, source, new(host.Configuration.Open(source)));
         real.Restore();
-        if (GatedEhci.TryOpen(real) is not { } hardware)
+        if (TurnHardware.TryOpen(real) is not { } hardware)
             return null;
         TimeSharedController controller = new(host, assignment, real, hardware, chosen);
         assignment.Driver = controller;
@@ -125,7 +124,11 @@ public sealed class TimeSharedController : IHostDriver
 
     /// <summary>The registers of a VM as its state region holds them: as they were when its last turn ended, and as it changed them since.</summary>
     /// <param name="machine">A VM that has the controller in turns.</param>
-    public EhciState StateOf(VirtualMachine machine) => TenantOf(machine).Saved;
+    public IControllerState StateOf(VirtualMachine machine) => TenantOf(machine).Image.Saved;
+
+    /// <summary>Bytes of the state region of a VM that a switch writes, and reads again.</summary>
+    /// <param name="machine">A VM that has the controller in turns.</param>
+    public int StateBytesOf(VirtualMachine machine) => TenantOf(machine).StateBytes;
 
     /// <summary>Whether a VM reaches the registers without an exit now.</summary>
     /// <param name="machine">A VM that has the controller in turns.</param>
@@ -208,7 +211,7 @@ public sealed class TimeSharedController : IHostDriver
         return _owner;
     }
 
-    private bool Wants(ControllerTenant tenant) => !_options.IsWorkConserving || tenant.HasDemand;
+    private bool Wants(ControllerTenant tenant) => _options.IsWorkConserving ? tenant.Image.HasDemand : tenant.Image.NeedsController;
 
     private async ValueTask MoveTo(ControllerTenant next)
     {
@@ -221,7 +224,6 @@ public sealed class TimeSharedController : IHostDriver
         }
 
         (_owner, _next) = (next, (_tenants.IndexOf(next) + 1) % _tenants.Count);
-        _clock.Begin(TurnPhase.Run, next.Machine);
     }
 
     private async ValueTask<bool> Vacate()
@@ -284,9 +286,9 @@ public sealed class TimeSharedController : IHostDriver
             owner.Settle();
             if (_hardware.IsGone)
                 return;
-            if (!_options.IsWorkConserving || IsBusy() || interrupts != owner.InterruptsForwarded)
+            if (!_options.IsWorkConserving || _hardware.IsBusy || interrupts != owner.InterruptsForwarded)
                 (busyNs, interrupts) = (_host.Loop.NowNs, owner.InterruptsForwarded);
-            else if (_host.Loop.NowNs - busyNs >= _options.IdleNs && _tenants.Exists(other => other != owner && other.HasDemand))
+            else if (_host.Loop.NowNs - busyNs >= _options.IdleNs && _tenants.Exists(other => other != owner && other.Image.HasDemand))
                 return;
         }
 
@@ -307,15 +309,5 @@ public sealed class TimeSharedController : IHostDriver
             if (tenant != _owner)
                 tenant.Settle();
         }
-    }
-
-    // A periodic schedule always may have work; the asynchronous one tells by its reclamation bit, in the middle of a microframe. Short
-    // transfers are over by then, and show by their interrupts.
-    private bool IsBusy()
-    {
-        UsbCommand command = _hardware.Command;
-        UsbStatus status = _hardware.Status;
-        return !status.Halted && (command.PeriodicEnable || command.AsyncAdvanceDoorbell || status.PeriodicActive
-            || (command.AsyncEnable && (status.Reclamation || !status.AsyncActive)));
     }
 }

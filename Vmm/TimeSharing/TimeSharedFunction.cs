@@ -1,19 +1,15 @@
 using Dma.Hal;
 using Dma.Machine;
-using Dma.UsbDevice.Spec;
 
 namespace Dma.Vmm;
 
 /// <summary>What a guest sees of a controller that it has in turns: a function in its own PCI hierarchy.</summary>
 /// <remarks>
 /// All of its configuration space is virtual. It cannot be reset as a function, since that would reset the ports of others;
-/// drivers reset the controller by its registers. A guest gets BAR 0 alone.
+/// drivers reset the controller by its registers. A guest gets BAR 0 alone, and of that not where messages of the host are.
 /// </remarks>
 internal sealed class TimeSharedFunction : PciFunction
 {
-    private const int ReleaseNumber = 0x60;
-    private const uint WritableAtReleaseNumber = 0xFFFF_3F00;
-
     private readonly ControllerTenant _tenant;
     private readonly RegisterPages _pages;
 
@@ -22,22 +18,14 @@ internal sealed class TimeSharedFunction : PciFunction
     /// <param name="hardware">Its registers.</param>
     /// <param name="memory">The guest's memory.</param>
     /// <param name="tenant">Who answers behind the BAR.</param>
-    public TimeSharedFunction(RealFunction real, GatedEhci hardware, GuestMemory memory, ControllerTenant tenant)
+    public TimeSharedFunction(RealFunction real, ITurnHardware hardware, GuestMemory memory, ControllerTenant tenant)
         : base(real.Identity)
     {
         _tenant = tenant;
         AddMemoryBar(0, real.Bars[0].Length);
-        _pages = new(memory, real.Bars[0], []);
-        AddRegister(new(ReleaseNumber, 4, "SBRN", new(real.Space.Read32(ReleaseNumber), Writable: WritableAtReleaseNumber)));
-        if (hardware.Capabilities.ExtendedCapabilities is var legacy and >= PciOffset.AfterHeader)
-        {
-            // The VMM is the firmware of the guest, and owns nothing of it.
-            LegacySupport support = new() { CapabilityId = 1 };
-            LegacySupport writable = new() { SystemOwned = true };
-            AddRegister(new(legacy, 4, "USBLEGSUP", new(support.Raw.Value, writable.Raw.Value)));
-            AddRegister(new(legacy + 4, 4, "USBLEGCTLSTS", new(0)));
-        }
-
+        _pages = new(memory, real.Bars[0], [.. real.HostRegisters.Where(static part => part.Bar == 0).Select(static part => (part.First, part.Length))]);
+        foreach (Register register in hardware.ConfigurationRegisters)
+            AddRegister(register);
         _ = AddCapability(new MsiCapability());
         _ = AddCapability(new PciExpressCapability(PciExpressType.RootComplexEndpoint, false));
     }

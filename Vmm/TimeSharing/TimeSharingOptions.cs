@@ -11,13 +11,13 @@ public sealed record TimeSharingOptions
     /// <summary>How long a turn is, in nanoseconds, <see cref="QuantumNsMin"/> at least.</summary>
     public ulong QuantumNs { get; init; } = 10_000_000;
 
-    /// <summary>Whether a VM without work gives its turn up, and one whose schedules are off gets none, where another VM has work.</summary>
+    /// <summary>Whether a VM without work gives its turn up, and gets none, where another VM has work.</summary>
     public bool IsWorkConserving { get; init; } = true;
 
     /// <summary>For how long a VM must have had no work before its turn ends early, in nanoseconds.</summary>
     public ulong IdleNs { get; init; } = 4 * WireTime.MicroframeNs;
 
-    /// <summary>How long the schedules may take to stop, in nanoseconds; the periodic one stops at the end of a frame. A VM whose do not finds that its controller has failed.</summary>
+    /// <summary>How long the controller may take to come to a stop, in nanoseconds; the periodic schedule of EHCI stops at the end of a frame. A VM for which it does not finds that it has failed.</summary>
     public ulong QuiesceNsMax { get; init; } = 16 * WireTime.MicroframeNs;
 
     /// <summary>What is left out of each switch.</summary>

@@ -9,7 +9,7 @@ public enum TurnPhase
     /// <summary>A VM has it.</summary>
     Run,
 
-    /// <summary>Its schedules come to a stop.</summary>
+    /// <summary>It comes to a stop.</summary>
     Quiesce,
 
     /// <summary>Its registers go into the region of the VM that had it, and it is reset.</summary>

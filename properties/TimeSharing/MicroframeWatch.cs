@@ -5,17 +5,26 @@ using Dma.UsbDevice.Spec;
 namespace Dma.Properties;
 
 /// <summary>Adds up what the packets of a high-speed bus take of each microframe (U5).</summary>
-internal sealed class MicroframeWatch(UsbBus bus, EventLoop loop) : IPacketObserver
+internal sealed class MicroframeWatch : IPacketObserver
 {
+    private readonly UsbBus _bus;
+    private readonly EventLoop _loop;
     private ulong _microframe;
     private ulong _usedNs;
+
+    /// <summary>Watches a bus.</summary>
+    public MicroframeWatch(UsbBus bus, EventLoop loop)
+    {
+        (_bus, _loop) = (bus, loop);
+        bus.Observer = this;
+    }
 
     /// <summary>What packets took of the fullest microframe, in nanoseconds; time-outs are left out.</summary>
     public ulong UsedNsMax { get; private set; }
 
     public void Transaction(in UsbToken token, UsbPid dataPid, ReadOnlySpan<byte> data, UsbPid handshake)
     {
-        ulong microframe = bus.Frames.Count(loop.NowNs);
+        ulong microframe = _bus.Frames.Count(_loop.NowNs);
         if (microframe != _microframe)
             (_microframe, _usedNs) = (microframe, 0);
         _usedNs += WireTime.HighSpeed(data.Length);

@@ -23,7 +23,7 @@ public sealed class SwitchStepTests
         using TimeSharedComputer machine = new(3);
         byte[][] contents = [.. Enumerable.Range(0, 3).Select(Content)];
         for (int number = 0; number < 3; number++)
-            machine.Controller.Usb.Ports[number].Plug(new MassStorageDevice(new MemoryDiskImage(contents[number])));
+            machine.Ports[number].Plug(new MassStorageDevice(new MemoryDiskImage(contents[number])));
         byte[]?[] found = machine.Host.Loop.Run(
             async () =>
             {
@@ -46,7 +46,7 @@ public sealed class SwitchStepTests
             {
                 await machine.Start(new() { QuantumNs = TimeSharingOptions.QuantumNsMin, IsWorkConserving = false, Without = without });
                 await EhciDriver.Start(await machine.Open(0));
-                SteppingGuest busy = new(machine.Host, machine.Guests[1], machine.Controller.Usb.Ports[1], 0x20);
+                SteppingGuest busy = new(machine.Host, machine.Guests[1], machine.Ports[1], 0x20);
                 await busy.Run(await machine.Open(1), UsbHostControllers.Start, [new(DeviceUse.Read, 4), new(DeviceUse.Ask, 0)]);
             },
             PatienceNs);

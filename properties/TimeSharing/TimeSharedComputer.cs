@@ -1,4 +1,5 @@
 using Dma.Hal;
+using Dma.Lab;
 using Dma.Machine;
 using Dma.UsbDevice;
 using Dma.Vmm;
@@ -14,13 +15,26 @@ internal sealed class TimeSharedComputer : IDisposable
 
     private readonly List<VirtualMachine> _guests = [];
 
-    public TimeSharedComputer(int guests, EhciOptions? options = null)
+    private readonly PciFunction _controller;
+
+    public TimeSharedComputer(int guests, TurnController kind = TurnController.Ehci)
     {
         Watch = new(s_controller);
         Host = new(new() { MemoryBytes = (uint)(32 + (4 * guests)) * MiB, VmmBytes = 16 * MiB, Watch = Watch.Around });
-        Controller = new(Host.Loop, (options ?? new()) with { PortCount = Math.Max(guests, 2), PortGates = true });
-        Controller.Usb.Observer = Bus = new(Controller.Usb, Host.Loop);
-        Host.Pci.Add(Controller, s_controller.Device);
+        Kind = kind;
+        int ports = Math.Max(guests, 2);
+        if (kind == TurnController.Ehci)
+        {
+            EhciController ehci = new(Host.Loop, new() { PortCount = ports, PortGates = true });
+            (_controller, Ports, Buses) = (ehci, ehci.Usb.Ports, [new(ehci.Usb, Host.Loop)]);
+        }
+        else
+        {
+            XhciController xhci = new(Host.Loop, new() { Usb2PortCount = ports, Usb3PortCount = ports, SlotCount = 4, PortGates = true });
+            (_controller, Ports, Buses) = (xhci, xhci.Ports, [.. xhci.Buses.Take(ports).Select(bus => new MicroframeWatch(bus, Host.Loop))]);
+        }
+
+        Host.Pci.Add(_controller, s_controller.Device);
         Host.Boot();
         for (int number = 0; number < guests; number++)
             _guests.Add(Host.CreateMachine($"VM {number}", 4 * MiB));
@@ -28,7 +42,13 @@ internal sealed class TimeSharedComputer : IDisposable
 
     public Host Host { get; }
 
-    public EhciController Controller { get; }
+    public TurnController Kind { get; }
+
+    /// <summary>The controller.</summary>
+    public PciFunction Controller => _controller;
+
+    /// <summary>Its root ports: one for each guest, and for xHCI behind them one of USB 3 for each guest.</summary>
+    public IReadOnlyList<UsbPort> Ports { get; }
 
     public IReadOnlyList<VirtualMachine> Guests => _guests;
 
@@ -38,8 +58,8 @@ internal sealed class TimeSharedComputer : IDisposable
     /// <summary>What must hold in every stretch of time.</summary>
     public TurnWatch Watch { get; }
 
-    /// <summary>What packets take of each microframe.</summary>
-    public MicroframeWatch Bus { get; }
+    /// <summary>What packets take of each microframe, of each high-speed bus.</summary>
+    public IReadOnlyList<MicroframeWatch> Buses { get; }
 
     /// <summary>Who shares the controller out, once <see cref="Start"/> was called.</summary>
     public TimeSharedController Sharing { get; private set; } = null!;
@@ -56,7 +76,7 @@ internal sealed class TimeSharedComputer : IDisposable
     public async Task<PciDevice> Open(int number)
     {
         VirtualMachine guest = _guests[number];
-        Assert.Equal(AssignmentResult.Done, await Sharing.Give(guest, s_place, number + 1));
+        Assert.Equal(AssignmentResult.Done, await Sharing.Give(guest, s_place, PortsOf(number)));
         return await GuestOfOneDevice.Open(guest);
     }
 
@@ -66,6 +86,9 @@ internal sealed class TimeSharedComputer : IDisposable
         Assert.Equal(AssignmentResult.Done, await Host.AssignmentOf(s_controller).Assign(_guests[number], s_place));
         return await GuestOfOneDevice.Open(_guests[number]);
     }
+
+    /// <summary>The root ports of a guest.</summary>
+    public int[] PortsOf(int number) => Kind == TurnController.Ehci ? [number + 1] : [number + 1, (Ports.Count / 2) + number + 1];
 
     public void Dispose() => Host.Dispose();
 }

@@ -1,4 +1,5 @@
 using Dma.Hal;
+using Dma.Lab;
 using Dma.UsbDevice;
 
 namespace Dma.Properties;
@@ -9,15 +10,18 @@ public sealed class TimeSharedDiskTests
     private const ulong PatienceNs = 600_000_000_000;
 
     [Theory]
-    [InlineData(2, 10_000_000ul, true)]
-    [InlineData(3, 10_000_000ul, false)]
-    [InlineData(4, 2_000_000ul, true)]
-    public void Guests_that_have_a_controller_in_turns_read_their_disks_byte_for_byte(int guests, ulong quantumNs, bool isWorkConserving)
+    [InlineData(TurnController.Ehci, 2, 10_000_000ul, true)]
+    [InlineData(TurnController.Ehci, 3, 10_000_000ul, false)]
+    [InlineData(TurnController.Ehci, 4, 2_000_000ul, true)]
+    [InlineData(TurnController.Xhci, 2, 10_000_000ul, true)]
+    [InlineData(TurnController.Xhci, 3, 10_000_000ul, false)]
+    [InlineData(TurnController.Xhci, 4, 2_000_000ul, true)]
+    public void Guests_that_have_a_controller_in_turns_read_their_disks_byte_for_byte(TurnController kind, int guests, ulong quantumNs, bool isWorkConserving)
     {
-        using TimeSharedComputer machine = new(guests);
+        using TimeSharedComputer machine = new(guests, kind);
         byte[][] contents = [.. Enumerable.Range(0, guests).Select(number => DiskReader.Content(sectors: 100 + number))];
         for (int number = 0; number < guests; number++)
-            machine.Controller.Usb.Ports[number].Plug(new MassStorageDevice(new MemoryDiskImage(contents[number])));
+            machine.Ports[number].Plug(new MassStorageDevice(new MemoryDiskImage(contents[number])));
         byte[][] found = machine.Host.Loop.Run(
             async () =>
             {

@@ -273,7 +273,7 @@ public sealed class TimeSharingTests
     }
 
     private static SteppingGuest Guest(TimeSharedComputer machine, int number) =>
-        new(machine.Host, machine.Guests[number], machine.Controller.Usb.Ports[number], (byte)(0x10 * (number + 1)));
+        new(machine.Host, machine.Guests[number], machine.Ports[number], (byte)(0x10 * (number + 1)));
 
     private static async Task Survive(TimeSharedComputer machine, int number)
     {
@@ -288,7 +288,7 @@ public sealed class TimeSharingTests
     }
 
     // All registers but the frame index, which time changes.
-    private static uint[] Window(EhciController controller) =>
+    private static uint[] Window(PciFunction controller) =>
         [.. Enumerable.Range(0, 0x20).Where(index => 4 * index != Operational + EhciOperationalOffsets.FrameIndex).Select(index => (uint)controller.ReadBar(0, (ulong)(4 * index), 4))];
 
     private static async Task KeepRegisters(TimeSharedComputer machine, int number, int seed, bool runs)

@@ -7,8 +7,13 @@ namespace Dma.Properties;
 /// <param name="controller">Whose requests count.</param>
 internal sealed class TurnWatch(SourceId controller) : ITurnObserver
 {
+    // Behind the window of addresses that drivers are given: into what lies there the controller saves its state.
+    private const ulong RegionStart = DmaMappings.WindowStart + DmaMappings.WindowLength;
+    private const ulong RegionEnd = RegionStart + (1 << 20);
+    private const int SegmentBytes = 16;
+
     private ulong _requests;
-    private ulong _requestsBefore;
+    private ulong _tableReads;
     private ulong? _startNs;
     private ulong? _endNs;
 
@@ -36,12 +41,22 @@ internal sealed class TurnWatch(SourceId controller) : ITurnObserver
         _endNs = span.EndNs;
         SeenNs = span.EndNs - _startNs.Value;
 
-        // What is under way at the end of a turn may end while the schedules come to a stop, and no later.
+        // What is under way at the end of a turn may end while the controller comes to a stop, and no later. A controller that gets its event rings back looks where they are.
         if (span.Phase is not (TurnPhase.Run or TurnPhase.Quiesce))
-            Strays += _requests - _requestsBefore;
-        _requestsBefore = _requests;
+            Strays += _requests + (span.Phase == TurnPhase.Load ? 0 : _tableReads);
+        (_requests, _tableReads) = (0, 0);
         Ledger.Passed(span);
         Seen(span);
+    }
+
+    private void Note(Iova address, bool isTable)
+    {
+        if (address.Value is >= RegionStart and < RegionEnd)
+            return;
+        if (isTable)
+            _tableReads++;
+        else
+            _requests++;
     }
 
     private sealed class Fabric(TurnWatch watch, IDmaFabric inner) : IDmaFabric
@@ -59,13 +74,13 @@ internal sealed class TurnWatch(SourceId controller) : ITurnObserver
 
         public DmaStatus Read(Iova address, Span<byte> destination, DmaAttributes attributes = default)
         {
-            watch._requests++;
+            watch.Note(address, isTable: destination.Length == SegmentBytes);
             return inner.Read(address, destination, attributes);
         }
 
         public DmaStatus Write(Iova address, ReadOnlySpan<byte> source, DmaAttributes attributes = default)
         {
-            watch._requests++;
+            watch.Note(address, isTable: false);
             return inner.Write(address, source, attributes);
         }
     }

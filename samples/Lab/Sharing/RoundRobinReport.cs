@@ -56,4 +56,4 @@ public sealed record TurnSummary(
 /// <summary>One register in the state regions of all VMs.</summary>
 /// <param name="Register">Its name.</param>
 /// <param name="Values">What it holds, by VM.</param>
-public sealed record StateRow(string Register, IReadOnlyList<uint> Values);
+public sealed record StateRow(string Register, IReadOnlyList<ulong> Values);

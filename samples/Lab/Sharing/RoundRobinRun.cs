@@ -56,7 +56,7 @@ internal sealed class RoundRobinRun(int vms, TimeSharingOptions options, ulong s
     {
         ulong switchNs = ledger.TotalNs - ledger.TimeOf(TurnPhase.Run) - ledger.TimeOf(TurnPhase.Idle);
         ulong switches = (ulong)spans.Count(span => span.Phase == TurnPhase.Load);
-        IReadOnlyList<(string Name, uint)>[] states = [.. machine.Machines.Select(vm => sharing.StateOf(vm).Registers)];
+        IReadOnlyList<(string Name, ulong)>[] states = [.. machine.Machines.Select(vm => sharing.StateOf(vm).Registers)];
         return new(
             options.QuantumNs,
             options.IsWorkConserving,
@@ -66,7 +66,7 @@ internal sealed class RoundRobinRun(int vms, TimeSharingOptions options, ulong s
             [.. machine.Machines.Select(vm => Line(vm, spans, machine.Host.Loop.NowNs))],
             ColumnNs,
             [.. states[0].Select((register, index) => new StateRow(register.Name, [.. states.Select(state => state[index].Item2)]))],
-            EhciState.Size,
+            machine.Machines.Max(sharing.StateBytesOf),
             ledger.Utilisation,
             switches,
             switches == 0 ? 0 : switchNs / switches,

@@ -11,7 +11,7 @@ namespace Dma.Vmm;
 /// at once where that is true: a schedule that it turns off is off. A doorbell waits for the next turn. Its own ports the guest reaches
 /// all the time, through their gates.
 /// </remarks>
-internal sealed class EhciImage : IRegisterEffects
+internal sealed class EhciImage : ITurnImage, IRegisterEffects
 {
     private const uint Causes = 0x3F;
     private const int Doubleword = sizeof(uint);
@@ -20,7 +20,9 @@ internal sealed class EhciImage : IRegisterEffects
 
     private readonly GatedEhci _hardware;
     private readonly EventLoop _loop;
+    private readonly StateRegion _region;
     private readonly Action _interrupt;
+    private readonly EhciOverlay _overlay;
     private readonly RegisterFile _file;
     private readonly FrameClock _clock = new();
     private readonly int _base;
@@ -36,10 +38,12 @@ internal sealed class EhciImage : IRegisterEffects
     /// <param name="hardware">The controller.</param>
     /// <param name="loop">The time it lives in.</param>
     /// <param name="ports">The root ports of the VM, a bit for each.</param>
+    /// <param name="region">Where they are kept.</param>
     /// <param name="interrupt">How an interrupt gets into the VM.</param>
-    public EhciImage(GatedEhci hardware, EventLoop loop, uint ports, Action interrupt)
+    public EhciImage(GatedEhci hardware, EventLoop loop, uint ports, StateRegion region, Action interrupt)
     {
-        (_hardware, _loop, Ports, _interrupt, _base) = (hardware, loop, ports, interrupt, hardware.OperationalBase);
+        (_hardware, _loop, Ports, _region, _interrupt, _base) = (hardware, loop, ports, region, interrupt, hardware.OperationalBase);
+        _overlay = new(hardware);
         List<Register> registers = [];
         for (int offset = 0; offset + Doubleword <= _base; offset += Doubleword)
             registers.Add(new(offset, Doubleword, $"CAP{offset:X2}", new(hardware.Capability(offset))));
@@ -70,7 +74,7 @@ internal sealed class EhciImage : IRegisterEffects
         _file = new(hardware.WindowLength, registers);
     }
 
-    /// <summary>The root ports of the VM, a bit for each.</summary>
+    /// <inheritdoc/>
     public uint Ports { get; }
 
     /// <summary>USBCMD.</summary>
@@ -87,11 +91,19 @@ internal sealed class EhciImage : IRegisterEffects
         private set => this[EhciOperationalOffsets.UsbStatus] = value.Raw.Value;
     }
 
-    /// <summary>Whether there may be work for the controller.</summary>
+    /// <inheritdoc/>
     public bool HasDemand => Command is { Run: true } command && (command.AsyncEnable || command.PeriodicEnable || command.AsyncAdvanceDoorbell);
 
-    /// <summary>The registers, as they go into the state region.</summary>
-    public EhciState State
+    /// <inheritdoc/>
+    public bool NeedsController => true;
+
+    /// <inheritdoc/>
+    public bool IsClear => _overlay.Bits == 0;
+
+    /// <inheritdoc/>
+    public IControllerState Saved => _region.Read<EhciState>();
+
+    private EhciState State
     {
         get
         {
@@ -117,14 +129,14 @@ internal sealed class EhciImage : IRegisterEffects
         set => _file[_base + operational] = value;
     }
 
-    /// <summary>A read by the guest.</summary>
+    /// <inheritdoc/>
     public ulong Read(ulong offset, int width)
     {
         Sync();
         return _file.Read((int)offset, width);
     }
 
-    /// <summary>A write by the guest.</summary>
+    /// <inheritdoc/>
     public void Write(ulong offset, int width, ulong value)
     {
         Sync();
@@ -132,8 +144,30 @@ internal sealed class EhciImage : IRegisterEffects
         Poll();
     }
 
-    /// <summary>Sees what time and the ports did, and interrupts the guest where it wants to know.</summary>
-    public void Poll()
+    /// <inheritdoc/>
+    public ulong ReadThrough(ulong offset, int width) => _overlay.Over(offset, width, _hardware.Read(offset, width));
+
+    /// <inheritdoc/>
+    public void WriteThrough(ulong offset, int width, ulong value)
+    {
+        _hardware.Write(offset, width, value);
+        _overlay.Written(offset, width, value);
+    }
+
+    /// <inheritdoc/>
+    public void Settle(bool hasTurn)
+    {
+        if (hasTurn)
+            _overlay.Settle();
+        else
+            Poll();
+    }
+
+    /// <inheritdoc/>
+    public void Store() => _region.Write(State);
+
+    // Sees what time and the ports did, and interrupts the guest where it wants to know.
+    private void Poll()
     {
         Sync();
         uint active = this[EhciOperationalOffsets.UsbStatus] & this[EhciOperationalOffsets.InterruptEnable] & Causes;
@@ -143,10 +177,10 @@ internal sealed class EhciImage : IRegisterEffects
             _interrupt();
     }
 
-    /// <summary>The turn of the VM ends: from here on the guest sees the image. What the controller reports until <see cref="Complete"/> is added.</summary>
-    /// <param name="overlay">Bits of USBSTS that the guest sees set beside those of the controller.</param>
-    public void Capture(uint overlay)
+    /// <inheritdoc/>
+    public void Capture()
     {
+        uint overlay = _overlay.Bits;
         ulong now = _loop.NowNs;
         foreach (int operational in (ReadOnlySpan<int>)
         [
@@ -180,8 +214,10 @@ internal sealed class EhciImage : IRegisterEffects
         _seen = _clock.Count(now);
     }
 
-    /// <summary>The controller stands still: what it reported since <see cref="Capture"/>, and where it is in the asynchronous list.</summary>
-    /// <param name="hasFailed">Whether it did not come to a stop by itself.</param>
+    /// <inheritdoc/>
+    public ValueTask<bool> Save(TurnPace pace) => new(true);
+
+    /// <inheritdoc/>
     public void Complete(bool hasFailed)
     {
         UsbCommand command = _hardware.Command;
@@ -202,10 +238,14 @@ internal sealed class EhciImage : IRegisterEffects
         Poll();
     }
 
-    /// <summary>Takes the registers back out of the state region.</summary>
-    /// <param name="state">As it went in.</param>
-    /// <param name="withClock">Whether the frame index goes on; where not, it is that of the time when it went in.</param>
-    public void Restore(in EhciState state, bool withClock)
+    /// <inheritdoc/>
+    public ValueTask<bool> Prepare(TurnPace pace, bool withState, bool withClock)
+    {
+        Restore(_region.Read<EhciState>(), withClock);
+        return new(true);
+    }
+
+    private void Restore(in EhciState state, bool withClock)
     {
         this[EhciOperationalOffsets.UsbCommand] = state.Command;
         this[EhciOperationalOffsets.UsbStatus] = state.Status;
@@ -221,16 +261,15 @@ internal sealed class EhciImage : IRegisterEffects
         Sync();
     }
 
-    /// <summary>How long until a microframe of the VM begins, in nanoseconds; 0 where its clock stands.</summary>
+    /// <inheritdoc/>
     public ulong ToMicroframeNs()
     {
         ulong now = _loop.NowNs;
         return _clock.IsRunning ? (_clock.StartOf(_clock.Count(now) + 1) - now) % WireTime.MicroframeNs : 0;
     }
 
-    /// <summary>Loads the controller, which was reset, and whose gates are all closed.</summary>
-    /// <returns>Bits of USBSTS that the guest sees set and that cannot be written: what it has not acknowledged, and schedules that run until they show that they do.</returns>
-    public uint Load()
+    /// <inheritdoc/>
+    public void Load()
     {
         Sync();
         _hardware.ForgetChanges((Status.Raw.Value & new UsbStatus { PortChange = true }.Raw.Value) != 0 ? Ports : 0);
@@ -248,7 +287,7 @@ internal sealed class EhciImage : IRegisterEffects
         }
 
         _hardware[EhciOperationalOffsets.UsbCommand] = this[EhciOperationalOffsets.UsbCommand];
-        return this[EhciOperationalOffsets.UsbStatus] & (Causes | new UsbStatus { AsyncActive = true, PeriodicActive = true }.Raw.Value);
+        _overlay.Bits = this[EhciOperationalOffsets.UsbStatus] & (Causes | new UsbStatus { AsyncActive = true, PeriodicActive = true }.Raw.Value);
     }
 
     /// <inheritdoc/>

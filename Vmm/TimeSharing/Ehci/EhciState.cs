@@ -23,13 +23,13 @@ public readonly record struct EhciState(
     uint PeriodicListBase,
     uint AsyncListAddress,
     uint ConfigureFlag,
-    ulong MicroframeNs)
+    ulong MicroframeNs) : IControllerState
 {
     /// <summary>Bytes of it.</summary>
     public const int Size = 40;
 
-    /// <summary>The registers by their names in the manual.</summary>
-    public IReadOnlyList<(string Name, uint Value)> Registers =>
+    /// <inheritdoc/>
+    public IReadOnlyList<(string Name, ulong Value)> Registers =>
     [
         ("USBCMD", Command),
         ("USBSTS", Status),

@@ -1,0 +1,11 @@
+namespace Dma.Vmm;
+
+/// <summary>The registers of a controller as they lie in the state region of a VM.</summary>
+public interface IControllerState
+{
+    /// <summary>The registers by their names in the manual.</summary>
+    IReadOnlyList<(string Name, ulong Value)> Registers { get; }
+
+    /// <summary>FRINDEX or MFINDEX.</summary>
+    uint FrameIndex { get; }
+}
