@@ -9,11 +9,11 @@ namespace Dma.Vmm;
 /// <remarks>
 /// <code>
 /// frame 0     registers, which the VMM writes: no device reaches it
-/// frame 1     entry 0 of a context array | array of scratchpad pages      at device address 9000_0000h, during turns of the VM alone
+/// frame 1     entry 0 of a context array | array of scratchpad pages      behind the window of addresses that drivers are given, read-only
 /// frame 2 ... scratchpad pages                                            behind it
 /// </code>
-/// What the controller saves by itself goes where a controller saves: into scratchpad pages. It reaches them through the tables of the VM,
-/// behind the window of addresses that its driver is given; a VM that points a transfer there spoils its own state, which is checked when it is taken back.
+/// What the controller saves by itself goes where a controller saves: into scratchpad pages. It reaches them through the tables of the VM. A VM that
+/// points a transfer there spoils nothing: they hold something only from the end of its turn to the beginning of the next, while nothing of it runs.
 /// </remarks>
 /// <param name="host">The host.</param>
 /// <param name="owner">Whose frames they are.</param>
@@ -61,8 +61,9 @@ internal sealed class StateRegion(Host host, FrameOwner owner, IReadOnlyList<Phy
     {
         for (int index = 1; index < frames.Count; index++)
         {
-            Write(frames[1], index == 1 ? 0 : ScratchpadArray + ((index - 2) * sizeof(ulong)), AddressOf(index == 1 ? 1 : index) + (index == 1 ? (ulong)ScratchpadArray : 0));
-            if (await domain.Map(new(AddressOf(index)), new(frames[index].Value), PageBytes, DmaDirection.Bidirectional) != DmaRefusal.None)
+            Write(frames[1], index == 1 ? 0 : ScratchpadArray + ((index - 2) * sizeof(ulong)), AddressOf(index) + (index == 1 ? (ulong)ScratchpadArray : 0));
+            DmaDirection direction = index == 1 ? DmaDirection.ToDevice : DmaDirection.Bidirectional;
+            if (await domain.Map(new(AddressOf(index)), new(frames[index].Value), PageBytes, direction) != DmaRefusal.None)
                 return false;
         }
 

@@ -2,6 +2,7 @@ using Dma.Hal;
 using Dma.Lab;
 using Dma.Machine;
 using Dma.UsbDevice;
+using Dma.UsbDevice.Spec;
 using Dma.Vmm;
 
 namespace Dma.Properties;
@@ -27,6 +28,7 @@ internal sealed class TimeSharedComputer : IDisposable
         {
             EhciController ehci = new(Host.Loop, new() { PortCount = ports, PortGates = true });
             (_controller, Ports, Buses) = (ehci, ehci.Usb.Ports, [new(ehci.Usb, Host.Loop)]);
+            Watch.HasOtherCause = () => new UsbStatus(new((uint)ehci.ReadBar(0, 0x20 + EhciOperationalOffsets.UsbStatus, 4))) is { PortChange: true } or { FrameListRollover: true } or { AsyncAdvance: true };
         }
         else
         {

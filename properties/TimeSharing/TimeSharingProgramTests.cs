@@ -76,13 +76,19 @@ public sealed class TimeSharingProgramTests
         Assert.Equal(0ul, machine.Watch.Strays);
         Assert.All(machine.Buses, bus => Assert.InRange(bus.UsedNsMax, 0ul, WireTime.MicroframeNs));
         Assert.Contains(machine.Buses, static bus => bus.UsedNsMax != 0);
-        Assert.True(program.Hostile != 0 || machine.Host.Faults.Total == 0);
+        Assert.True(program.Hostile != 0 || (machine.Host.Faults.Total == 0 && machine.Watch.Premature == 0));
         Assert.False(machine.Sharing.IsLost);
         if (program.IsWorkConserving)
             return;
         ulong bound = machine.Ledger.WaitBoundNs(machine.Guests.Count, program.QuantumNs) + ((ulong)crashes * LookNs);
-        Assert.All(machine.Guests, guest => Assert.True(machine.Ledger.GapOf(guest) <= bound, $"{guest}: {machine.Ledger.GapOf(guest)} of {bound}"));
+        Assert.All(
+            machine.Guests.Where((_, number) => machine.Kind == TurnController.Ehci || NeverHalts(program, number)),
+            guest => Assert.True(machine.Ledger.GapOf(guest) <= bound, $"{guest}: {machine.Ledger.GapOf(guest)} of {bound}"));
     }
+
+    // An xHCI controller that its guest has halted could do nothing with a turn, and gets none.
+    private static bool NeverHalts(TurnProgram program, int number) =>
+        number < program.Guests.Length && program.Guests[number].All(static step => step.Use != DeviceUse.ResetController);
 
     private static SteppingGuest Guest(TimeSharedComputer machine, int number) =>
         new(machine.Host, machine.Guests[number], machine.Ports[number], (byte)(0x10 * (number + 1)));
