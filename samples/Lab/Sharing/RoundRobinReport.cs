@@ -1,6 +1,7 @@
 namespace Dma.Lab;
 
 /// <summary>How VMs had one controller, whole, one after the other.</summary>
+/// <param name="Controller">What controller.</param>
 /// <param name="QuantumNs">How long a turn is.</param>
 /// <param name="WorkConserving">Whether VMs without work give turns up.</param>
 /// <param name="Without">Which step was left out of each switch; empty for none.</param>
@@ -18,6 +19,7 @@ namespace Dma.Lab;
 /// <param name="Jain">Jain's index of the time that each VM had.</param>
 /// <param name="Faults">Faults of the remapping unit.</param>
 public sealed record RoundRobinReport(
+    string Controller,
     ulong QuantumNs,
     bool WorkConserving,
     string Without,

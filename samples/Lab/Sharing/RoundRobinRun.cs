@@ -2,12 +2,13 @@ using Dma.Vmm;
 
 namespace Dma.Lab;
 
-/// <summary>Several VMs have one EHCI controller, whole, one after the other.</summary>
+/// <summary>Several VMs have one USB controller, whole, one after the other.</summary>
+/// <param name="kind">What controller.</param>
 /// <param name="vms">How many VMs.</param>
 /// <param name="options">How the controller is shared.</param>
 /// <param name="seed">What the bytes of the disks come from.</param>
 /// <param name="trace">Where a timeline is written, or null.</param>
-internal sealed class RoundRobinRun(int vms, TimeSharingOptions options, ulong seed, Stream? trace)
+internal sealed class RoundRobinRun(TurnController kind, int vms, TimeSharingOptions options, ulong seed, Stream? trace)
 {
     private const ulong WindowNs = 500_000_000;
     private const ulong StartNsMax = 5_000_000_000;
@@ -18,7 +19,7 @@ internal sealed class RoundRobinRun(int vms, TimeSharingOptions options, ulong s
     /// <exception cref="InvalidOperationException">The controller cannot be shared.</exception>
     public RoundRobinReport Run()
     {
-        using TurnMachine machine = new(vms, seed, trace);
+        using TurnMachine machine = new(kind, vms, seed, trace);
         return machine.Host.Loop.Run(() => Play(machine));
     }
 
@@ -58,6 +59,7 @@ internal sealed class RoundRobinRun(int vms, TimeSharingOptions options, ulong s
         ulong switches = (ulong)spans.Count(span => span.Phase == TurnPhase.Load);
         IReadOnlyList<(string Name, ulong)>[] states = [.. machine.Machines.Select(vm => sharing.StateOf(vm).Registers)];
         return new(
+            kind.ToString(),
             options.QuantumNs,
             options.IsWorkConserving,
             options.Without == SwitchSteps.None ? "" : options.Without.ToString(),

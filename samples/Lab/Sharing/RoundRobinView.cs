@@ -12,7 +12,7 @@ internal static class RoundRobinView
         string turns = report.WorkConserving ? "turns end early where there is no work" : "fixed turns";
         console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"\n{report.Vms.Count} VMs have one controller in turns of {report.QuantumNs / 1e6:0.###} ms for {report.WindowNs / 1e6:0} ms; {turns}.\n"));
+            $"\n{report.Vms.Count} VMs have one {report.Controller.ToUpperInvariant()} controller in turns of {report.QuantumNs / 1e6:0.###} ms for {report.WindowNs / 1e6:0} ms; {turns}.\n"));
         if (report.Without.Length != 0)
             console.WriteLine($"Each switch leaves out: {report.Without}.\n");
         console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"The end of it, a column for {report.ColumnNs / 1e6:0.###} ms (█ run, q quiesce, s save, x switch, l load):"));

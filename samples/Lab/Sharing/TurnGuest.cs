@@ -43,7 +43,7 @@ internal sealed class TurnGuest(TurnMachine machine, int number)
     {
         try
         {
-            EhciDriver driver = await EhciDriver.Start(await machine.Give(sharing, number));
+            IUsbHostController driver = await UsbHostControllers.Start(await machine.Give(sharing, number));
             UsbDeviceHandle device = await UsbDeviceHandle.Enumerate(driver, number + 1);
             await (number == 0 ? Record(AudioDriver.Find(device)) : Read(driver, await MassStorageDriver.Start(device)));
         }
@@ -92,7 +92,7 @@ internal sealed class TurnGuest(TurnMachine machine, int number)
         }
     }
 
-    private async Task Read(EhciDriver driver, MassStorageDriver disk)
+    private async Task Read(IUsbHostController driver, MassStorageDriver disk)
     {
         Ready.Raise();
         MemoryBuffer buffer = driver.Memory.Allocate(ReadBytes);

@@ -1,9 +1,10 @@
+using Dma.Machine;
 using Dma.UsbDevice;
 using Dma.Vmm;
 
 namespace Dma.Lab;
 
-/// <summary>A host whose one EHCI controller VMs have in turns: the first has a microphone at its root port, the others have disks.</summary>
+/// <summary>A host whose one USB controller VMs have in turns: the first has a microphone at its root port, the others have disks.</summary>
 internal sealed class TurnMachine : IDisposable
 {
     private const ulong GuestBytes = 4 << 20;
@@ -13,20 +14,24 @@ internal sealed class TurnMachine : IDisposable
     private const int GuestPlace = 4;
 
     private readonly MachineTimeline? _timeline;
+    private readonly TurnController _kind;
+    private readonly int _vms;
 
     /// <summary>Builds and boots it.</summary>
+    /// <param name="kind">What controller.</param>
     /// <param name="vms">How many VMs.</param>
     /// <param name="seed">What the bytes of the disks come from.</param>
     /// <param name="trace">Where a timeline is written, or null.</param>
-    public TurnMachine(int vms, ulong seed, Stream? trace)
+    public TurnMachine(TurnController kind, int vms, ulong seed, Stream? trace)
     {
+        (_kind, _vms) = (kind, vms);
         BusTrace? bus = trace is null ? null : new(MachineTimeline.TracedMax);
         Host = new(new() { MemoryBytes = VmmBytes + ((ulong)vms * GuestBytes) + VmmBytes, VmmBytes = VmmBytes, Seed = seed, Trace = bus });
-        Controller = new(Host.Loop, new() { PortCount = vms, PortGates = true });
+        (Controller, IReadOnlyList<UsbPort> ports) = Build(kind, vms);
         Disks = [.. Enumerable.Range(1, vms).Select(Disk)];
-        Controller.Usb.Ports[0].Plug(new AudioSourceDevice(Host.Loop, new SineWave(hertz: 440)));
+        ports[0].Plug(new AudioSourceDevice(Host.Loop, new SineWave(hertz: 440)));
         for (int number = 1; number < vms; number++)
-            Controller.Usb.Ports[number].Plug(new MassStorageDevice(new MemoryDiskImage(Disks[number])));
+            ports[number].Plug(new MassStorageDevice(new MemoryDiskImage(Disks[number])));
         Host.Pci.Add(Controller, ControllerPlace);
         Host.Boot();
         Machines = [.. Enumerable.Range(1, vms).Select(number => Host.CreateMachine($"VM {number}", GuestBytes))];
@@ -40,7 +45,7 @@ internal sealed class TurnMachine : IDisposable
     public Host Host { get; }
 
     /// <summary>The controller.</summary>
-    public EhciController Controller { get; }
+    public PciFunction Controller { get; }
 
     /// <summary>What the disk of each VM holds; the first one has none.</summary>
     public IReadOnlyList<byte[]> Disks { get; }
@@ -54,7 +59,7 @@ internal sealed class TurnMachine : IDisposable
     /// <summary>Gives a VM its place in the round, and starts its HAL.</summary>
     public async Task<Guest> Give(TimeSharedController sharing, int number)
     {
-        AssignmentResult result = await sharing.Give(Machines[number], new(0, GuestPlace, 0), number + 1);
+        AssignmentResult result = await sharing.Give(Machines[number], new(0, GuestPlace, 0), PortsOf(number));
         return result.IsDone
             ? await Guest.Start(Machines[number], Host.RandomFor($"places of buffers of {Machines[number].Name}"))
             : throw new InvalidOperationException($"The controller cannot be shared: {result.Reason}.");
@@ -68,6 +73,21 @@ internal sealed class TurnMachine : IDisposable
     {
         _timeline?.Dispose();
         Host.Dispose();
+    }
+
+    private int[] PortsOf(int number) => _kind == TurnController.Ehci ? [number + 1] : [number + 1, _vms + number + 1];
+
+    // Of xHCI each VM has a port of USB 2, with its device, and one of USB 3.
+    private (PciFunction, IReadOnlyList<UsbPort>) Build(TurnController kind, int vms)
+    {
+        if (kind == TurnController.Ehci)
+        {
+            EhciController ehci = new(Host.Loop, new() { PortCount = vms, PortGates = true });
+            return (ehci, ehci.Usb.Ports);
+        }
+
+        XhciController xhci = new(Host.Loop, new() { Usb2PortCount = vms, Usb3PortCount = vms, PortGates = true });
+        return (xhci, xhci.Ports);
     }
 
     private byte[] Disk(int number)

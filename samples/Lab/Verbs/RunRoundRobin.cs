@@ -7,8 +7,11 @@ namespace Dma.Lab;
 internal sealed class RunRoundRobin : SharingVerb
 {
     private const string Nothing = "nothing";
+    private const string State = "state";
     private const int QuantumUsMax = 1_000_000;
     private const int QuantumUsMin = (int)(TimeSharingOptions.QuantumNsMin / 1000);
+
+    private readonly Option<string> _controller = Choice("--controller", "What controller the VMs have", "ehci", "xhci");
 
     private readonly Option<int> _quantum = new("--quantum")
     {
@@ -24,7 +27,7 @@ internal sealed class RunRoundRobin : SharingVerb
     };
 
     private readonly Option<string> _without = Choice(
-        "--without", "What each switch leaves out, to see what it is there for", Nothing, "quiesce", "gates", "translation", "interrupt", "clock");
+        "--without", "What each switch leaves out, to see what it is there for", Nothing, "quiesce", "gates", "translation", "interrupt", "clock", State);
 
     /// <summary>The verb.</summary>
     public RunRoundRobin(Terminal terminal)
@@ -35,6 +38,7 @@ internal sealed class RunRoundRobin : SharingVerb
             if (!option.Tokens.Any(token => !int.TryParse(token.Value, out _)) && option.GetValueOrDefault<int>() is < QuantumUsMin or > QuantumUsMax)
                 option.AddError($"A turn has {QuantumUsMin} to {QuantumUsMax} microseconds.");
         });
+        Add(_controller);
         Add(_quantum);
         Add(_workConserving);
         Add(_without);
@@ -44,6 +48,7 @@ internal sealed class RunRoundRobin : SharingVerb
     public override IReadOnlyList<string> Examples =>
     [
         "run round-robin",
+        "run round-robin --controller xhci",
         "run round-robin --vms 2 --quantum 2000",
         "run round-robin --work-conserving false",
         "run round-robin --without translation",
@@ -54,13 +59,16 @@ internal sealed class RunRoundRobin : SharingVerb
     protected override int Run(ParseResult line, int vms, ulong seed, FileStream? trace, bool isJson)
     {
         string without = line.GetRequiredValue(_without);
+        TurnController controller = Enum.Parse<TurnController>(line.GetRequiredValue(_controller), ignoreCase: true);
+        if (without == State && controller == TurnController.Ehci)
+            return Terminal.Refuse("An EHCI controller saves no state by itself: --without state is for --controller xhci.");
         TimeSharingOptions options = new()
         {
             QuantumNs = (ulong)line.GetValue(_quantum) * 1000,
             IsWorkConserving = line.GetValue(_workConserving),
             Without = without == Nothing ? SwitchSteps.None : Enum.Parse<SwitchSteps>(without, ignoreCase: true),
         };
-        RoundRobinReport report = new RoundRobinRun(vms, options, seed, trace).Run();
+        RoundRobinReport report = new RoundRobinRun(controller, vms, options, seed, trace).Run();
         if (isJson)
             Terminal.WriteJson(report, SharingJson.Default.RoundRobinReport);
         else
