@@ -3,7 +3,7 @@ using Dma.UsbDevice.Spec;
 namespace Dma.UsbDevice;
 
 /// <summary>Sets endpoints to work: software rings for them, or a SuperSpeed device says that one is ready again.</summary>
-internal sealed class Doorbells(DeviceTable devices, DeviceContexts contexts, BusLane[][] lanes, XhciStatistics statistics)
+internal sealed class Doorbells(DeviceTable devices, DeviceContexts contexts, BusLanes lanes, XhciStatistics statistics)
 {
     /// <summary>Software rang for an endpoint.</summary>
     public void Ring(int slotNumber, XhciDoorbell doorbell, ulong nowNs)
@@ -38,21 +38,6 @@ internal sealed class Doorbells(DeviceTable devices, DeviceContexts contexts, Bu
         }
     }
 
-    /// <summary>Whether an endpoint waits for a wire.</summary>
-    public bool AnyWork()
-    {
-        foreach (BusLane[] wires in lanes)
-        {
-            foreach (BusLane wire in wires)
-            {
-                if (wire.HasWork)
-                    return true;
-            }
-        }
-
-        return false;
-    }
-
     /// <summary>The controller runs: endpoints that had work when their state was saved go on.</summary>
     public void Resume(ulong nowNs)
     {
@@ -63,8 +48,7 @@ internal sealed class Doorbells(DeviceTable devices, DeviceContexts contexts, Bu
                 if (slot.Find(index) is not { HadWork: true } endpoint)
                     continue;
                 endpoint.HadWork = false;
-                BusLane[] wires = lanes[port.Index];
-                wires[endpoint.IsIn ? wires.Length - 1 : 0].Add(endpoint, nowNs);
+                lanes.Add(port, endpoint, nowNs);
             }
         }
     }
@@ -73,7 +57,6 @@ internal sealed class Doorbells(DeviceTable devices, DeviceContexts contexts, Bu
     {
         if (endpoint.Streams.Exist)
             endpoint.Streams.Ring(stream);
-        BusLane[] wires = lanes[slot.Port!.Index];
-        wires[endpoint.IsIn ? wires.Length - 1 : 0].Add(endpoint, nowNs);
+        lanes.Add(slot.Port!, endpoint, nowNs);
     }
 }

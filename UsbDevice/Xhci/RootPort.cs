@@ -151,8 +151,7 @@ internal abstract class RootPort : IPortOwner
     /// <summary>A register of the port is written, with the gate open or closed.</summary>
     /// <param name="register">From PORTSC on.</param>
     /// <param name="written">What is written.</param>
-    /// <param name="nowNs">The time.</param>
-    public void Write(int register, uint written, ulong nowNs)
+    public void Write(int register, uint written)
     {
         if (register == XhciOperationalOffsets.PortPower)
             Power = (uint)_powerRule.Write(Power, written, uint.MaxValue);
@@ -161,16 +160,16 @@ internal abstract class RootPort : IPortOwner
         ulong before = Value.Raw.Value;
         ulong after = _statusRule.Write(before, written, uint.MaxValue);
         Store(new(new((uint)after)));
-        Act(new(XhciRegisters.PortAt(Index), before, after, written, uint.MaxValue), nowNs);
+        Act(new(XhciRegisters.PortAt(Index), before, after, written, uint.MaxValue), NowNs());
     }
 
     /// <summary>PORTSC and PORTPMSC get their reset values, with the gate open or closed.</summary>
-    public void ResetAlone(ulong nowNs)
+    public void ResetAlone()
     {
         HasUntoldChange = false;
         Store(new(new((uint)_statusRule.Reset)));
         Power = (uint)_powerRule.Reset;
-        Start(nowNs);
+        Start(NowNs());
     }
 
     /// <summary>A device said ERDY while nobody could hear it.</summary>

@@ -19,7 +19,7 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents
     private readonly XhciMemory _memory;
     private readonly Interrupters _interrupters;
     private readonly RootPort[] _ports;
-    private readonly BusLane[][] _lanes;
+    private readonly BusLanes _lanes;
     private readonly DeviceTable _devices;
     private readonly Doorbells _doorbells;
     private readonly CommandRing _commands;
@@ -48,7 +48,7 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents
         DeviceContexts contexts = new(_memory, _registers, options);
         XhciIsochronousExecutor isochronous = new(_memory, window, transactor, _interrupters, contexts, options);
         TransferExecutor transfers = new(_memory, window, transactor, isochronous, _interrupters, contexts, options, Statistics);
-        _lanes = [.. _ports.Select(port => MakeLanes(port, transfers))];
+        _lanes = new(_frames, _ports, transfers);
 
         _devices = new(_registers, options, _ports);
         _doorbells = new(_devices, contexts, _lanes, Statistics);
@@ -66,7 +66,7 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents
     public XhciGates Gates { get; }
 
     /// <summary>Whether a command, a transfer, an interrupt, or the saving or restoring of state waits for its end.</summary>
-    public bool IsBusy => _commands.DueNs != CommandRing.Never || _store.DueNs != StateStore.Never || _interrupters.AreWanted || _doorbells.AnyWork();
+    public bool IsBusy => _commands.DueNs != CommandRing.Never || _store.DueNs != StateStore.Never || _interrupters.AreWanted || _lanes.HaveWork;
 
     /// <summary>The microframe index.</summary>
     public uint Index => _frames.Index(_loop.NowNs);
@@ -121,8 +121,7 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents
         _commands.Reset();
         _devices.Reset();
         _interrupters.Reset();
-        foreach (BusLane[] lanes in _lanes)
-            Array.ForEach(lanes, static lane => lane.Clear());
+        _lanes.Clear();
         _frames.Set(0);
         _store.Reset();
         (_seen, _isDead) = (0, false);
@@ -135,25 +134,11 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents
         Settle();
     }
 
-    /// <summary>Closes the gate of a root port, or opens it: what was held back behind it is told then.</summary>
-    public void SetGate(RootPort port, bool isClosed)
+    /// <summary>The host did something to gates or ports: what was held back is heard now.</summary>
+    public void GatesChanged()
     {
-        port.SetGate(isClosed);
-        Hear(port);
-        Settle();
-    }
-
-    /// <summary>A root port goes to its reset values, alone.</summary>
-    public void ResetPort(RootPort port)
-    {
-        port.ResetAlone(_loop.NowNs);
-        Settle();
-    }
-
-    /// <summary>A register of a root port is written, with its gate open or closed.</summary>
-    public void WritePort(RootPort port, int register, uint value)
-    {
-        port.Write(register, value, _loop.NowNs);
+        foreach (RootPort port in _ports)
+            Hear(port);
         Settle();
     }
 
@@ -233,7 +218,7 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents
                 _commands.Written(write, now);
                 break;
             case XhciRegisters.LegacySupport:
-                LegacyWritten(write);
+                _registers.LegacyWritten(write);
                 break;
             case >= XhciRegisters.FirstPort and < XhciRegisters.Extended:
                 _ports[(write.Offset - XhciRegisters.FirstPort) / XhciOperationalOffsets.PortStride].Written(write, now);
@@ -249,11 +234,6 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents
     private RootPort MakePort(int index) => index < Options.Usb2PortCount
         ? new Usb2RootPort(_registers, this, index, _frames) { NowNs = () => _loop.NowNs }
         : new Usb3RootPort(_registers, this, index, _frames) { NowNs = () => _loop.NowNs };
-
-    private BusLane[] MakeLanes(RootPort port, TransferExecutor transfers) =>
-        port.Bus.Speed == UsbSpeed.Super
-            ? [new(_frames, port, transfers), new(_frames, port, transfers)]
-            : [new(_frames, port, transfers)];
 
     private void CommandWritten(XhciCommand before, XhciCommand after)
     {
@@ -307,17 +287,6 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents
         _registers.UsbStatus = _registers.UsbStatus with { Halted = true };
     }
 
-    // Firmware lets go as soon as the system asks, and is told that the owner changed.
-    private void LegacyWritten(in RegisterWrite write)
-    {
-        XhciLegacySupport support = new(new((uint)write.After));
-        if (support is { SystemOwned: true, FirmwareOwned: true })
-            _registers.File[XhciRegisters.LegacySupport] = (support with { FirmwareOwned = false }).Raw.Value;
-        XhciLegacyControl control = new(new((uint)_registers.File[XhciRegisters.LegacyControl]));
-        if (write.Before != write.After)
-            _registers.File[XhciRegisters.LegacyControl] = (control with { Ownership = true }).Raw.Value;
-    }
-
     private void RingDoorbell(int number, XhciDoorbell doorbell)
     {
         if (!IsRunning)
@@ -354,14 +323,7 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents
     {
         if (_commands.DueNs <= now)
             _commands.Tick(now, _frames.Count(now));
-        foreach (BusLane[] lanes in _lanes)
-        {
-            foreach (BusLane lane in lanes)
-            {
-                if (_memory.HasFailed || (lane.NextNs(now) <= now && !lane.Run(now)))
-                    return;
-            }
-        }
+        _lanes.Run(now, _memory);
     }
 
     // Brings what follows from time alone into the registers: the index, and its wrap.
@@ -430,12 +392,7 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents
     {
         if (!IsRunning)
             return Never;
-        ulong next = _commands.DueNs;
-        foreach (BusLane[] lanes in _lanes)
-        {
-            foreach (BusLane lane in lanes)
-                next = Math.Min(next, lane.NextNs(now));
-        }
+        ulong next = Math.Min(_commands.DueNs, _lanes.NextNs(now));
 
         // A wrap needs an event only where somebody waits for it.
         return _registers.UsbCommand.WrapEventEnable

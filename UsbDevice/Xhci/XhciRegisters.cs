@@ -103,6 +103,17 @@ internal sealed class XhciRegisters
     /// <summary>Where the registers of an interrupter begin.</summary>
     public static int InterrupterAt(int index) => FirstInterrupter + (index * XhciRuntimeOffsets.InterrupterStride);
 
+    /// <summary>USBLEGSUP was written: firmware lets go as soon as the system asks, and is told that the owner changed.</summary>
+    public void LegacyWritten(in RegisterWrite write)
+    {
+        XhciLegacySupport support = new(new((uint)write.After));
+        if (support is { SystemOwned: true, FirmwareOwned: true })
+            File[LegacySupport] = (support with { FirmwareOwned = false }).Raw.Value;
+        XhciLegacyControl control = new(new((uint)File[LegacyControl]));
+        if (write.Before != write.After)
+            File[LegacyControl] = (control with { Ownership = true }).Raw.Value;
+    }
+
     /// <summary>Everything back to its reset value.</summary>
     /// <param name="keepsPorts">Whether the ports stay as they are.</param>
     /// <param name="isPowerOn">Whether the owner is forgotten too, which a reset by software leaves alone.</param>

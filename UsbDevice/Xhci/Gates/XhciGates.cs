@@ -1,5 +1,3 @@
-using Dma.UsbDevice.Spec;
-
 namespace Dma.UsbDevice;
 
 /// <summary>The gates of the root ports of an xHCI controller, as the host drives them; see <see cref="XhciGateOffsets"/>.</summary>
@@ -30,7 +28,7 @@ internal sealed class XhciGates(XhciEngine engine, IReadOnlyList<RootPort> ports
         {
             case XhciGateOffsets.Gate:
                 for (int index = 0; index < ports.Count; index++)
-                    engine.SetGate(ports[index], (value >> index & 1) != 0);
+                    ports[index].SetGate((value >> index & 1) != 0);
                 break;
             case XhciGateOffsets.Changed:
                 foreach (RootPort port in Named(value))
@@ -38,7 +36,7 @@ internal sealed class XhciGates(XhciEngine engine, IReadOnlyList<RootPort> ports
                 break;
             case XhciGateOffsets.Reset:
                 foreach (RootPort port in Named(value))
-                    engine.ResetPort(port);
+                    port.ResetAlone();
                 break;
             case XhciGateOffsets.Report:
                 foreach (RootPort port in Named(value))
@@ -48,11 +46,13 @@ internal sealed class XhciGates(XhciEngine engine, IReadOnlyList<RootPort> ports
                 engine.SetIndex(value);
                 break;
             case >= XhciGateOffsets.FirstPort when PortAt(offset, out int register) is { } port:
-                engine.WritePort(port, register, value);
+                port.Write(register, value);
                 break;
             default:
-                break;
+                return;
         }
+
+        engine.GatesChanged();
     }
 
     /// <summary>Opens them all, as a reset of the function does.</summary>

@@ -12,9 +12,6 @@ namespace Dma.Vmm;
 /// </remarks>
 internal sealed class XhciImage : ITurnImage, IRegisterEffects
 {
-    private const int Wide = sizeof(ulong);
-    private const ulong ModerationUnitNs = 250;
-
     // Of PORTSC, what a write of other bytes keeps as it is: power, indicator and wake bits. Ones written to all others do something.
     private const uint PortKeptBits = 0x0E00_C200;
 
@@ -25,13 +22,10 @@ internal sealed class XhciImage : ITurnImage, IRegisterEffects
     private readonly WaitingDoorbells _doorbells;
     private readonly FrameClock _clock = new();
     private readonly int _base;
-    private readonly int _legacy;
-    private readonly ulong[] _moderatedNs;
+    private readonly XhciLegacyImage _legacy;
+    private readonly XhciInterrupterImage[] _interrupters;
 
-    // A bit for each interrupter: its event ring begins anew; it was busy, or pending, when the turn ended.
-    private uint _ringsBegun;
-    private uint _wasBusy;
-    private uint _wasPending;
+    // Bits of USBSTS that were set when the turn ended.
     private uint _wasLatched;
     private bool _isCommandRingWritten;
     private bool _hasWork;
@@ -49,9 +43,9 @@ internal sealed class XhciImage : ITurnImage, IRegisterEffects
     {
         (_hardware, _loop, Ports, _region, _base) = (hardware, loop, ports, region, hardware.OperationalBase);
         _file = XhciImageRegisters.Create(hardware, ports);
-        _legacy = _file.Registers.FirstOrDefault(static register => register.Name == "USBLEGSUP").Offset;
+        _legacy = new(hardware, _file);
         _doorbells = new(hardware.Structure.SlotCount);
-        _moderatedNs = new ulong[hardware.Structure.InterrupterCount];
+        _interrupters = [.. Enumerable.Range(0, hardware.Structure.InterrupterCount).Select(index => new XhciInterrupterImage(hardware, _file, index))];
     }
 
     /// <inheritdoc/>
@@ -61,8 +55,8 @@ internal sealed class XhciImage : ITurnImage, IRegisterEffects
     public bool NeedsController => Command is { Run: true } or { SaveState: true } or { RestoreState: true };
 
     /// <inheritdoc/>
-    public bool HasDemand => NeedsController && (!Command.Run || _hasWork || _doorbells.Any || _isCommandRingWritten || _ringsBegun != 0 || _wasPending != 0
-        || (_hardware.Waiting & Ports) != 0);
+    public bool HasDemand => NeedsController && (!Command.Run || _hasWork || _doorbells.Any || _isCommandRingWritten
+        || Array.Exists(_interrupters, static interrupter => interrupter.IsBegun || interrupter.IsPending) || (_hardware.Waiting & Ports) != 0);
 
     /// <inheritdoc/>
     public bool IsClear => true;
@@ -87,8 +81,6 @@ internal sealed class XhciImage : ITurnImage, IRegisterEffects
     private XhciPortStatusControl EmptyPort => _hardware.Capabilities.PortPowerControl
         ? new() { LinkState = PortLinkState.Disabled }
         : new() { Power = true, LinkState = PortLinkState.RxDetect };
-
-    private int InterrupterCount => _moderatedNs.Length;
 
     private bool HasFailed => Status is { HostSystemError: true } or { ControllerError: true };
 
@@ -132,18 +124,8 @@ internal sealed class XhciImage : ITurnImage, IRegisterEffects
     {
         ulong now = _loop.NowNs;
         XhciState.InterrupterList interrupters = default;
-        for (int index = 0; index < InterrupterCount; index++)
-        {
-            int at = _hardware.InterrupterAt(index);
-            interrupters[index] = new(
-                (uint)_file[at + XhciRuntimeOffsets.Management],
-                (uint)_file[at + XhciRuntimeOffsets.Moderation],
-                (uint)_file[at + XhciRuntimeOffsets.TableSize],
-                0,
-                _file[at + XhciRuntimeOffsets.TableBase],
-                _file[at + XhciRuntimeOffsets.Dequeue]);
-        }
-
+        for (int index = 0; index < _interrupters.Length; index++)
+            interrupters[index] = _interrupters[index].State;
         _region.Write(new XhciState(
             Command.Raw.Value,
             Status.Raw.Value,
@@ -151,8 +133,8 @@ internal sealed class XhciImage : ITurnImage, IRegisterEffects
             (uint)_file[_base + XhciOperationalOffsets.Configure],
             _file[_base + XhciOperationalOffsets.CommandRing],
             _file[_base + XhciOperationalOffsets.ContextArray],
-            _legacy == 0 ? 0 : (uint)_file[_legacy],
-            _legacy == 0 ? 0 : (uint)_file[_legacy + sizeof(uint)],
+            _legacy.Value.Support,
+            _legacy.Value.Control,
             _clock.Index(now),
             _hasSaved ? 1u : 0,
             _clock.IsRunning ? _clock.StartOf(_clock.Count(now)) : now,
@@ -165,7 +147,7 @@ internal sealed class XhciImage : ITurnImage, IRegisterEffects
         _hasWork = _hardware.HasWork;
         XhciStatus status = _hardware.Status;
         _wasLatched = status.Raw.Value & LatchedBits;
-        (_isStill, _isCommandRingWritten, _ringsBegun, _wasBusy, _wasPending) = (false, false, 0, 0, 0);
+        (_isStill, _isCommandRingWritten) = (false, false);
         foreach (Register register in _file.Registers)
         {
             if (IsKept(register.Offset))
@@ -173,14 +155,8 @@ internal sealed class XhciImage : ITurnImage, IRegisterEffects
         }
 
         Status = status with { Saving = false, Restoring = false };
-        for (int index = 0; index < InterrupterCount; index++)
-        {
-            int at = _hardware.InterrupterAt(index);
-            _moderatedNs[index] = _loop.NowNs;
-            _wasBusy |= new EventRingDequeue(new(_file[at + XhciRuntimeOffsets.Dequeue])).Busy ? 1u << index : 0;
-            _wasPending |= new InterrupterManagement(new((uint)_file[at + XhciRuntimeOffsets.Management])).Pending ? 1u << index : 0;
-        }
-
+        foreach (XhciInterrupterImage interrupter in _interrupters)
+            interrupter.Captured(_loop.NowNs);
         Follow((uint)_hardware.Read((ulong)(_hardware.RuntimeBase + XhciRuntimeOffsets.MicroframeIndex), sizeof(uint)), !status.Halted);
     }
 
@@ -199,22 +175,8 @@ internal sealed class XhciImage : ITurnImage, IRegisterEffects
         XhciStatus latched = new(new(_hardware.Status.Raw.Value & LatchedBits & ~_wasLatched));
         Status = new(new(Status.Raw.Value | (latched with { SaveRestoreError = false }).Raw.Value));
         _hasWork |= _hardware.HasWork;
-        for (int index = 0; index < InterrupterCount; index++)
-        {
-            int at = _hardware.InterrupterAt(index);
-            bool isBusy = new EventRingDequeue(new(_hardware.Read((ulong)(at + XhciRuntimeOffsets.Dequeue), Wide))).Busy;
-            bool isPending = new InterrupterManagement(new(_hardware[at + XhciRuntimeOffsets.Management])).Pending;
-            EventRingDequeue dequeue = new(new(_file[at + XhciRuntimeOffsets.Dequeue]));
-            InterrupterManagement management = new(new((uint)_file[at + XhciRuntimeOffsets.Management]));
-
-            // What was so already when the turn ended, the guest may have acknowledged since.
-            if (isBusy && (_wasBusy >> index & 1) == 0)
-                _file[at + XhciRuntimeOffsets.Dequeue] = (dequeue with { Busy = true }).Raw.Value;
-            if (isPending && (_wasPending >> index & 1) == 0)
-                _file[at + XhciRuntimeOffsets.Management] = (management with { Pending = true }).Raw.Value;
-            _wasPending |= isPending ? 1u << index : 0;
-        }
-
+        foreach (XhciInterrupterImage interrupter in _interrupters)
+            interrupter.Complete();
         _isStill = true;
         if (hasFailed)
             Fail();
@@ -226,19 +188,19 @@ internal sealed class XhciImage : ITurnImage, IRegisterEffects
     public async ValueTask<bool> Prepare(TurnPace pace, bool withState, bool withClock)
     {
         Restore(_region.Read<XhciState>(), withClock);
-        if (!_hasSaved || !withState)
-        {
-            _ringsBegun |= (1u << InterrupterCount) - 1;
-            return true;
-        }
+        bool takesBack = _hasSaved && withState;
 
         // Event rings first: the place on one comes back where it is the ring of then.
-        for (int index = 0; index < InterrupterCount; index++)
+        foreach (XhciInterrupterImage interrupter in _interrupters)
         {
-            if ((_ringsBegun >> index & 1) == 0)
-                Begin(index);
+            if (!takesBack)
+                interrupter.IsBegun = true;
+            else if (!interrupter.IsBegun)
+                interrupter.Begin();
         }
 
+        if (!takesBack)
+            return true;
         if (await _hardware.Move(pace, saves: false))
             return true;
         Fail();
@@ -261,12 +223,11 @@ internal sealed class XhciImage : ITurnImage, IRegisterEffects
         _hardware.WriteWide(at, _file[at]);
         foreach (int operational in (ReadOnlySpan<int>)[XhciOperationalOffsets.NotificationControl, XhciOperationalOffsets.Configure])
             _hardware[_base + operational] = (uint)_file[_base + operational];
-        if (_legacy != 0)
-            LoadLegacy();
+        _legacy.Load();
         if (_isCommandRingWritten)
             _hardware.WriteWide(_base + XhciOperationalOffsets.CommandRing, _file[_base + XhciOperationalOffsets.CommandRing]);
-        for (int index = 0; index < InterrupterCount; index++)
-            LoadInterrupter(index);
+        foreach (XhciInterrupterImage interrupter in _interrupters)
+            interrupter.Load(_loop.NowNs);
 
         // What is latched came back with the state; the guest may have acknowledged some of it.
         XhciStatus shown = new(new(_hardware.Status.Raw.Value & LatchedBits & ~Status.Raw.Value));
@@ -275,19 +236,14 @@ internal sealed class XhciImage : ITurnImage, IRegisterEffects
         _hardware.Command = Command;
         if (Command.Run)
             _doorbells.RingAll((slot, doorbell) => _hardware[_hardware.DoorbellBase + (sizeof(uint) * slot)] = doorbell.Raw.Value);
-        (_ringsBegun, _isCommandRingWritten) = (0, false);
+        _isCommandRingWritten = false;
     }
 
     /// <inheritdoc/>
     public void Written(in RegisterWrite write)
     {
         int operational = write.Offset - _base;
-        if (_legacy != 0 && write.Offset == _legacy && write.Before != write.After)
-        {
-            XhciLegacyControl control = new(new((uint)_file[_legacy + sizeof(uint)]));
-            _file[_legacy + sizeof(uint)] = (control with { Ownership = true }).Raw.Value;
-        }
-
+        _legacy.Written(write);
         switch (operational)
         {
             case XhciOperationalOffsets.Command:
@@ -304,14 +260,15 @@ internal sealed class XhciImage : ITurnImage, IRegisterEffects
                 PortWritten(operational - XhciOperationalOffsets.FirstPort, write);
                 break;
             default:
-                if (write.Offset >= _hardware.InterrupterAt(0) && write.Offset < _hardware.InterrupterAt(InterrupterCount))
-                    InterrupterWritten(write);
+                int interrupter = (write.Offset - _hardware.InterrupterAt(0)) / XhciRuntimeOffsets.InterrupterStride;
+                if (write.Offset >= _hardware.InterrupterAt(0))
+                    _interrupters[interrupter].Written(write, _loop.NowNs);
                 break;
         }
     }
 
     private bool IsKept(int offset) =>
-        offset >= _base && (offset < _base + XhciOperationalOffsets.FirstPort || offset >= _hardware.InterrupterAt(0) || (_legacy != 0 && (offset == _legacy || offset == _legacy + sizeof(uint))));
+        (offset >= _base && offset < _base + XhciOperationalOffsets.FirstPort) || offset >= _hardware.InterrupterAt(0) || _legacy.Has(offset);
 
     // The pointer is the controller's while the ring runs: only the wish to stop is heard, and that at the next turn.
     private void CommandRingWritten(in RegisterWrite write)
@@ -331,17 +288,6 @@ internal sealed class XhciImage : ITurnImage, IRegisterEffects
             return;
         uint kept = (uint)(write.Before & ~write.EnabledBytes) & (register == XhciOperationalOffsets.PortStatus ? PortKeptBits : uint.MaxValue);
         _hardware.WritePort(index, register, kept | (uint)write.Written);
-    }
-
-    private void InterrupterWritten(in RegisterWrite write)
-    {
-        (int index, int register) = Math.DivRem(write.Offset - _hardware.InterrupterAt(0), XhciRuntimeOffsets.InterrupterStride);
-        if (register == XhciRuntimeOffsets.TableBase && write.EnabledBytes >> 32 != 0)
-            _ringsBegun |= 1u << index;
-        else if (register == XhciRuntimeOffsets.Moderation)
-            _moderatedNs[index] = _loop.NowNs;
-        else if (register == XhciRuntimeOffsets.Management && !new InterrupterManagement(new((uint)write.After)).Pending)
-            _wasPending &= ~(1u << index);
     }
 
     // What the command asks for is so, where the controller stands still.
@@ -376,18 +322,18 @@ internal sealed class XhciImage : ITurnImage, IRegisterEffects
         _hardware.ReportChanges(Ports);
     }
 
-    // Firmware's and the system's ownership stays as it is.
     private void ResetAll(bool keepsPorts)
     {
-        (ulong support, ulong control) = _legacy == 0 ? (0, 0) : (_file[_legacy], _file[_legacy + sizeof(uint)]);
+        (uint, uint) owner = _legacy.Value;
         _file.Reset();
-        if (_legacy != 0)
-            (_file[_legacy], _file[_legacy + sizeof(uint)]) = (support, control);
+        _legacy.Value = owner;
         if (!keepsPorts)
             _hardware.ResetPorts(Ports);
         _clock.Set(0);
         _doorbells.Clear();
-        (_ringsBegun, _isCommandRingWritten, _hasWork, _hasSaved, _wasPending) = (0, false, false, false, 0);
+        (_isCommandRingWritten, _hasWork, _hasSaved) = (false, false, false);
+        foreach (XhciInterrupterImage interrupter in _interrupters)
+            interrupter.Captured(_loop.NowNs);
     }
 
     // Only a reset helps, and what the controller knew of devices is gone.
@@ -409,18 +355,9 @@ internal sealed class XhciImage : ITurnImage, IRegisterEffects
         _file[_base + XhciOperationalOffsets.Configure] = state.Configure;
         _file[_base + XhciOperationalOffsets.CommandRing] = state.CommandRing;
         _file[_base + XhciOperationalOffsets.ContextArray] = state.ContextArray;
-        if (_legacy != 0)
-            (_file[_legacy], _file[_legacy + sizeof(uint)]) = (state.LegacySupport, state.LegacyControl);
-        for (int index = 0; index < InterrupterCount; index++)
-        {
-            int at = _hardware.InterrupterAt(index);
-            XhciState.Interrupter interrupter = state.Interrupters[index];
-            _file[at + XhciRuntimeOffsets.Management] = interrupter.Management;
-            _file[at + XhciRuntimeOffsets.Moderation] = interrupter.Moderation;
-            _file[at + XhciRuntimeOffsets.TableSize] = interrupter.TableSize;
-            _file[at + XhciRuntimeOffsets.TableBase] = interrupter.TableBase;
-            _file[at + XhciRuntimeOffsets.Dequeue] = interrupter.Dequeue;
-        }
+        _legacy.Value = (state.LegacySupport, state.LegacyControl);
+        for (int index = 0; index < _interrupters.Length; index++)
+            _interrupters[index].State = state.Interrupters[index];
     }
 
     // The frame index of the last load is that of the controller, to the nanosecond, unless the guest set or stopped it.
@@ -432,41 +369,6 @@ internal sealed class XhciImage : ITurnImage, IRegisterEffects
         _clock.Set(index);
         if (isRunning)
             _clock.Start(now);
-    }
-
-    private void Begin(int index)
-    {
-        int at = _hardware.InterrupterAt(index);
-        EventRingDequeue dequeue = new(new(_file[at + XhciRuntimeOffsets.Dequeue]));
-        _hardware[at + XhciRuntimeOffsets.TableSize] = (uint)_file[at + XhciRuntimeOffsets.TableSize];
-        _hardware.WriteWide(at + XhciRuntimeOffsets.Dequeue, (dequeue with { Busy = false }).Raw.Value);
-        if (_file[at + XhciRuntimeOffsets.TableBase] != 0)
-            _hardware.WriteWide(at + XhciRuntimeOffsets.TableBase, _file[at + XhciRuntimeOffsets.TableBase]);
-    }
-
-    private void LoadInterrupter(int index)
-    {
-        int at = _hardware.InterrupterAt(index);
-        if ((_ringsBegun >> index & 1) != 0)
-            Begin(index);
-
-        // Ones clear what the guest has acknowledged.
-        EventRingDequeue dequeue = new(new(_file[at + XhciRuntimeOffsets.Dequeue]));
-        InterrupterManagement management = new(new((uint)_file[at + XhciRuntimeOffsets.Management]));
-        InterrupterModeration moderation = new(new((uint)_file[at + XhciRuntimeOffsets.Moderation]));
-        ulong left = (ulong)moderation.Counter - Math.Min((ulong)moderation.Counter, (_loop.NowNs - _moderatedNs[index]) / ModerationUnitNs);
-        _hardware.WriteWide(at + XhciRuntimeOffsets.Dequeue, (dequeue with { Busy = !dequeue.Busy }).Raw.Value);
-        _hardware[at + XhciRuntimeOffsets.Moderation] = (moderation with { Counter = (int)left }).Raw.Value;
-        _hardware[at + XhciRuntimeOffsets.Management] = (management with { Pending = !management.Pending }).Raw.Value;
-    }
-
-    private void LoadLegacy()
-    {
-        _hardware[_legacy] = (uint)_file[_legacy];
-        uint shown = _hardware[_legacy + sizeof(uint)];
-        uint control = (uint)_file[_legacy + sizeof(uint)];
-        XhciLegacyControl changes = new() { Ownership = true, Command = true, Bar = true };
-        _hardware[_legacy + sizeof(uint)] = (control & ~changes.Raw.Value) | (shown & ~control & changes.Raw.Value);
     }
 
     // Brings what follows from time and from the ports into the registers.

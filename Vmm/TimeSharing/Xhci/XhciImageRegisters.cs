@@ -6,6 +6,9 @@ namespace Dma.Vmm;
 /// <summary>The registers of an xHCI controller as an image has them: those that hold something for a VM, with the rules of the controller.</summary>
 internal static class XhciImageRegisters
 {
+    /// <summary>The name of the legacy support register, where there is one.</summary>
+    public const string LegacySupport = "USBLEGSUP";
+
     private const int Doubleword = sizeof(uint);
     private const uint DefaultModeration = 4000;
 
@@ -54,7 +57,7 @@ internal static class XhciImageRegisters
             XhciLegacySupport owner = new() { SystemOwned = true };
             if (isLegacy)
             {
-                yield return new(at, Doubleword, "USBLEGSUP", new(hardware[at] & 0xFFFF, owner.Raw.Value));
+                yield return new(at, Doubleword, LegacySupport, new(hardware[at] & 0xFFFF, owner.Raw.Value));
                 yield return new(at + Doubleword, Doubleword, "USBLEGCTLSTS", new(0, LegacyEnables, LegacyChanges));
             }
 
