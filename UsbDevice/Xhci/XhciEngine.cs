@@ -190,8 +190,7 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents
         if (!IsRunning)
             return;
         _ports[index].HasUntoldChange = false;
-        PortStatusChangeEvent change = new() { Type = TrbType.PortStatusChange, Port = (byte)(index + 1), Code = CompletionCode.Success };
-        _interrupters.Add(0, new(change.Raw));
+        _interrupters.Add(0, new(new PortStatusChangeEvent { Type = TrbType.PortStatusChange, Port = (byte)(index + 1), Code = CompletionCode.Success }.Raw));
     }
 
     /// <inheritdoc/>
@@ -275,8 +274,8 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents
     {
         if (!IsRunning || port.IsGated)
             return;
-        foreach (UsbToken endpoint in port.Ready)
-            _doorbells.Ready(port, endpoint, _loop.NowNs);
+        for (int index = 0; index < port.Ready.Count; index++)
+            _doorbells.Ready(port, port.Ready[index], _loop.NowNs);
         port.ForgetReady();
     }
 
@@ -333,8 +332,7 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents
         ulong count = _frames.Count(now);
         if (IsRunning && count >> IndexBits != _seen >> IndexBits && _registers.UsbCommand.WrapEventEnable && _interrupters.HasRoom(0))
         {
-            MicroframeWrapEvent wrap = new() { Type = TrbType.MicroframeWrap, Code = CompletionCode.Success };
-            _interrupters.Add(0, new(wrap.Raw));
+            _interrupters.Add(0, new(new MicroframeWrapEvent { Type = TrbType.MicroframeWrap, Code = CompletionCode.Success }.Raw));
         }
 
         foreach (RootPort port in _ports)

@@ -1,7 +1,5 @@
-using System.Runtime.InteropServices;
 using Dma.Hal;
 using Dma.Machine;
-using Dma.UsbDevice.Spec;
 
 namespace Dma.Vmm;
 

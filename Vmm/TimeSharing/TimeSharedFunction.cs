@@ -1,4 +1,3 @@
-using Dma.Hal;
 using Dma.Machine;
 
 namespace Dma.Vmm;

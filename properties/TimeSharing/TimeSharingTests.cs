@@ -2,7 +2,6 @@ using Dma.Drivers;
 using Dma.Hal;
 using Dma.Lab;
 using Dma.Machine;
-using Dma.UsbDevice;
 using Dma.UsbDevice.Spec;
 using Dma.Vmm;
 using FsCheck.Fluent;
@@ -237,17 +236,22 @@ public sealed class TimeSharingTests
     }
 
     [Theory]
-    [InlineData(TurnController.Ehci)]
-    [InlineData(TurnController.Xhci)]
-    public void A_controller_that_is_pulled_out_is_gone_for_all_and_the_host_goes_on(TurnController kind)
+    [InlineData(TurnController.Ehci, 0)]
+    [InlineData(TurnController.Ehci, 700_000)]
+    [InlineData(TurnController.Xhci, 0)]
+    [InlineData(TurnController.Xhci, 310_000)]
+    [InlineData(TurnController.Xhci, 630_000)]
+    [InlineData(TurnController.Xhci, 1_140_000)]
+    [InlineData(TurnController.Xhci, 1_960_000)]
+    public void A_controller_that_is_pulled_out_is_gone_for_all_and_the_host_goes_on(TurnController kind, int afterNs)
     {
         using TimeSharedComputer machine = new(2, kind);
         machine.Host.Loop.Run(
             async () =>
             {
-                await machine.Start();
+                await machine.Start(new() { QuantumNs = TimeSharingOptions.QuantumNsMin, IsWorkConserving = false });
                 Task[] guests = [.. Enumerable.Range(0, 2).Select(number => Survive(machine, number))];
-                await machine.Host.Loop.Delay(500 * MillisecondNs);
+                await machine.Host.Loop.Delay((500 * MillisecondNs) + (ulong)afterNs);
                 await machine.Host.HotUnplug(machine.Controller);
                 await Task.WhenAll(guests);
                 foreach (VirtualMachine guest in machine.Guests)

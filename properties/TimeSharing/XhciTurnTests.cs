@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Dma.Drivers;
 using Dma.Hal;
 using Dma.Lab;
@@ -37,6 +38,10 @@ public sealed class XhciTurnTests
             Assert.All(Enumerable.Range(0, 2), number => Assert.Equal(choice.runs[number], machine.Ledger.TurnsOf(machine.Guests[number]) != 0));
         },
         count: 30);
+
+    [Fact]
+    public void The_state_of_a_controller_with_all_interrupters_fits_into_its_frame() =>
+        Assert.InRange(Unsafe.SizeOf<XhciState>(), XhciState.FrontSize + (XhciState.InterruptersMax * XhciState.Interrupter.Size), 4096);
 
     [Fact]
     public void What_a_guest_wrote_into_read_only_registers_or_messages_of_the_host_is_not_there_with_a_turn_or_without()

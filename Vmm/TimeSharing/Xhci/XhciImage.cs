@@ -98,8 +98,8 @@ internal sealed class XhciImage : ITurnImage, IRegisterEffects
         int bells = (int)offset - _hardware.DoorbellBase;
         if (bells < 0 || bells >= sizeof(uint) * (_hardware.Structure.SlotCount + 1))
             _file.Write((int)offset, width, value, this);
-        else if (Command.Run && width >= sizeof(uint) && bells % sizeof(uint) == 0)
-            _doorbells.Ring(bells / sizeof(uint), new(new((uint)value)));
+        else if (Command.Run && bells % sizeof(uint) == 0)
+            Ring(bells / sizeof(uint), width, value);
     }
 
     /// <inheritdoc/>
@@ -265,6 +265,12 @@ internal sealed class XhciImage : ITurnImage, IRegisterEffects
                     _interrupters[interrupter].Written(write, _loop.NowNs);
                 break;
         }
+    }
+
+    private void Ring(int slot, int width, ulong value)
+    {
+        for (int done = 0; done + sizeof(uint) <= width; done += sizeof(uint))
+            _doorbells.Ring(slot++, new(new((uint)(value >> (8 * done)))));
     }
 
     private bool IsKept(int offset) =>
