@@ -13,7 +13,7 @@ public sealed class RoundRobinVerbTests
     [InlineData("xhci", "false", 3)]
     public void Each_vm_reads_its_own_disk_and_sound_misses_the_slots_outside_its_turns(string controller, string workConserving, int vms)
     {
-        string[] words = ["run", "round-robin", "--controller", controller, "--vms", $"{vms}", "--work-conserving", workConserving, "--json"];
+        string[] words = ["run", "round-robin", "--usb", controller, "--vms", $"{vms}", "--work-conserving", workConserving, "--json"];
         ToolRun run = ToolRun.Of(words);
         Assert.Equal((ExitCode.Ok, ""), (run.ExitCode, run.Error));
         using JsonDocument document = JsonDocument.Parse(run.Output);
@@ -38,7 +38,7 @@ public sealed class RoundRobinVerbTests
     [InlineData("xhci", "state")]
     public void A_switch_without_one_of_its_steps_goes_wrong(string controller, string step)
     {
-        ToolRun run = ToolRun.Of("run", "round-robin", "--controller", controller, "--without", step, "--quantum", "2000");
+        ToolRun run = ToolRun.Of("run", "round-robin", "--usb", controller, "--without", step, "--quantum", "2000");
         Assert.Equal((ExitCode.Violation, ""), (run.ExitCode, run.Error));
         Assert.Contains("GONE WRONG", run.Output, StringComparison.Ordinal);
     }
@@ -58,7 +58,7 @@ public sealed class RoundRobinVerbTests
     [InlineData("--work-conserving", "x")]
     [InlineData("--without", "frobnicate")]
     [InlineData("--without", "state")]
-    [InlineData("--controller", "uhci")]
+    [InlineData("--usb", "uhci")]
     public void A_bad_line_is_refused_with_one_line_on_standard_error(params string[] words)
     {
         ToolRun run = ToolRun.Of(["run", "round-robin", .. words]);

@@ -8,17 +8,11 @@ internal sealed class RunRoundRobin : SharingVerb
 {
     private const string Nothing = "nothing";
     private const string State = "state";
-    private const int QuantumUsMax = 1_000_000;
-    private const int QuantumUsMin = (int)(TimeSharingOptions.QuantumNsMin / 1000);
 
-    private readonly Option<string> _controller = Choice("--controller", "What controller the VMs have", "ehci", "xhci");
+    private readonly WordOption _usb = new("--usb", "The controller that the VMs have", UsbControllers.Ehci, UsbControllers.Xhci);
 
-    private readonly Option<int> _quantum = new("--quantum")
-    {
-        Description = $"How long a turn is, in microseconds, {QuantumUsMin} to {QuantumUsMax}.",
-        HelpName = "US",
-        DefaultValueFactory = static _ => 10_000,
-    };
+    private readonly NumberOption<int> _quantum = new(
+        "--quantum", "US", "How long a turn is, in microseconds", (int)(TimeSharingOptions.QuantumNsMin / 1000), 1_000_000, 10_000);
 
     private readonly Option<bool> _workConserving = new("--work-conserving")
     {
@@ -26,29 +20,21 @@ internal sealed class RunRoundRobin : SharingVerb
         DefaultValueFactory = static _ => true,
     };
 
-    private readonly Option<string> _without = Choice(
+    private readonly WordOption _without = new(
         "--without", "What each switch leaves out, to see what it is there for", Nothing, "quiesce", "gates", "translation", "interrupt", "clock", State);
 
     /// <summary>The verb.</summary>
     public RunRoundRobin(Terminal terminal)
         : base("round-robin", "VMs have a whole USB controller one after the other: its registers are saved and restored, and its context entry follows.", terminal)
     {
-        _quantum.Validators.Add(static option =>
-        {
-            if (!option.Tokens.Any(token => !int.TryParse(token.Value, out _)) && option.GetValueOrDefault<int>() is < QuantumUsMin or > QuantumUsMax)
-                option.AddError($"A turn has {QuantumUsMin} to {QuantumUsMax} microseconds.");
-        });
-        Add(_controller);
-        Add(_quantum);
-        Add(_workConserving);
-        Add(_without);
+        Add(_usb, _quantum, _workConserving, _without);
     }
 
     /// <inheritdoc/>
     public override IReadOnlyList<string> Examples =>
     [
         "run round-robin",
-        "run round-robin --controller xhci",
+        "run round-robin --usb xhci",
         "run round-robin --vms 2 --quantum 2000",
         "run round-robin --work-conserving false",
         "run round-robin --without translation",
@@ -59,9 +45,9 @@ internal sealed class RunRoundRobin : SharingVerb
     protected override int Run(ParseResult line, int vms, ulong seed, FileStream? trace, bool isJson)
     {
         string without = line.GetRequiredValue(_without);
-        TurnController controller = Enum.Parse<TurnController>(line.GetRequiredValue(_controller), ignoreCase: true);
+        TurnController controller = Enum.Parse<TurnController>(line.GetRequiredValue(_usb), ignoreCase: true);
         if (without == State && controller == TurnController.Ehci)
-            return Terminal.Refuse("An EHCI controller saves no state by itself: --without state is for --controller xhci.");
+            return Terminal.Refuse("An EHCI controller saves no state by itself: --without state is for --usb xhci.");
         TimeSharingOptions options = new()
         {
             QuantumNs = (ulong)line.GetValue(_quantum) * 1000,
