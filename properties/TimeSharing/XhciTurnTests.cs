@@ -113,6 +113,53 @@ public sealed class XhciTurnTests
     }
 
     [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_guest_that_suspends_its_controller_finds_its_devices_again_whether_it_has_a_turn_then_or_not(bool isWorkConserving)
+    {
+        using TimeSharedComputer machine = new(2, TurnController.Xhci);
+        SteppingGuest[] guests = [.. Enumerable.Range(0, 2).Select(number => new SteppingGuest(machine.Host, machine.Guests[number], machine.Ports[number], (byte)(0x10 * (number + 1))))];
+        int withTurn = 0;
+        machine.Host.Loop.Run(
+            async () =>
+            {
+                await machine.Start(new() { QuantumNs = 2 * MillisecondNs, IsWorkConserving = isWorkConserving });
+                PciDevice device = await machine.Open(0);
+                IRegisterWindow registers = device.OpenBar(0);
+                await guests[0].Run(device, UsbHostControllers.Start, []);
+                Task other = guests[1].Run(await machine.Open(1), UsbHostControllers.Start, [.. Enumerable.Repeat(new DeviceStep(DeviceUse.Read, 400), 20)]);
+                for (int round = 0; round < 40; round++)
+                {
+                    withTurn += machine.Sharing.Owner == machine.Guests[0] ? 1 : 0;
+                    uint running = registers.Read32(Operational);
+                    foreach (XhciCommand command in (XhciCommand[])[default, new() { SaveState = true }, new() { RestoreState = true }])
+                    {
+                        registers.Write32(Operational, command.Raw.Value);
+                        XhciStatus status;
+                        do
+                        {
+                            await device.Processor.Delay(100_000);
+                            status = new(new(registers.Read32(Operational + XhciOperationalOffsets.Status)));
+                        }
+                        while (status.Saving || status.Restoring || !status.Halted);
+                        Assert.False(status.SaveRestoreError || status.HostSystemError, $"{round}: {status}");
+                    }
+
+                    registers.Write32(Operational, running);
+                    await guests[0].Follow([new(DeviceUse.Ask, 0), new(DeviceUse.Read, 3)]);
+                    await device.Processor.Delay((ulong)(round * 70_000));
+                }
+
+                await other;
+            },
+            PatienceNs);
+        Assert.Equal(80, guests[0].Transcript.Count(static line => line.Contains("Completed", StringComparison.Ordinal)));
+        Assert.Equal(20, guests[1].Transcript.Count(static line => line.Contains("Completed", StringComparison.Ordinal)));
+        Assert.Equal((0ul, 0ul), (machine.Host.Faults.Total, machine.Watch.Strays));
+        Assert.InRange(withTurn, 1, 39);
+    }
+
+    [Theory]
     [InlineData(2_000_000ul, true)]
     [InlineData(3_300_000ul, false)]
     public void Guests_with_SuperSpeed_disks_read_them_byte_for_byte(ulong quantumNs, bool isWorkConserving)

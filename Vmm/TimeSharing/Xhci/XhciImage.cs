@@ -154,7 +154,6 @@ internal sealed class XhciImage : ITurnImage, IRegisterEffects
                 _file[register.Offset] = _hardware.Read((ulong)register.Offset, register.Width);
         }
 
-        Status = status with { Saving = false, Restoring = false };
         foreach (XhciInterrupterImage interrupter in _interrupters)
             interrupter.Captured(_loop.NowNs);
         Follow((uint)_hardware.Read((ulong)(_hardware.RuntimeBase + XhciRuntimeOffsets.MicroframeIndex), sizeof(uint)), !status.Halted);
@@ -163,7 +162,9 @@ internal sealed class XhciImage : ITurnImage, IRegisterEffects
     /// <inheritdoc/>
     public async ValueTask<bool> Save(TurnPace pace)
     {
+        // What the guest itself had saved or restored is over; that it went wrong is the guest's to know.
         XhciStatus status = _hardware.Status;
+        Status = Status with { SaveRestoreError = Status.SaveRestoreError || (status.SaveRestoreError && !new XhciStatus(new(_wasLatched)).SaveRestoreError) };
         bool hasFailed = HasFailed || status is { HostSystemError: true } or { ControllerError: true };
         _hasSaved = !hasFailed && await _hardware.Move(pace, saves: true);
         return _hasSaved || hasFailed;
@@ -219,6 +220,10 @@ internal sealed class XhciImage : ITurnImage, IRegisterEffects
     public void Load()
     {
         Sync();
+
+        // The guest has reset it since it took its state back.
+        if (!_hasSaved)
+            _hardware.Command = new() { Reset = true };
         int at = _base + XhciOperationalOffsets.ContextArray;
         _hardware.WriteWide(at, _file[at]);
         foreach (int operational in (ReadOnlySpan<int>)[XhciOperationalOffsets.NotificationControl, XhciOperationalOffsets.Configure])
