@@ -156,7 +156,7 @@ public sealed class XhciTurnTests
         Assert.Equal(80, guests[0].Transcript.Count(static line => line.Contains("Completed", StringComparison.Ordinal)));
         Assert.Equal(20, guests[1].Transcript.Count(static line => line.Contains("Completed", StringComparison.Ordinal)));
         Assert.Equal((0ul, 0ul), (machine.Host.Faults.Total, machine.Watch.Strays));
-        Assert.InRange(withTurn, 1, 39);
+        Assert.True(isWorkConserving || withTurn is > 0 and < 40, $"{withTurn} with a turn");
     }
 
     [Theory]
