@@ -29,10 +29,7 @@ internal sealed class RunUserLevelMonitor : TracedVerb
 
     /// <summary>The verb.</summary>
     public RunUserLevelMonitor(Terminal terminal)
-        : base("user-level-monitor", "Device models in a process of the service OS, with a window on the memory of their VM: faults, system calls, copies, and a page that is taken away.", terminal)
-    {
-        Add(_usb, _windowPages, _noShootDown, _noFlush, _copy);
-    }
+        : base("user-level-monitor", "Device models in a process of the service OS, with a window on the memory of their VM: faults, system calls, copies, and a page that is taken away.", terminal) => Add(_usb, _windowPages, _noShootDown, _noFlush, _copy);
 
     /// <inheritdoc/>
     public override IReadOnlyList<string> Examples =>
