@@ -29,7 +29,7 @@ public sealed class MergedLimitTests
                 guest.Command = guest.Command with { AsyncAdvanceDoorbell = true };
                 while (!guest.Status.AsyncAdvance)
                     await machine.Host.Loop.Delay(1_000);
-                return machine.Sharing.Picture.Async.Any(structure => structure.GuestAddress.Value == removed);
+                return machine.Sharing.Picture!.Async.Any(structure => structure.GuestAddress.Value == removed);
             },
             PatienceNs);
         Assert.Equal(isStillThere, found);
@@ -86,7 +86,7 @@ public sealed class MergedLimitTests
                         guest.AddIsochronous(frame, slots: 1, isSplit: false, bytes: 3072);
                     while (CurrentFrame(machine) != (frame & 1023))
                         await machine.Host.Loop.Delay(FrameNs / 16);
-                    MergedStructure merged = Assert.Single(machine.Sharing.Picture.Frame(frame & 1023));
+                    MergedStructure merged = Assert.Single(machine.Sharing.Picture!.Frame(frame & 1023));
                     had[merged.Machine.Number]++;
                     await machine.Host.Loop.Delay((ulong)(1 + (round & 1)) * FrameNs);
                 }
@@ -97,8 +97,8 @@ public sealed class MergedLimitTests
                 guests[1].AddInterrupt(1, 0, 1, packetBytes: 1024, multiplier: 3);
                 guests[1].AddInterrupt(2, 0, 1);
                 await machine.Host.Loop.Delay(3 * FrameNs);
-                Assert.Equal(2, machine.Sharing.Picture.Frame(0).Count);
-                Assert.Single(machine.Sharing.Picture.Frame(1));
+                Assert.Equal(2, machine.Sharing.Picture!.Frame(0).Count);
+                Assert.Single(machine.Sharing.Picture!.Frame(1));
             },
             PatienceNs);
         Assert.All(had, count => Assert.InRange(count, 1, 7));
@@ -182,7 +182,7 @@ public sealed class MergedLimitTests
                 guests[1].AddInterrupt(1024, 705, 1);
                 await machine.Host.Loop.Delay(2 * FrameNs);
                 int ahead = (int)(guests[1][EhciOperationalOffsets.FrameIndex] >> 3) - CurrentFrame(machine);
-                Assert.Single(machine.Sharing.Picture.Frame((705 - ahead) & 1023));
+                Assert.Single(machine.Sharing.Picture!.Frame((705 - ahead) & 1023));
             },
             PatienceNs);
     }
@@ -230,7 +230,7 @@ public sealed class MergedLimitTests
 
                 // Tables of the domain stay where the next guest will be.
                 Assert.InRange(machine.Host.Frames.CountOf(FrameOwner.Vmm), frames, frames + 4);
-                Assert.Empty(machine.Sharing.Picture.Async);
+                Assert.Empty(machine.Sharing.Picture!.Async);
             },
             PatienceNs);
         Assert.Equal(0ul, machine.Host.Faults.Total);

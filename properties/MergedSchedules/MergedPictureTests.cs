@@ -130,8 +130,8 @@ public sealed class MergedPictureTests
     private static void Compare(MergedComputer machine, PaperGuest[] guests, List<VirtualMachine> here)
     {
         int frame = (int)(machine.Sharing.RealRegister(EhciOperationalOffsets.FrameIndex) >> 3) & 1023;
-        Assert.Equal(1, machine.Sharing.Picture.Heads);
-        IReadOnlyList<MergedStructure> ring = machine.Sharing.Picture.Async;
+        Assert.Equal(1, machine.Sharing.Picture!.Heads);
+        IReadOnlyList<MergedStructure> ring = machine.Sharing.Picture!.Async;
         Assert.Equal(here.Sum(vm => guests[vm.Number].Ring.Count), ring.Count);
         foreach (VirtualMachine vm in here)
         {
@@ -142,13 +142,13 @@ public sealed class MergedPictureTests
             {
                 Assert.Equal(
                     guests[vm.Number].Frame(other).Where(entry => entry.Type == LinkType.QueueHead).Select(entry => entry.Address),
-                    Of(machine.Sharing.Picture.Frame(other), vm).Where(structure => structure.Type == LinkType.QueueHead).Select(structure => (uint)structure.GuestAddress.Value));
+                    Of(machine.Sharing.Picture!.Frame(other), vm).Where(structure => structure.Type == LinkType.QueueHead).Select(structure => (uint)structure.GuestAddress.Value));
             }
 
-            Assert.Equal(guests[vm.Number].Frame(frame).Select(entry => entry.Address), Of(machine.Sharing.Picture.Frame(frame), vm).Select(structure => (uint)structure.GuestAddress.Value));
+            Assert.Equal(guests[vm.Number].Frame(frame).Select(entry => entry.Address), Of(machine.Sharing.Picture!.Frame(frame), vm).Select(structure => (uint)structure.GuestAddress.Value));
         }
 
-        IReadOnlyList<MergedStructure> now = machine.Sharing.Picture.Frame(frame);
+        IReadOnlyList<MergedStructure> now = machine.Sharing.Picture!.Frame(frame);
         Assert.Equal(here.Sum(vm => guests[vm.Number].Frame(frame).Count()), now.Count);
         int firstQueue = now.TakeWhile(structure => structure.Type != LinkType.QueueHead).Count();
         Assert.All(now.Skip(firstQueue), structure => Assert.Equal(LinkType.QueueHead, structure.Type));

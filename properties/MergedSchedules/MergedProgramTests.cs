@@ -22,9 +22,10 @@ public sealed class MergedProgramTests
     private static Gen<MergedProgram> Programs() =>
         from guests in Gen.Choose(1, 3)
         from steps in Gen.ArrayOf(DeviceSteps.Any.ArrayOf(), guests)
+        from method in Gen.Elements(MergeMethod.Software, MergeMethod.Hardware)
         from discovery in Gen.Elements(DiscoveryMethod.Scan, DiscoveryMethod.WriteProtection)
         from ahead in Gen.Elements(1, 2, 8)
-        select new MergedProgram([.. steps.Select(own => own.Take(5).ToArray())], discovery, ahead, 0);
+        select new MergedProgram([.. steps.Select(own => own.Take(5).ToArray())], method, discovery, ahead, 0);
 
     private static Gen<MergedProgram> HostilePrograms() =>
         from program in Programs()
@@ -37,7 +38,7 @@ public sealed class MergedProgramTests
     private static void Compare(MergedProgram program)
     {
         int guests = program.Guests.Length;
-        using MergedComputer machine = new(guests + (program.Hostile != 0 ? 1 : 0));
+        using MergedComputer machine = new(guests + (program.Hostile != 0 ? 1 : 0), program.Method);
         SteppingGuest[] merged = [.. Enumerable.Range(0, guests).Select(number => Guest(machine, number))];
         machine.Host.Loop.Run(
             async () =>
@@ -113,11 +114,12 @@ public sealed class MergedProgramTests
 
     /// <summary>What all guests do.</summary>
     /// <param name="Guests">The steps of each.</param>
+    /// <param name="Method">Who merges.</param>
     /// <param name="Discovery">How their descriptors are found.</param>
     /// <param name="Ahead">How many microframes ahead.</param>
     /// <param name="Hostile">What one more guest scribbles; 0 for none.</param>
-    private sealed record MergedProgram(DeviceStep[][] Guests, DiscoveryMethod Discovery, int Ahead, int Hostile)
+    private sealed record MergedProgram(DeviceStep[][] Guests, MergeMethod Method, DiscoveryMethod Discovery, int Ahead, int Hostile)
     {
-        public override string ToString() => $"{Discovery}, {Ahead} ahead, hostile {Hostile}: {string.Join(" | ", Guests.Select(own => string.Join(", ", own)))}";
+        public override string ToString() => $"{Method}, {Discovery}, {Ahead} ahead, hostile {Hostile}: {string.Join(" | ", Guests.Select(own => string.Join(", ", own)))}";
     }
 }

@@ -83,7 +83,7 @@ internal sealed class MergedRun(int vms, MergeOptions options, ulong seed, Strea
             WindowNs,
             sums,
             [.. Enumerable.Range(current - 1, FramesShown).Select(frame => Row(machine, sharing, frame & (1024 - 1)))],
-            string.Join(' ', sharing.Picture.Async.Select(Letter)),
+            string.Join(' ', sharing.Picture!.Async.Select(Letter)),
             bus.Strip(),
             [.. _registers.Select(register => new MergedRegisterRow(
                 register.Name,
@@ -97,8 +97,8 @@ internal sealed class MergedRun(int vms, MergeOptions options, ulong seed, Strea
 
     private static MergedFrameRow Row(MergedMachine machine, MergedUsbController sharing, int frame) => new(
         frame,
-        [.. machine.Machines.Select(vm => string.Join(' ', sharing.Picture.GuestFrame(vm, frame).Select(Letter)))],
-        string.Join(' ', sharing.Picture.Frame(frame).Select(Letter)));
+        [.. machine.Machines.Select(vm => string.Join(' ', sharing.GuestFrame(vm, frame).Select(Letter)))],
+        string.Join(' ', sharing.Picture!.Frame(frame).Select(Letter)));
 
     private static string Letter(MergedStructure structure) => structure.Type switch
     {
