@@ -9,6 +9,9 @@ namespace Dma.Vmm;
 /// <summary>A merge engine merges: the VMM tells it where the schedules of VMs are, and looks at none of them.</summary>
 internal sealed class EngineMerger : IMerger
 {
+    // Nobody says when a controller is pulled out.
+    private const ulong WatchNs = 4_000_000;
+
     private readonly Host _host;
     private readonly MergedEhci _hardware;
     private readonly MergeEngineDriver _engine;
@@ -16,6 +19,8 @@ internal sealed class EngineMerger : IMerger
     private readonly FetchedGuest?[] _byNumber;
     private readonly List<FetchedGuest> _guests = [];
     private readonly List<Assignment> _lanes = [];
+
+    private ulong _watchedNs;
 
     private EngineMerger(Host host, MergedEhci hardware, MergeEngineDriver engine, RemappingDomain domain)
     {
@@ -56,11 +61,12 @@ internal sealed class EngineMerger : IMerger
     }
 
     /// <inheritdoc/>
-    public ulong DueNs() => _guests.Exists(static guest => guest.IsUrgent) ? 0 : _drive.RetryNs;
+    public ulong DueNs() => _guests.Exists(static guest => guest.IsUrgent) ? 0 : Math.Min(_drive.RetryNs, _hardware.Clock.IsRunning ? _watchedNs + WatchNs : ulong.MaxValue);
 
     /// <inheritdoc/>
     public void Work()
     {
+        _watchedNs = _host.Loop.NowNs;
         UsbStatus status = _hardware.Status;
         if ((status.Raw.Value & EhciRegisters.InterruptMask) != 0)
             _hardware.Acknowledge(status);

@@ -68,19 +68,36 @@ public sealed class MergedPicture
         }
     }
 
-    private CopyPool PoolOf(uint address) => _merger.Guests.Select(guest => guest.Pool).FirstOrDefault(pool => pool.Contains(address)) ?? _pool;
+    private CopyPool PoolOf(uint address) => GuestOf(address)?.Pool ?? _pool;
 
-    private MergedStructure? Owner(uint address, LinkType type)
+    // Each VM has a pool of its own.
+    private CopiedGuest? GuestOf(uint address)
     {
         foreach (CopiedGuest guest in _merger.Guests)
         {
-            foreach (QueueCopy queue in guest.Ring.Concat(guest.InterruptQueues))
-            {
-                if (queue.Address == address)
-                    return new(guest.Machine, type, new(guest.At(queue.GuestAddress)));
-            }
+            if (guest.Pool.Contains(address))
+                return guest;
         }
 
-        return _merger.Periodic.Isochronous.Find(address) is { } copy ? new(copy.Guest.Machine, type, new(copy.Guest.At(copy.GuestAddress))) : null;
+        return null;
+    }
+
+    private MergedStructure? Owner(uint address, LinkType type)
+    {
+        if (GuestOf(address) is not { } guest)
+            return null;
+        uint? at = (Find(guest.Ring, address) ?? Find(guest.InterruptQueues, address))?.GuestAddress ?? _merger.Periodic.Isochronous.Find(address)?.GuestAddress;
+        return at is { } found ? new(guest.Machine, type, new(guest.At(found))) : null;
+    }
+
+    private static QueueCopy? Find(IReadOnlyList<QueueCopy> queues, uint address)
+    {
+        for (int index = 0; index < queues.Count; index++)
+        {
+            if (queues[index].Address == address)
+                return queues[index];
+        }
+
+        return null;
     }
 }

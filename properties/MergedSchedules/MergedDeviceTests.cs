@@ -119,7 +119,7 @@ public sealed class MergedDeviceTests
     }
 
     // Nothing where the drivers gave up.
-    private static async Task<byte[]> Read(MergedComputer machine, int number)
+    internal static async Task<byte[]> Read(MergedComputer machine, int number)
     {
         PciDevice device = await machine.Open(number);
         try

@@ -1,4 +1,5 @@
 using Dma.Drivers;
+using Dma.Hal;
 using Dma.UsbDevice.Spec;
 using Dma.Vmm;
 using FsCheck;
@@ -45,7 +46,9 @@ public sealed class MergedProgramTests
             {
                 await machine.Start(new() { Discovery = program.Discovery, AheadMicroframes = program.Ahead });
                 bool[] isOver = [false];
-                Task hostile = program.Hostile != 0 ? Scribble(machine, guests, program.Hostile, isOver) : Task.CompletedTask;
+
+                // Who comes first has the first slot of an engine.
+                Task hostile = program.Hostile != 0 ? Scribble(machine.Guests[guests], await machine.Open(guests), program.Hostile, isOver) : Task.CompletedTask;
                 await Task.WhenAll(merged.Select(async (guest, number) => await guest.Run(await machine.Open(number), UsbHostControllers.Start, program.Guests[number])));
                 isOver[0] = true;
                 await hostile;
@@ -59,21 +62,23 @@ public sealed class MergedProgramTests
             Assert.Equal(solo.Transcript, merged[number].Transcript);
         }
 
-        Assert.Equal(0ul, machine.Host.Faults.Total);
+        // The VMM looks at pointers before the controller has them; an engine leaves that to the remapping unit, which knows whose they are.
+        ulong hostile = machine.Engine is { } engine && program.Hostile != 0 ? machine.Host.Faults.CountOf(engine.Lanes[0].Source) : 0;
+        Assert.Equal(hostile, machine.Host.Faults.Total);
         Assert.False(machine.Sharing.IsLost);
     }
 
     // Schedules that may mean anything, in registers of any kind: most of it is what a controller understands.
-    private static async Task Scribble(MergedComputer machine, int number, int seed, bool[] isOver)
+    private static async Task Scribble(VirtualMachine vm, PciDevice device, int seed, bool[] isOver)
     {
         Random random = new(seed);
-        PaperGuest guest = new(machine.Guests[number], await machine.Open(number), FrameListSize.Elements1024);
+        PaperGuest guest = new(vm, device, FrameListSize.Elements1024);
         guest.Run();
         while (!isOver[0])
         {
             for (int burst = random.Next(1, 12); burst > 0; burst--)
                 Scribble(guest, random);
-            await machine.Host.Loop.Delay((ulong)random.Next(1, 5_000_000));
+            await vm.Host.Loop.Delay((ulong)random.Next(1, 5_000_000));
         }
     }
 
