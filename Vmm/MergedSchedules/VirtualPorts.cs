@@ -172,7 +172,9 @@ internal sealed class VirtualPorts(MergedGuest guest, MergedEhci hardware, EhciR
             LineState = _states[index] == State.Held ? LineState.SingleEndedZero : real.LineState,
             Power = true,
         };
-        if (hasChange)
+
+        // A device that wakes is a change without a bit of its own; the guest that resumes its port itself knows it.
+        if (hasChange || (real.ForceResume && !shown.ForceResume))
             changed();
     }
 

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Dma.UsbDevice.Spec;
 
 namespace Dma.UsbDevice;
