@@ -24,7 +24,7 @@ public sealed class MergedPictureTests
 
     [Fact]
     public void Each_frame_holds_what_each_guest_has_in_it_once_in_its_order_isochronous_first_and_nothing_else() =>
-        Property.Check(Arb.From(Programs(), Smaller), Play, count: 150);
+        Property.Check(Arb.From(Programs(), Smaller), Play, count: 700);
 
     private static Gen<PaperStep> Step(PaperAct act) =>
         from first in Gen.Choose(0, 1023)

@@ -96,6 +96,7 @@ internal sealed class MergeEngine : IDmaPort
                 break;
             default:
                 destination.Clear();
+                MemoryMarshal.Write(destination, new LinkPointer { Terminate = true });
                 break;
         }
 
@@ -205,7 +206,7 @@ internal sealed class MergeEngine : IDmaPort
         if (_hand is not { } slot || (!_requests.TryReadAhead(address, destination) && !slot.TryRead(address, destination)))
             return;
         if (_type == LinkType.QueueHead)
-            HideHighs(destination, TransferDescriptor.HighOffset);
+            ShowTransfer(slot, destination);
         else
             ShowIsochronous(slot, destination, isInTurn: false);
     }
@@ -216,11 +217,34 @@ internal sealed class MergeEngine : IDmaPort
         _requests.Forget();
     }
 
+    private static void ShowTransfer(MergeSlot slot, Span<byte> bytes)
+    {
+        ReadOnlySpan<TransferLink> links = MemoryMarshal.Cast<byte, TransferLink>(bytes);
+        if (MergeLinks.IsForbidden(links[0]) || MergeLinks.IsForbidden(links[1]))
+        {
+            // It is not active then, and leads nowhere.
+            bytes.Clear();
+            slot.Fail();
+            return;
+        }
+
+        HideHighs(bytes, TransferDescriptor.HighOffset);
+    }
+
     // What the controller finds in the place of a queue of a VM.
     private void Show(ref QueueHead head)
     {
         _endpoint = head.Characteristics;
         MergeSlot slot = _hand!;
+        TransferLink current = head.Current with { Terminate = !head.Overlay.Token.Active };
+        if (MergeLinks.IsForbidden(head.Overlay.Next) || MergeLinks.IsForbidden(head.Overlay.AlternateNext) || MergeLinks.IsForbidden(current))
+            slot.Fail();
+        if (_hand is null)
+        {
+            Mask(ref head);
+            return;
+        }
+
         MergeRequests.Verdict verdict = _requests.Look(slot, head, _is64Bit ? TransferDescriptor.Size64 : TransferDescriptor.Size32);
         if (verdict == MergeRequests.Verdict.Wait || _hand is null)
         {
@@ -267,6 +291,14 @@ internal sealed class MergeEngine : IDmaPort
         Span<byte> whole = MemoryMarshal.AsBytes(new Span<SplitIsochronousTransferDescriptor>(ref descriptor));
         bytes.CopyTo(whole);
         SplitIsochronousEndpoint endpoint = descriptor.Endpoint;
+        LinkPointer back = descriptor.Back;
+        if (!back.Terminate && MergeLinks.KindOf(back.Address) != MergeLinkKind.Guest)
+        {
+            bytes[sizeof(uint)..].Clear();
+            slot.Fail();
+            return;
+        }
+
         if (isInTurn && !_time.TryTake(slot, descriptor))
             descriptor = descriptor with { State = descriptor.State with { Active = false } };
         descriptor = descriptor with

@@ -71,7 +71,13 @@ internal sealed class MergeFrame(MergeSlot[] slots)
     public bool TryFetch(bool turn, Span<byte> bytes)
     {
         if (turn != _turn)
+        {
+            Current = null;
+            bytes.Clear();
+            MemoryMarshal.Write(bytes, s_end);
             return false;
+        }
+
         (Current, Link) = (_next, _nextLink);
         bool isThere = Current is { RunsPeriodic: true } && Current.TryRead(Link.Address, bytes);
         LinkPointer behind = isThere ? MemoryMarshal.Read<LinkPointer>(bytes) : s_end;

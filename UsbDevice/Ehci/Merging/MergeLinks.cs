@@ -32,7 +32,10 @@ internal static class MergeLinks
     /// <summary>A link within the list of a frame.</summary>
     public static LinkPointer Periodic(bool turn, LinkType type) => new() { Type = type, Address = PeriodicFirst + (turn ? Stride : 0) };
 
-    /// <summary>What an address of the engine names.</summary>
+    /// <summary>Whether a link that a VM wrote leads to where the engine's own are.</summary>
+    public static bool IsForbidden(TransferLink link) => !link.Terminate && KindOf(link.Address) != MergeLinkKind.Guest;
+
+    /// <summary>What an address in the segment of the engine names.</summary>
     public static MergeLinkKind KindOf(uint address) => address switch
     {
         < Frames => MergeLinkKind.Guest,
