@@ -16,34 +16,22 @@ internal sealed class RunMergedSchedules : SharingVerb
     private static readonly string[] s_ofSoftware = ["windows", "overlay"];
     private static readonly string[] s_ofHardware = ["requesters", "heads"];
 
-    private readonly Option<string> _merge = Choice("--merge", "Who merges: the VMM in copies, or an engine before the controller while that fetches", Software, Hardware);
+    private readonly WordOption _merge = new("--merge", "Who merges: the VMM in copies, or an engine before the controller while that fetches", Software, Hardware);
 
-    private readonly Option<string> _discovery = Choice("--discovery", "How the VMM finds what guests add to their schedules", "scan", "protect");
+    private readonly WordOption _discovery = new("--discovery", "How the VMM finds what guests add to their schedules", "scan", "protect");
 
-    private readonly Option<int> _ahead = new("--ahead")
-    {
-        Description = $"How long before a frame its list is merged, in microframes, -{MergeOptions.LateMax} to {MergeOptions.AheadMax}; below 0 is too late.",
-        HelpName = "MICROFRAMES",
-        DefaultValueFactory = static _ => 1,
-    };
+    private readonly NumberOption<int> _ahead = new(
+        "--ahead", "MICROFRAMES", "How long before a frame its list is merged, in microframes (below 0 is too late)", -MergeOptions.LateMax, MergeOptions.AheadMax, 1);
 
-    private readonly Option<string> _without = Choice(
+    private readonly WordOption _without = new(
         "--without", "What is left out, to see what it is there for", [Nothing, "doorbell", "addresses", .. s_ofSoftware, .. s_ofHardware]);
 
     /// <summary>The verb.</summary>
     public RunMergedSchedules(Terminal terminal)
         : base("merged-schedules", "The schedules of VMs are merged into one, which an ordinary USB controller runs; registers trap.", terminal)
     {
-        _ahead.Validators.Add(static option =>
-        {
-            if (!option.Tokens.Any(token => !int.TryParse(token.Value, out _)) && option.GetValueOrDefault<int>() is < -MergeOptions.LateMax or > MergeOptions.AheadMax)
-                option.AddError($"A list is merged -{MergeOptions.LateMax} to {MergeOptions.AheadMax} microframes before its frame.");
-        });
         Validators.Add(Check);
-        Add(_merge);
-        Add(_discovery);
-        Add(_ahead);
-        Add(_without);
+        Add(_merge, _discovery, _ahead, _without);
     }
 
     /// <inheritdoc/>
