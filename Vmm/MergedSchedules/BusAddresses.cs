@@ -1,6 +1,5 @@
 using Dma.Machine;
 using Dma.UsbDevice;
-using Dma.UsbDevice.Spec;
 
 namespace Dma.Vmm;
 

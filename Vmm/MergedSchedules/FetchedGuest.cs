@@ -1,7 +1,6 @@
 using Dma.Hal;
 using Dma.Machine;
 using Dma.UsbDevice;
-using Dma.UsbDevice.Spec;
 
 namespace Dma.Vmm;
 
@@ -20,6 +19,7 @@ internal sealed class FetchedGuest : MergedGuest
     private readonly RemappingDomain _domain;
     private readonly SourceId _source;
     private readonly Host _host;
+    private readonly uint _cutOffsBefore;
     private uint _control;
     private (uint Segment, uint Frames, uint Shift) _lists;
 
@@ -29,6 +29,7 @@ internal sealed class FetchedGuest : MergedGuest
     {
         (_engine, _lane, _domain, _source, _host) = (engine, lane.Function, lane.Domain, lane.Source, machine.Host);
         engine[number, MergeEngineOffsets.Share] = Options.PeriodicShareNs;
+        _cutOffsBefore = engine[number, MergeEngineOffsets.CutOffs];
         _lists = (engine[number, MergeEngineOffsets.Segment], engine[number, MergeEngineOffsets.Frames], engine[number, MergeEngineOffsets.Shift]);
     }
 
@@ -37,17 +38,6 @@ internal sealed class FetchedGuest : MergedGuest
 
     /// <inheritdoc/>
     public override bool RunsPeriodic => (_control & PeriodicBit) != 0;
-
-    /// <inheritdoc/>
-    public override MergeStatistics Statistics
-    {
-        get
-        {
-            MergeStatistics statistics = base.Statistics;
-            statistics.Unadmitted = _engine.Peek(Number, MergeEngineOffsets.CutOffs);
-            return statistics;
-        }
-    }
 
     /// <summary>Gives a VM a virtual controller.</summary>
     /// <returns>The guest, or why not; nothing changed then.</returns>
@@ -84,6 +74,9 @@ internal sealed class FetchedGuest : MergedGuest
         if (RunsAsync && Virtual.WantsAsync)
             _engine[Number, MergeEngineOffsets.Control] = _control | DoorbellBit;
     }
+
+    /// <inheritdoc/>
+    public override void Tally() => Statistics.Unadmitted = _engine.Peek(Number, MergeEngineOffsets.CutOffs) - _cutOffsBefore;
 
     /// <summary>The engine hears what the guest wants of it.</summary>
     public void Program()

@@ -46,7 +46,7 @@ internal abstract class MergedGuest : IGuestService
     public VirtualEhciFunction Function { get; }
 
     /// <summary>What it cost.</summary>
-    public virtual MergeStatistics Statistics { get; }
+    public MergeStatistics Statistics { get; }
 
     /// <summary>Who replaces device addresses.</summary>
     public IPortAddresses PortAddresses { get; }
@@ -81,6 +81,11 @@ internal abstract class MergedGuest : IGuestService
 
     /// <summary>Its doorbell was rung.</summary>
     public abstract void RingDoorbell();
+
+    /// <summary>Brings what others count into its statistics.</summary>
+    public virtual void Tally()
+    {
+    }
 
     /// <summary>It is to be looked at as soon as possible.</summary>
     public void LookSoon()

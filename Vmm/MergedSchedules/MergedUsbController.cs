@@ -166,7 +166,12 @@ public sealed class MergedUsbController : IHostDriver
 
     /// <summary>What the merging of the schedules of a VM did.</summary>
     /// <param name="machine">A VM that has a virtual controller.</param>
-    public MergeStatistics StatisticsOf(VirtualMachine machine) => GuestOf(machine).Statistics;
+    public MergeStatistics StatisticsOf(VirtualMachine machine)
+    {
+        MergedGuest guest = GuestOf(machine);
+        guest.Tally();
+        return guest.Statistics;
+    }
 
     /// <summary>The registers that a VM sees: name and value.</summary>
     /// <param name="machine">A VM that has a virtual controller.</param>

@@ -1,6 +1,4 @@
 using Dma.UsbDevice;
-using Dma.UsbDevice.Spec;
-using Dma.Vmm;
 
 namespace Dma.Properties;
 

@@ -140,7 +140,7 @@ internal sealed class MergeEngine : IDmaPort
     {
         _ring.Follow(slot);
         _frame.Follow(slot);
-        if (_hand == slot && !slot.RunsAsync && !slot.RunsPeriodic)
+        if (_hand == slot && !slot.IsRunning)
             _hand = null;
         ulong bit = 1ul << slot.Number;
         Notices = slot.Status != 0 ? Notices | bit : Notices & ~bit;
@@ -239,14 +239,14 @@ internal sealed class MergeEngine : IDmaPort
         TransferLink current = head.Current with { Terminate = !head.Overlay.Token.Active };
         if (MergeLinks.IsForbidden(head.Overlay.Next) || MergeLinks.IsForbidden(head.Overlay.AlternateNext) || MergeLinks.IsForbidden(current))
             slot.Fail();
-        if (_hand is null)
+        if (!slot.IsRunning)
         {
             Mask(ref head);
             return;
         }
 
         MergeRequests.Verdict verdict = _requests.Look(slot, head, _is64Bit ? TransferDescriptor.Size64 : TransferDescriptor.Size32);
-        if (verdict == MergeRequests.Verdict.Wait || _hand is null)
+        if (verdict == MergeRequests.Verdict.Wait || !slot.IsRunning)
         {
             Mask(ref head);
             return;

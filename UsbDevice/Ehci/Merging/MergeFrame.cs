@@ -85,6 +85,9 @@ internal sealed class MergeFrame(MergeSlot[] slots)
             (_next, _nextLink) = (slot, slot.Rest);
         else
             Find();
+
+        // One whose list turned out to be without end is gone by now.
+        isThere &= Current is not null;
         if (!isThere)
         {
             Current = null;

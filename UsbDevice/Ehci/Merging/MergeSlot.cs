@@ -23,7 +23,10 @@ internal sealed class MergeSlot(int number, IDmaPort way, Action<MergeSlot, bool
     /// <summary>Whether its periodic list runs.</summary>
     public bool RunsPeriodic { get; private set; }
 
-    /// <summary>Elements of its frame list.</summary>
+    /// <summary>Whether anything of it runs.</summary>
+    public bool IsRunning => RunsAsync || RunsPeriodic;
+
+    /// <summary>How long its frame list is.</summary>
     public FrameListSize FrameListSize { get; private set; }
 
     /// <summary>Whether its transfers to address 0 wait.</summary>
@@ -95,7 +98,7 @@ internal sealed class MergeSlot(int number, IDmaPort way, Action<MergeSlot, bool
     /// <summary>It met what a controller of its own would stop at: nothing of it runs any more, until software has it run again.</summary>
     public void Fail()
     {
-        if (!RunsAsync && !RunsPeriodic)
+        if (!IsRunning)
             return;
         (RunsAsync, RunsPeriodic) = (false, false);
         Post(StatusBits.HostSystemError);
@@ -154,7 +157,7 @@ internal sealed class MergeSlot(int number, IDmaPort way, Action<MergeSlot, bool
     /// <summary>Writes to a buffer, as long as it runs.</summary>
     public void WriteData(Iova address, ReadOnlySpan<byte> bytes)
     {
-        if ((RunsAsync || RunsPeriodic) && way.Write(address, bytes) != DmaStatus.Success)
+        if (IsRunning && way.Write(address, bytes) != DmaStatus.Success)
             Fail();
     }
 
