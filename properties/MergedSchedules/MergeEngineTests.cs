@@ -179,40 +179,6 @@ public sealed class MergeEngineTests
     }
 
     [Fact]
-    public void A_frame_without_end_whose_queues_name_the_device_of_another_guest_sends_it_no_packet()
-    {
-        const int endpoint = 7;
-        using MergedComputer machine = new(2, MergeMethod.Hardware);
-        machine.Controller.Usb.Ports[1].Plug(new MassStorageDevice(new MemoryDiskImage(DiskReader.Content(sectors: 8))));
-        TokenWatch watch = new();
-        machine.Host.Loop.Run(
-            async () =>
-            {
-                await machine.Start();
-                PaperGuest guest = new(machine.Guests[0], await machine.Open(0), FrameListSize.Elements1024);
-                _ = await DiskReader.ReadAll(await machine.Open(1), 2);
-                byte real = (byte)Enumerable.Range(1, 127).First(address => machine.Sharing.OwnerOf((byte)address) == machine.Guests[1]);
-                guest.AddInterrupt(1, 0, 0xFF);
-                uint queue = guest.Queues(0).Single();
-                guest.Write(queue, new LinkPointer { Type = LinkType.QueueHead, Address = queue });
-                guest.Write(queue + 4, new EndpointCharacteristics { DeviceAddress = real, Endpoint = endpoint, Speed = EndpointSpeed.High, MaxPacketSize = 8 });
-                guest.Write(queue + QueueHead.OverlayOffset, new TransferDescriptor
-                {
-                    Next = new() { Terminate = true },
-                    AlternateNext = new() { Terminate = true },
-                    Token = new() { Active = true, PacketId = PacketId.In, TotalBytes = 8 },
-                    Page0 = new(new(0x30_0000)),
-                });
-                machine.Controller.Usb.Observer = watch;
-                guest.Run();
-                await machine.Host.Loop.Delay(5 * FrameNs);
-                Assert.True(guest.Status.HostSystemError);
-                Assert.DoesNotContain(watch.Tokens, token => token.Endpoint == endpoint && token.Address == real);
-            },
-            PatienceNs);
-    }
-
-    [Fact]
     public void The_vmm_reads_no_schedule_and_copies_nothing()
     {
         using MergedComputer machine = new(2, MergeMethod.Hardware);
@@ -348,12 +314,5 @@ public sealed class MergeEngineTests
 
         await machine.Host.Loop.Delay(5 * FrameNs);
         return guests;
-    }
-
-    private sealed class TokenWatch : IPacketObserver
-    {
-        public List<UsbToken> Tokens { get; } = [];
-
-        public void Transaction(in UsbToken token, UsbPid dataPid, ReadOnlySpan<byte> data, UsbPid handshake) => Tokens.Add(token);
     }
 }
