@@ -77,8 +77,8 @@ void Show()
 {
     string Names(IEnumerable<MergedStructure> list) => string.Join(" -> ", list.Select(entry => $"{entry.Machine.Name} {entry.Type}"));
     int frame = (int)(sharing!.RealRegister(0xC) >> 3) & 1023;
-    Console.WriteLine($"  this frame: {Names(sharing.Picture.Frame(frame))}");
-    Console.WriteLine($"  asynchronous: {string.Join(", ", sharing.Picture.Async.GroupBy(entry => entry.Machine.Name).Select(own => $"{own.Key} {own.Count()}"))}; {sharing.Picture.Heads} head");
+    Console.WriteLine($"  this frame: {Names(sharing.Picture!.Frame(frame))}");
+    Console.WriteLine($"  asynchronous: {string.Join(", ", sharing.Picture!.Async.GroupBy(entry => entry.Machine.Name).Select(own => $"{own.Key} {own.Count()}"))}; {sharing.Picture!.Heads} head");
 }
 
 // It prints:

@@ -50,7 +50,7 @@ internal sealed class AsyncMerge(CopyPool pool)
 
     /// <summary>Splices the rings anew. A queue points on before anything points at it.</summary>
     /// <param name="guests">The VMs.</param>
-    public void Splice(IReadOnlyList<MergedGuest> guests)
+    public void Splice(IReadOnlyList<CopiedGuest> guests)
     {
         _first = guests.Count == 0 ? 0 : (_first + 1) % guests.Count;
         LinkPointer next = new() { Type = LinkType.QueueHead, Address = _head };
@@ -94,7 +94,7 @@ internal sealed class AsyncMerge(CopyPool pool)
     }
 
     /// <summary>Whether something of a VM has left and is not free yet.</summary>
-    public bool HoldsOf(MergedGuest guest)
+    public bool HoldsOf(CopiedGuest guest)
     {
         foreach (QueueCopy queue in _leaving)
         {

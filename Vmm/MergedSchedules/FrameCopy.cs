@@ -11,7 +11,7 @@ namespace Dma.Vmm;
 /// <param name="Armed">Which of its microframes are the controller's, a bit for each; of a siTD, bit 0.</param>
 /// <param name="Device">The device, as the guest knows it.</param>
 /// <param name="Hub">The hub, as the guest knows it.</param>
-internal readonly record struct FrameCopy(MergedGuest Guest, uint GuestAddress, uint Address, LinkType Type, byte Armed, int Device, int Hub)
+internal readonly record struct FrameCopy(CopiedGuest Guest, uint GuestAddress, uint Address, LinkType Type, byte Armed, int Device, int Hub)
 {
     /// <summary>A pointer to the copy.</summary>
     public LinkPointer Pointer => new() { Type = Type, Address = Address };

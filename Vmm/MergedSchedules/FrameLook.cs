@@ -5,7 +5,7 @@ namespace Dma.Vmm;
 
 /// <summary>Copies the isochronous descriptors that a VM has in a frame that comes next.</summary>
 /// <param name="guest">The VM.</param>
-internal sealed class FrameLook(MergedGuest guest)
+internal sealed class FrameLook(CopiedGuest guest)
 {
     private const int PageBytes = 4096;
     private const int FirstPageWord = IsochronousTransferDescriptor.PagesOffset / sizeof(uint);

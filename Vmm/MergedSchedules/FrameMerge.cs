@@ -17,7 +17,7 @@ internal sealed class FrameMerge(PeriodicMerge periodic, MergeOptions options)
     /// <summary>Copies what the VMs have for a frame, and links it.</summary>
     /// <param name="number">The frame, counted since the controller started.</param>
     /// <param name="guests">The VMs.</param>
-    public void Merge(ulong number, IReadOnlyList<MergedGuest> guests)
+    public void Merge(ulong number, IReadOnlyList<CopiedGuest> guests)
     {
         Frame frame = _frames[number % Kept];
         Release(frame);
@@ -27,7 +27,7 @@ internal sealed class FrameMerge(PeriodicMerge periodic, MergeOptions options)
         // Whose descriptors come first changes from frame to frame.
         for (int step = 0; step < guests.Count; step++)
         {
-            MergedGuest guest = guests[(int)((number + (ulong)step) % (ulong)guests.Count)];
+            CopiedGuest guest = guests[(int)((number + (ulong)step) % (ulong)guests.Count)];
             guest.ShareOf(frame.Element).CopyTo(_shareNs);
             guest.CopyFrame(this, frame.Number, frame.Copies);
         }
@@ -48,7 +48,7 @@ internal sealed class FrameMerge(PeriodicMerge periodic, MergeOptions options)
 
     /// <summary>The copy of a siTD in the frame before.</summary>
     /// <returns>0 where there is none.</returns>
-    public uint CopyBefore(ulong number, MergedGuest guest, uint guestAddress)
+    public uint CopyBefore(ulong number, CopiedGuest guest, uint guestAddress)
     {
         Frame before = _frames[(number - 1) % Kept];
         if (number == 0 || before.Number != number - 1)
@@ -63,7 +63,7 @@ internal sealed class FrameMerge(PeriodicMerge periodic, MergeOptions options)
     }
 
     /// <summary>Which microframes of a descriptor are the controller's in other frames: a guest may link one into several.</summary>
-    public byte ArmedElsewhere(MergedGuest guest, uint guestAddress)
+    public byte ArmedElsewhere(CopiedGuest guest, uint guestAddress)
     {
         int armed = 0;
         foreach (Frame frame in _frames)
@@ -123,7 +123,7 @@ internal sealed class FrameMerge(PeriodicMerge periodic, MergeOptions options)
     }
 
     /// <summary>Puts the addresses into copies of a VM that its devices have now.</summary>
-    public void WriteEndpoints(MergedGuest guest)
+    public void WriteEndpoints(CopiedGuest guest)
     {
         foreach (Frame frame in _frames)
         {
@@ -150,8 +150,8 @@ internal sealed class FrameMerge(PeriodicMerge periodic, MergeOptions options)
     }
 
     /// <summary>Unlinks all copies of a VM.</summary>
-    /// <returns>Whether there are any; <see cref="Release(MergedGuest)"/> frees them once the controller holds them no more.</returns>
-    public bool Unlink(MergedGuest guest)
+    /// <returns>Whether there are any; <see cref="Release(CopiedGuest)"/> frees them once the controller holds them no more.</returns>
+    public bool Unlink(CopiedGuest guest)
     {
         bool isAny = false;
         foreach (Frame frame in _frames)
@@ -173,7 +173,7 @@ internal sealed class FrameMerge(PeriodicMerge periodic, MergeOptions options)
     }
 
     /// <summary>Frees the copies of a VM that were unlinked.</summary>
-    public void Release(MergedGuest guest)
+    public void Release(CopiedGuest guest)
     {
         foreach (Frame frame in _frames)
         {

@@ -6,7 +6,7 @@ namespace Dma.Vmm;
 /// <summary>The periodic list of a VM, as the VMM saw it last: which interrupt queues stand in which frames.</summary>
 /// <remarks>A list of fewer elements comes again and again in that of the controller. FSTNs are passed over by their normal path.</remarks>
 /// <param name="guest">The VM.</param>
-internal sealed class GuestFrames(MergedGuest guest)
+internal sealed class GuestFrames(CopiedGuest guest)
 {
     /// <summary>The most structures that a frame may have; a list that has more, or no end, is an error of the host system to its VM.</summary>
     public const int NodesMax = 512;

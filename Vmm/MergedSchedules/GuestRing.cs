@@ -4,7 +4,7 @@ namespace Dma.Vmm;
 
 /// <summary>The asynchronous list of a VM, as the VMM saw it last.</summary>
 /// <param name="guest">The VM.</param>
-internal sealed class GuestRing(MergedGuest guest)
+internal sealed class GuestRing(CopiedGuest guest)
 {
     /// <summary>The most queue heads that a ring may have; one that has more, or no end, is an error of the host system to its VM.</summary>
     public const int QueuesMax = 256;

@@ -31,13 +31,14 @@ internal sealed class GuestSpace
     /// <summary>A window through which nothing is reached yet.</summary>
     /// <param name="machine">The VM.</param>
     /// <param name="domain">What the controller reaches.</param>
-    /// <param name="number">Which window, from 0 on.</param>
+    /// <param name="window">The device address of the first byte.</param>
     /// <param name="statistics">Where copies are counted.</param>
-    public GuestSpace(VirtualMachine machine, RemappingDomain domain, int number, MergeStatistics statistics)
-    {
-        (_machine, _host, _domain, _statistics) = (machine, machine.Host, domain, statistics);
-        _window = (ulong)(number + 1) << AddressBits;
-    }
+    public GuestSpace(VirtualMachine machine, RemappingDomain domain, ulong window, MergeStatistics statistics) =>
+        (_machine, _host, _domain, _statistics, _window) = (machine, machine.Host, domain, statistics, window);
+
+    /// <summary>Where a window lies in a domain that several VMs share.</summary>
+    /// <param name="number">Which window, from 0 on.</param>
+    public static ulong WindowOf(int number) => (ulong)(number + 1) << AddressBits;
 
     /// <summary>Bits 63:32 of the device address of the first byte.</summary>
     public uint High => (uint)(_window >> 32);

@@ -12,6 +12,9 @@ public sealed record MergeOptions
     /// <summary>The latest that a frame can be looked at after it began, in microframes.</summary>
     public const int LateMax = 7;
 
+    /// <summary>Who merges. What is said below of looks and copies does not matter where hardware does.</summary>
+    public MergeMethod Method { get; init; }
+
     /// <summary>How descriptors are found that guests add or change.</summary>
     public DiscoveryMethod Discovery { get; init; }
 

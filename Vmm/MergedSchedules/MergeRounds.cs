@@ -10,12 +10,12 @@ namespace Dma.Vmm;
 /// <param name="guests">The VMs.</param>
 /// <param name="pool">Where the lists of the controller lie.</param>
 /// <param name="options">How schedules are merged.</param>
-internal sealed class MergeRounds(EventLoop loop, MergedEhci hardware, List<MergedGuest> guests, CopyPool pool, MergeOptions options)
+internal sealed class MergeRounds(EventLoop loop, MergedEhci hardware, List<CopiedGuest> guests, CopyPool pool, MergeOptions options)
 {
     private const ulong Never = ulong.MaxValue;
 
+    private readonly MergeDrive _drive = new(loop, hardware);
     private ulong _merged;
-    private ulong _retryNs = Never;
 
     /// <summary>The asynchronous list of the controller.</summary>
     public AsyncMerge Async { get; } = new(pool);
@@ -26,8 +26,8 @@ internal sealed class MergeRounds(EventLoop loop, MergedEhci hardware, List<Merg
     /// <summary>When the next round is due by time alone.</summary>
     public ulong DueNs()
     {
-        ulong due = Math.Min(Math.Min(Periodic.DueNs, _retryNs), LookNs());
-        foreach (MergedGuest guest in guests)
+        ulong due = Math.Min(Math.Min(Periodic.DueNs, _drive.RetryNs), LookNs());
+        foreach (CopiedGuest guest in guests)
             due = Math.Min(due, guest.IsUrgent ? 0 : guest.FramesFreeNs);
         return due;
     }
@@ -45,7 +45,7 @@ internal sealed class MergeRounds(EventLoop loop, MergedEhci hardware, List<Merg
             Complete();
         if (status.AsyncAdvance)
             AnswerDoorbells();
-        foreach (MergedGuest guest in guests)
+        foreach (CopiedGuest guest in guests)
         {
             if (status.PortChange || guest.Ports.IsEnding)
                 guest.Ports.Refresh();
@@ -63,7 +63,7 @@ internal sealed class MergeRounds(EventLoop loop, MergedEhci hardware, List<Merg
         Retire();
         RingDoorbell();
         Drive();
-        foreach (MergedGuest guest in guests)
+        foreach (CopiedGuest guest in guests)
             guest.Settle();
     }
 
@@ -71,7 +71,7 @@ internal sealed class MergeRounds(EventLoop loop, MergedEhci hardware, List<Merg
     public void StandStill()
     {
         hardware.Clock.Stop(loop.NowNs);
-        foreach (MergedGuest guest in guests)
+        foreach (CopiedGuest guest in guests)
         {
             guest.Virtual.Die();
             _ = guest.Look();
@@ -81,7 +81,7 @@ internal sealed class MergeRounds(EventLoop loop, MergedEhci hardware, List<Merg
         Periodic.Splice(guests);
         Async.Forget();
         Periodic.Retire(Never);
-        foreach (MergedGuest guest in guests)
+        foreach (CopiedGuest guest in guests)
             guest.Retire(Never);
     }
 
@@ -97,7 +97,7 @@ internal sealed class MergeRounds(EventLoop loop, MergedEhci hardware, List<Merg
 
     private void Complete()
     {
-        foreach (MergedGuest guest in guests)
+        foreach (CopiedGuest guest in guests)
             guest.Complete();
         Periodic.Isochronous.Complete();
     }
@@ -105,7 +105,7 @@ internal sealed class MergeRounds(EventLoop loop, MergedEhci hardware, List<Merg
     private void Look(bool isFrame)
     {
         (bool async, bool periodic) = (false, false);
-        foreach (MergedGuest guest in guests)
+        foreach (CopiedGuest guest in guests)
         {
             if (!guest.IsUrgent && !(isFrame && guest.IsToLook))
                 continue;
@@ -126,14 +126,14 @@ internal sealed class MergeRounds(EventLoop loop, MergedEhci hardware, List<Merg
         ulong now = loop.NowNs;
         Periodic.Retire(now);
         Periodic.Isochronous.Retire(hardware.Clock.Count(now) >> 3);
-        foreach (MergedGuest guest in guests)
+        foreach (CopiedGuest guest in guests)
             guest.Retire(now);
     }
 
     private void AnswerDoorbells()
     {
         Async.Answer();
-        foreach (MergedGuest guest in guests)
+        foreach (CopiedGuest guest in guests)
         {
             if (guest.DoorbellBy == 0 || guest.DoorbellBy > Async.Answered)
                 continue;
@@ -145,7 +145,7 @@ internal sealed class MergeRounds(EventLoop loop, MergedEhci hardware, List<Merg
     private void RingDoorbell()
     {
         bool isWanted = Async.WantsDoorbell;
-        foreach (MergedGuest guest in guests)
+        foreach (CopiedGuest guest in guests)
             isWanted |= guest.DoorbellBy >= Async.NextDoorbell;
         if (Async.IsRinging || !isWanted || !hardware.Status.AsyncActive)
             return;
@@ -153,48 +153,20 @@ internal sealed class MergeRounds(EventLoop loop, MergedEhci hardware, List<Merg
         hardware.Command = hardware.Command with { AsyncAdvanceDoorbell = true };
     }
 
-    // Run/stop, and which schedules are on: what the guests want together, and until nothing of them is held.
+    // What the guests want together, and until nothing of them is held.
     private void Drive()
     {
-        _retryNs = Never;
-        UsbCommand now = hardware.Command;
-        UsbCommand asked = now with
-        {
-            Run = Any(static guest => guest.Virtual.IsUp || !guest.IsStill),
-            AsyncEnable = Any(static guest => guest.RunsAsync),
-            PeriodicEnable = Any(static guest => guest.RunsPeriodic),
-            InterruptThreshold = 1,
-            ParkEnable = false,
-        };
-        if (asked == now)
-            return;
-
-        // A schedule is not switched while the last switch has not taken effect, nor is a controller started that has not halted.
-        UsbStatus status = hardware.Status;
-        UsbCommand wanted = asked;
-        if (wanted.AsyncEnable != now.AsyncEnable && now.AsyncEnable != status.AsyncActive)
-            wanted = wanted with { AsyncEnable = now.AsyncEnable };
-        if (wanted.PeriodicEnable != now.PeriodicEnable && now.PeriodicEnable != status.PeriodicActive)
-            wanted = wanted with { PeriodicEnable = now.PeriodicEnable };
-        if (wanted.Run && !now.Run && !status.Halted)
-            wanted = wanted with { Run = false };
-        if (wanted != asked)
-            _retryNs = loop.NowNs + WireTime.MicroframeNs;
-        hardware.Command = wanted;
-        if (wanted.Run && !hardware.Clock.IsRunning)
-        {
-            hardware.Clock.Start(loop.NowNs);
+        bool starts = _drive.Apply(
+            Any(static guest => guest.Virtual.IsUp || !guest.IsStill),
+            Any(static guest => guest.RunsAsync),
+            Any(static guest => guest.RunsPeriodic));
+        if (starts)
             _merged = hardware.Clock.Count(loop.NowNs) >> 3;
-        }
-        else if (!wanted.Run && hardware.Clock.IsRunning)
-        {
-            hardware.Clock.Stop(loop.NowNs);
-        }
     }
 
-    private bool Any(Predicate<MergedGuest> predicate)
+    private bool Any(Predicate<CopiedGuest> predicate)
     {
-        foreach (MergedGuest guest in guests)
+        foreach (CopiedGuest guest in guests)
         {
             if (predicate(guest))
                 return true;

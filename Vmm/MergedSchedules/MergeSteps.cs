@@ -1,6 +1,7 @@
 namespace Dma.Vmm;
 
 /// <summary>Steps of the merging of schedules, each of which can be left out to see what it is there for.</summary>
+/// <remarks>The VMM leaves out its own; an engine is built without one (<see cref="UsbDevice.MergingEhciOptions"/>).</remarks>
 [Flags]
 public enum MergeSteps
 {
@@ -18,4 +19,10 @@ public enum MergeSteps
 
     /// <summary>Device addresses are replaced; without, devices of different VMs may have the same one.</summary>
     Addresses = 1 << 3,
+
+    /// <summary>An engine reaches each VM under a requester id of its own; without, all under that of the first.</summary>
+    Requesters = 1 << 4,
+
+    /// <summary>An engine hides the heads of the rings of VMs; without, the controller finds several, and ends its rounds too early.</summary>
+    Heads = 1 << 5,
 }

@@ -1,31 +1,30 @@
 using Dma.Machine;
-using Dma.UsbDevice.Spec;
+using Dma.UsbDevice;
 
 namespace Dma.Vmm;
 
-/// <summary>One VM whose schedules are merged: its virtual controller, and what the VMM knows and keeps of its lists.</summary>
-internal sealed class MergedGuest : IGuestService
+/// <summary>One VM whose schedules are merged with those of others, and the virtual controller that it sees.</summary>
+internal abstract class MergedGuest : IGuestService
 {
     private readonly MergedUsbController _controller;
-    private readonly Stack<TransferCopy> _free = new();
-    private readonly GuestRing _ring;
-    private readonly GuestFrames _frames;
-    private readonly FrameLook _frameLook;
-    private readonly PeriodicBudget _share;
-    private readonly List<(QueueCopy Queue, PeriodicTurns Turns)> _admitted = [];
-    private readonly StorePages? _stores;
     private PolledRegisters? _polled;
     private ulong _bar;
 
-    private MergedGuest(MergedUsbController controller, VirtualMachine machine, int number, CopyPool pool, GuestSpace space, MergeStatistics statistics, uint ports)
+    /// <summary>A guest that does not see its controller yet.</summary>
+    /// <param name="controller">The real controller.</param>
+    /// <param name="machine">The VM.</param>
+    /// <param name="number">Its number on the controller.</param>
+    /// <param name="space">Its memory.</param>
+    /// <param name="statistics">What it costs.</param>
+    /// <param name="ports">Root ports that are its own, a bit for each.</param>
+    /// <param name="addresses">Who replaces device addresses.</param>
+    /// <param name="readsAhead">Whether a frame is read before it begins.</param>
+    protected MergedGuest(
+        MergedUsbController controller, VirtualMachine machine, int number, GuestSpace space, MergeStatistics statistics, uint ports, IPortAddresses addresses, bool readsAhead)
     {
-        (_controller, Machine, Number, Pool, Space, Statistics) = (controller, machine, number, pool, space, statistics);
-        (_ring, _frames, _frameLook) = (new(this), new(this), new(this));
-        _share = new(PeriodicStand.Frames, Options.PeriodicShareNs);
-        Virtual = new(this, controller.Hardware, ports, controller.Wake);
+        (_controller, Machine, Number, Space, Statistics, PortAddresses) = (controller, machine, number, space, statistics, addresses);
+        Virtual = new(this, controller.Hardware, ports, readsAhead, controller.Wake);
         Function = new(controller.Identity, Virtual);
-        if (Options.Discovery == DiscoveryMethod.WriteProtection)
-            _stores = new(machine, Stored);
     }
 
     /// <summary>The VM.</summary>
@@ -33,9 +32,6 @@ internal sealed class MergedGuest : IGuestService
 
     /// <summary>Its number on the controller.</summary>
     public int Number { get; }
-
-    /// <summary>Where its copies lie.</summary>
-    public CopyPool Pool { get; }
 
     /// <summary>Its memory.</summary>
     public GuestSpace Space { get; }
@@ -52,80 +48,23 @@ internal sealed class MergedGuest : IGuestService
     /// <summary>What it cost.</summary>
     public MergeStatistics Statistics { get; }
 
+    /// <summary>Who replaces device addresses.</summary>
+    public IPortAddresses PortAddresses { get; }
+
     /// <summary>How schedules are merged.</summary>
     public MergeOptions Options => _controller.Options;
 
-    /// <summary>Which devices have which addresses.</summary>
-    public BusAddresses Addresses => _controller.Addresses;
+    /// <summary>Whether the controller has something of its asynchronous list, or is to have.</summary>
+    public abstract bool RunsAsync { get; }
 
-    /// <summary>Bits 63:32 of the device address of its memory.</summary>
-    public uint Window => _controller.WindowOf(this);
-
-    /// <summary>Its asynchronous list.</summary>
-    public IReadOnlyList<QueueCopy> Ring => _ring.Queues;
-
-    /// <summary>Its interrupt queues.</summary>
-    public IReadOnlyList<QueueCopy> InterruptQueues => _frames.Queues;
-
-    /// <summary>The doorbell of the real controller that answers its own; 0 where its own is not rung, or was not noticed yet.</summary>
-    public ulong DoorbellBy { get; set; }
-
-    /// <summary>Whether its schedules are to be looked at before the next frame.</summary>
-    public bool IsToLook { get; private set; }
-
-    /// <summary>When its isochronous copies are free that were unlinked; the end of time where there are none.</summary>
-    public ulong FramesFreeNs { get; private set; } = ulong.MaxValue;
+    /// <summary>Whether the controller has something of its periodic list, or is to have.</summary>
+    public abstract bool RunsPeriodic { get; }
 
     /// <summary>Whether the controller holds nothing of it.</summary>
     public bool IsStill => !RunsAsync && !RunsPeriodic;
 
-    /// <summary>Whether its schedules are to be looked at as soon as possible.</summary>
-    public bool IsUrgent { get; private set; }
-
-    /// <summary>Whether the controller has something of its asynchronous list, or is to have.</summary>
-    public bool RunsAsync => Virtual.WantsAsync || Ring.Count != 0 || _controller.Async.HoldsOf(this);
-
-    /// <summary>Whether the controller has something of its periodic list, or is to have.</summary>
-    public bool RunsPeriodic => Virtual.WantsPeriodic || InterruptQueues.Count != 0 || FramesFreeNs != ulong.MaxValue || _controller.Periodic.HoldsOf(this);
-
-    /// <summary>Gives a VM a virtual controller.</summary>
-    /// <returns>The guest, or why not; nothing changed then.</returns>
-    public static async ValueTask<(MergedGuest?, AssignmentResult)> TryCreate(
-        MergedUsbController controller, VirtualMachine machine, SourceId guestAddress, int number, uint ports)
-    {
-        if (guestAddress.Bus != 0 || guestAddress.Function != 0 || machine.Pci.Find(guestAddress) is not null)
-            return (null, new(AssignmentRefusal.GuestPlace, $"{guestAddress} of {machine.Name} is taken or no place for a device"));
-        RegisterPoller? poller = controller.Options.Poller;
-        ulong bar = 0;
-        if (poller is null && !machine.BarPlaces.TryTake(UsbDevice.EhciRegisters.WindowLength, out bar))
-            return (null, new(AssignmentRefusal.GuestPlace, $"{machine.Name} has no room for the registers"));
-        CopyPool? pool = await CopyPool.TryCreate(machine.Host, controller.Domain, number + 1, MergedUsbController.PoolPages);
-        MergeStatistics statistics = new();
-        GuestSpace space = new(machine, controller.Domain, number, statistics);
-        if (pool is null || !await space.TryOpen())
-        {
-            await space.Close();
-            await (pool?.Close() ?? default);
-            if (poller is null)
-                machine.BarPlaces.Return(bar);
-            return (null, new(AssignmentRefusal.NotAllMapped, $"not all memory of {machine.Name} can be mapped"));
-        }
-
-        MergedGuest guest = new(controller, machine, number, pool, space, statistics, ports) { _bar = bar };
-        machine.DeviceModels.Add(guestAddress, memory: null, isPolled: poller is not null);
-        if (poller is not null)
-        {
-            guest._polled = poller.Plug(machine, guest.Function, guestAddress, PolledAccess.WriteRing);
-        }
-        else
-        {
-            machine.Pci.Add(guest.Function, guestAddress.Device);
-            machine.Pci.WriteConfiguration(guestAddress, PciOffset.Bar0, 4, (uint)bar);
-        }
-
-        machine.Services.Add(guest);
-        return (guest, AssignmentResult.Done);
-    }
+    /// <summary>Whether it is to be looked at as soon as possible.</summary>
+    public bool IsUrgent { get; protected set; }
 
     /// <summary>How far its frame index is ahead of that of the bus, in frames modulo the longest list.</summary>
     public int FrameShift
@@ -140,132 +79,32 @@ internal sealed class MergedGuest : IGuestService
     /// <summary>Where the guest has a structure.</summary>
     public ulong At(uint address) => Virtual.Segment | address;
 
-    /// <summary>A structure of the guest was read.</summary>
-    public void Visited(uint address) => _stores?.Hold(At(address));
-
-    /// <summary>A store of the guest changed its schedules.</summary>
-    public void Stored(int count)
-    {
-        Statistics.ProtectedStores += (ulong)count;
-        LookSoon();
-    }
-
     /// <summary>Its doorbell was rung.</summary>
-    public void RingDoorbell()
-    {
-        if (Options.Skips(MergeSteps.Doorbell))
-        {
-            Virtual.AnswerDoorbell();
-            return;
-        }
+    public abstract void RingDoorbell();
 
-        DoorbellBy = 0;
-        LookSoon();
+    /// <summary>Brings what others count into its statistics.</summary>
+    public virtual void Tally()
+    {
     }
 
-    /// <summary>Its schedules are to be looked at as soon as possible.</summary>
+    /// <summary>It is to be looked at as soon as possible.</summary>
     public void LookSoon()
     {
         IsUrgent = true;
         _controller.Wake();
     }
 
-    /// <summary>Looks at its schedules, and copies what it added or changed.</summary>
-    /// <returns>Whether the lists of the controller have to be linked anew: the asynchronous one, the periodic one.</returns>
-    public (bool Async, bool Periodic) Look()
-    {
-        Statistics.Scans++;
-        IsUrgent = false;
-        _stores?.Begin();
-        bool async = _ring.Look(_controller.Async);
-        bool periodic = _frames.Look(_controller.Periodic, Machine.Host.Loop.NowNs);
-        if (Virtual.IsDead && Ring.Count != 0)
-            async |= _ring.Look(_controller.Async);
-        _stores?.End();
-        if (!Virtual.WantsPeriodic && _controller.Periodic.Isochronous.Unlink(this))
-            FramesFreeNs = Machine.Host.Loop.NowNs + _controller.Periodic.LagNs;
-        if (periodic)
-            Admit();
-
-        // What could not be copied yet is tried again before the next frame.
-        IsToLook = Options.Discovery == DiscoveryMethod.Scan || _ring.HasHeld || _frames.HasHeld;
-        return (async, periodic);
-    }
-
-    /// <summary>Copies its isochronous descriptors for a frame.</summary>
-    public void CopyFrame(FrameMerge merge, ulong number, List<FrameCopy> copies)
-    {
-        if (!Virtual.WantsPeriodic || Virtual.Status.Halted)
-            return;
-        int frame = ((int)(number % PeriodicStand.Frames) + FrameShift) & (Virtual.FrameListLength - 1);
-        if (!_frameLook.TryCopy(_frames.First(frame), merge, number, copies))
-            Virtual.Die();
-    }
-
-    /// <summary>Writes back what the controller has ended.</summary>
-    public void Complete()
-    {
-        _ring.Complete();
-        _frames.Complete();
-    }
-
-    /// <summary>Unlinked isochronous copies that the controller cannot hold any more are free.</summary>
-    public void Retire(ulong nowNs)
-    {
-        if (FramesFreeNs > nowNs)
-            return;
-        _controller.Periodic.Isochronous.Release(this);
-        FramesFreeNs = ulong.MaxValue;
-    }
-
     /// <summary>What became of its schedules shows in its registers.</summary>
     public void Settle() => Virtual.Follow(RunsAsync, RunsPeriodic);
-
-    /// <summary>Puts the addresses into all copies that devices have now.</summary>
-    public void RefreshAddresses()
-    {
-        _ring.WriteEndpoints();
-        _frames.WriteEndpoints();
-        _controller.Periodic.Isochronous.WriteEndpoints(this);
-    }
-
-    /// <summary>Whether an interrupt queue has a place in the bus time.</summary>
-    public bool IsAdmitted(QueueCopy queue) => _admitted.Exists(entry => entry.Queue == queue);
-
-    /// <summary>What its interrupt queues take of the microframes of a frame.</summary>
-    public ReadOnlySpan<uint> ShareOf(int frame) => _share.Loads.Slice(8 * frame, 8);
-
-    /// <summary>A qTD and a slot for it.</summary>
-    /// <returns><c>null</c> where no slot is free.</returns>
-    public TransferCopy? TryTake(uint guestAddress)
-    {
-        TransferCopy copy = _free.TryPop(out TransferCopy? known) ? known : new();
-        if (!Pool.TryTake(copy, out uint address))
-        {
-            _free.Push(copy);
-            return null;
-        }
-
-        (copy.GuestAddress, copy.Address, copy.IsArmed, copy.IsBroken, copy.Look, copy.Guest) = (guestAddress, address, false, false, 0, default);
-        return copy;
-    }
-
-    /// <summary>Gives a qTD and its slot back.</summary>
-    public void Return(TransferCopy copy)
-    {
-        Pool.Return(copy.Address);
-        _free.Push(copy);
-    }
 
     /// <inheritdoc/>
     public ValueTask Close() => _controller.TakeBack(Machine);
 
     /// <summary>The guest does not see the controller any more; nothing of it is on the bus.</summary>
-    public async ValueTask Release()
+    public virtual ValueTask Release()
     {
         _ = Machine.Services.Remove(this);
         Virtual.Close();
-        _stores?.Close();
         SourceId place = Function.Source;
         if (_polled is { } polled)
         {
@@ -279,38 +118,44 @@ internal sealed class MergedGuest : IGuestService
         }
 
         Machine.DeviceModels.Remove(place);
-        await Pool.Close();
-        await Space.Close();
+        return default;
     }
 
-    // Whoever has a place keeps it; those that come later have what is left.
-    private void Admit()
+    /// <summary>Whether there is room for a virtual controller in the hierarchy of a VM.</summary>
+    /// <returns>Where its registers will be, or why not.</returns>
+    protected static AssignmentResult TryPlace(MergedUsbController controller, VirtualMachine machine, SourceId guestAddress, out ulong bar)
     {
-        for (int index = _admitted.Count - 1; index >= 0; index--)
+        bar = 0;
+        if (guestAddress.Bus != 0 || guestAddress.Function != 0 || machine.Pci.Find(guestAddress) is not null)
+            return new(AssignmentRefusal.GuestPlace, $"{guestAddress} of {machine.Name} is taken or no place for a device");
+        return controller.Options.Poller is null && !machine.BarPlaces.TryTake(EhciRegisters.WindowLength, out bar)
+            ? new(AssignmentRefusal.GuestPlace, $"{machine.Name} has no room for the registers")
+            : AssignmentResult.Done;
+    }
+
+    /// <summary>The place is not needed after all.</summary>
+    protected static void ReturnPlace(MergedUsbController controller, VirtualMachine machine, ulong bar)
+    {
+        if (controller.Options.Poller is null)
+            machine.BarPlaces.Return(bar);
+    }
+
+    /// <summary>The guest sees its controller.</summary>
+    protected void Plug(SourceId guestAddress, ulong bar)
+    {
+        _bar = bar;
+        RegisterPoller? poller = Options.Poller;
+        Machine.DeviceModels.Add(guestAddress, memory: null, isPolled: poller is not null);
+        if (poller is not null)
         {
-            (QueueCopy queue, PeriodicTurns turns) = _admitted[index];
-            if (InterruptQueues.Contains(queue) && queue.Stand.Turns(queue) == turns)
-                continue;
-            _controller.Periodic.Budget.Remove(turns);
-            _share.Remove(turns);
-            _admitted.RemoveAt(index);
+            _polled = poller.Plug(Machine, Function, guestAddress, PolledAccess.WriteRing);
+        }
+        else
+        {
+            Machine.Pci.Add(Function, guestAddress.Device);
+            Machine.Pci.WriteConfiguration(guestAddress, PciOffset.Bar0, 4, (uint)bar);
         }
 
-        foreach (QueueCopy queue in InterruptQueues)
-        {
-            if (IsAdmitted(queue))
-                continue;
-            PeriodicTurns turns = queue.Stand.Turns(queue);
-            bool hasShare = _share.TryAdmit(turns);
-            if (hasShare && _controller.Periodic.Budget.TryAdmit(turns))
-            {
-                _admitted.Add((queue, turns));
-                continue;
-            }
-
-            if (hasShare)
-                _share.Remove(turns);
-            Statistics.Unadmitted++;
-        }
+        Machine.Services.Add(this);
     }
 }

@@ -7,10 +7,10 @@ public sealed class MergedPicture
 {
     private const int StructuresMax = 4096;
 
-    private readonly MergedUsbController _controller;
+    private readonly ScheduleMerger _merger;
     private readonly CopyPool _pool;
 
-    internal MergedPicture(MergedUsbController controller, CopyPool pool) => (_controller, _pool) = (controller, pool);
+    internal MergedPicture(ScheduleMerger merger, CopyPool pool) => (_merger, _pool) = (merger, pool);
 
     /// <summary>How many structures of the asynchronous list are marked as its head.</summary>
     public int Heads
@@ -56,51 +56,48 @@ public sealed class MergedPicture
         return found;
     }
 
-    /// <summary>The list of a frame as its VM has it.</summary>
-    /// <param name="machine">A VM that has a virtual controller.</param>
-    /// <param name="frame">The element of the frame list of the controller, 0 to 1023.</param>
-    public IReadOnlyList<MergedStructure> GuestFrame(VirtualMachine machine, int frame)
-    {
-        List<MergedStructure> found = [];
-        MergedGuest guest = _controller.GuestOf(machine);
-        int shift = guest.FrameShift;
-        int element = (frame + shift) & (guest.Virtual.FrameListLength - 1);
-        for (ulong at = guest.Virtual.FrameList + (sizeof(uint) * (uint)element); found.Count < StructuresMax;)
-        {
-            if (!guest.Virtual.WantsPeriodic || !guest.Space.TryPeek(at, out LinkPointer next) || next.Terminate)
-                break;
-            at = guest.At(next.Address);
-            found.Add(new(machine, next.Type, new(at)));
-        }
-
-        return found;
-    }
-
     private IEnumerable<uint> AsyncAddresses()
     {
-        uint at = _controller.Async.Head;
+        uint at = _merger.Async.Head;
         for (int count = 0; count < StructuresMax; count++)
         {
             yield return at;
             at = PoolOf(at).Read<LinkPointer>(at).Address;
-            if (at == _controller.Async.Head)
+            if (at == _merger.Async.Head)
                 yield break;
         }
     }
 
-    private CopyPool PoolOf(uint address) => _controller.Guests.Select(guest => guest.Pool).FirstOrDefault(pool => pool.Contains(address)) ?? _pool;
+    private CopyPool PoolOf(uint address) => GuestOf(address)?.Pool ?? _pool;
+
+    // Each VM has a pool of its own.
+    private CopiedGuest? GuestOf(uint address)
+    {
+        foreach (CopiedGuest guest in _merger.Guests)
+        {
+            if (guest.Pool.Contains(address))
+                return guest;
+        }
+
+        return null;
+    }
 
     private MergedStructure? Owner(uint address, LinkType type)
     {
-        foreach (MergedGuest guest in _controller.Guests)
+        if (GuestOf(address) is not { } guest)
+            return null;
+        uint? at = (Find(guest.Ring, address) ?? Find(guest.InterruptQueues, address))?.GuestAddress ?? _merger.Periodic.Isochronous.Find(address)?.GuestAddress;
+        return at is { } found ? new(guest.Machine, type, new(guest.At(found))) : null;
+    }
+
+    private static QueueCopy? Find(IReadOnlyList<QueueCopy> queues, uint address)
+    {
+        for (int index = 0; index < queues.Count; index++)
         {
-            foreach (QueueCopy queue in guest.Ring.Concat(guest.InterruptQueues))
-            {
-                if (queue.Address == address)
-                    return new(guest.Machine, type, new(guest.At(queue.GuestAddress)));
-            }
+            if (queues[index].Address == address)
+                return queues[index];
         }
 
-        return _controller.Periodic.Isochronous.Find(address) is { } copy ? new(copy.Guest.Machine, type, new(copy.Guest.At(copy.GuestAddress))) : null;
+        return null;
     }
 }

@@ -5,14 +5,14 @@ using Dma.UsbDevice.Spec;
 
 namespace Dma.Vmm;
 
-/// <summary>One ordinary EHCI controller that runs the schedules of several VMs, merged into one by the VMM; each VM has a virtual controller.</summary>
+/// <summary>One EHCI controller that runs the schedules of several VMs, merged into one by the VMM or by a merge engine; each VM has a virtual controller.</summary>
 /// <remarks>
 /// <code>
 ///   VM 0   registers (exits)     schedules           buffers
 ///   VM 1   registers (exits)     schedules           buffers
 ///              |                 | ^ ends               ^
 ///              v             look v |                   |  I/O window per VM
-///   VMM    MergedGuest  --->  copies, one schedule      |
+///   VMM    MergedGuest  --->  copies, one schedule      |   (by an engine: no copies)
 ///              |                 |                      |
 ///          registers             v                      |
 ///   real       +----------> controller -----------------+
@@ -23,12 +23,13 @@ namespace Dma.Vmm;
 public sealed class MergedUsbController : IHostDriver
 {
     /// <summary>How many VMs can have a virtual controller at a time.</summary>
-    public const int MachinesMax = 8;
+    public const int MachinesMax = 64;
 
     /// <summary>Pages for the copies of a VM.</summary>
     internal const int PoolPages = 64;
 
     private const ulong Never = ulong.MaxValue;
+    private const int StructuresShownMax = 4096;
 
     // How long a controller may take to halt (EHCI, run/stop), and to end its reset.
     private const ulong HaltNsMax = 16 * WireTime.MicroframeNs;
@@ -38,24 +39,18 @@ public sealed class MergedUsbController : IHostDriver
     private readonly Assignment _assignment;
     private readonly RealFunction _real;
     private readonly DeviceInterrupt _interrupt;
-    private readonly CopyPool _pool;
     private readonly MergedGuest?[] _byNumber = new MergedGuest?[MachinesMax];
     private readonly List<MergedGuest> _guests = [];
     private readonly Gate _gate = new();
     private readonly Signal _work;
     private readonly Signal _settled;
-    private readonly MergeRounds _rounds;
+    private readonly IMerger _merger;
     private bool _isStopped;
 
-    private MergedUsbController(
-        Host host, Assignment assignment, RealFunction real, MergedEhci hardware, DeviceInterrupt interrupt, RemappingDomain domain, CopyPool pool, MergeOptions options)
+    private MergedUsbController(Host host, Assignment assignment, RealFunction real, MergedEhci hardware, DeviceInterrupt interrupt, IMerger merger, MergeOptions options)
     {
-        (_host, _assignment, _real, Hardware, _interrupt, Domain, _pool, Options) = (host, assignment, real, hardware, interrupt, domain, pool, options);
+        (_host, _assignment, _real, Hardware, _interrupt, _merger, Options) = (host, assignment, real, hardware, interrupt, merger, options);
         (_work, _settled) = (new(host.Loop), new(host.Loop));
-        Addresses = new(host.Loop, options, _byNumber);
-        _rounds = new(host.Loop, hardware, _guests, pool, options);
-        Async.Start();
-        Picture = new(this, pool);
     }
 
     /// <summary>The controller, by its place in the host's PCI hierarchy.</summary>
@@ -67,8 +62,8 @@ public sealed class MergedUsbController : IHostDriver
     /// <summary>The VMs, in the order in which they came.</summary>
     public IReadOnlyList<VirtualMachine> Machines => [.. _guests.Select(guest => guest.Machine)];
 
-    /// <summary>The merged schedule, to look at.</summary>
-    public MergedPicture Picture { get; }
+    /// <summary>The merged schedule, to look at; null where an engine merges, and it lies nowhere.</summary>
+    public MergedPicture? Picture => _merger.Picture;
 
     /// <summary>How many interrupts the controller sent.</summary>
     public ulong Interrupts { get; private set; }
@@ -80,23 +75,13 @@ public sealed class MergedUsbController : IHostDriver
 
     internal MergedEhci Hardware { get; }
 
-    internal RemappingDomain Domain { get; }
-
-    internal BusAddresses Addresses { get; }
-
-    internal AsyncMerge Async => _rounds.Async;
-
-    internal PeriodicMerge Periodic => _rounds.Periodic;
-
     internal PciIdentity Identity => _real.Identity;
-
-    internal IReadOnlyList<MergedGuest> Guests => _guests;
 
     /// <summary>Takes a controller over from the host.</summary>
     /// <param name="host">A host that was booted.</param>
     /// <param name="source">Where it is: an EHCI controller that addresses 64 bits, which the host does not use.</param>
     /// <param name="options">How schedules are merged.</param>
-    /// <returns><c>null</c> where it cannot be: there is no such controller, it is in use or part of a group, firmware uses memory through it, or the remapping unit has fewer than 44 address bits.</returns>
+    /// <returns><c>null</c> where it cannot be: there is no such controller, it is in use or part of a group, firmware uses memory through it; the VMM shall merge, and the remapping unit has fewer than 44 address bits; or an engine shall, and there is none.</returns>
     /// <exception cref="DeviceException">Its configuration space is malformed, or it does not react.</exception>
     public static async ValueTask<MergedUsbController?> Start(Host host, SourceId source, MergeOptions? options = null)
     {
@@ -108,16 +93,16 @@ public sealed class MergedUsbController : IHostDriver
         real.Restore();
         if (MergedEhci.TryOpen(real, host.Cpu.Processor) is not { Capabilities.Addresses64Bit: true } hardware || DeviceInterrupt.TryTake(host, source) is not { } interrupt)
             return null;
-        RemappingDomain domain = host.Remapping.CreateDomain();
-        CopyPool? pool = domain.AddressBits < GuestSpace.AddressBits + 4 ? null : await CopyPool.TryCreate(host, domain, 0, pages: 2, reservedPages: 1);
-        if (pool is null)
+        IMerger? merger = chosen.Method == MergeMethod.Hardware
+            ? EngineMerger.TryOpen(host, real, hardware, chosen)
+            : await ScheduleMerger.TryCreate(host, hardware, chosen);
+        if (merger is null)
         {
-            await host.Remapping.Release(domain);
             await interrupt.Return();
             return null;
         }
 
-        MergedUsbController controller = new(host, assignment, real, hardware, interrupt, domain, pool, chosen);
+        MergedUsbController controller = new(host, assignment, real, hardware, interrupt, merger, chosen);
         assignment.Driver = controller;
         if (!await controller.Prepare())
             throw new DeviceException($"{source} does not reset.");
@@ -139,7 +124,7 @@ public sealed class MergedUsbController : IHostDriver
             if (Refusal(machine, ports) is { } refusal)
                 return refusal;
             int number = Array.IndexOf(_byNumber, null);
-            (MergedGuest? guest, AssignmentResult result) = await MergedGuest.TryCreate(this, machine, guestAddress, number, RootPorts.Mask(ports));
+            (MergedGuest? guest, AssignmentResult result) = await _merger.TryAdd(this, machine, guestAddress, number, RootPorts.Mask(ports));
             if (guest is null)
                 return result;
             _byNumber[number] = guest;
@@ -170,6 +155,7 @@ public sealed class MergedUsbController : IHostDriver
                 guest.Ports.Reset();
             _ = _guests.Remove(guest);
             _byNumber[guest.Number] = null;
+            _merger.Remove(guest);
             await guest.Release();
         }
         finally
@@ -180,11 +166,36 @@ public sealed class MergedUsbController : IHostDriver
 
     /// <summary>What the merging of the schedules of a VM did.</summary>
     /// <param name="machine">A VM that has a virtual controller.</param>
-    public MergeStatistics StatisticsOf(VirtualMachine machine) => GuestOf(machine).Statistics;
+    public MergeStatistics StatisticsOf(VirtualMachine machine)
+    {
+        MergedGuest guest = GuestOf(machine);
+        guest.Tally();
+        return guest.Statistics;
+    }
 
     /// <summary>The registers that a VM sees: name and value.</summary>
     /// <param name="machine">A VM that has a virtual controller.</param>
     public IReadOnlyList<(string Name, uint Value)> RegistersOf(VirtualMachine machine) => GuestOf(machine).Virtual.Registers;
+
+    /// <summary>The list of a frame as its VM has it.</summary>
+    /// <param name="machine">A VM that has a virtual controller.</param>
+    /// <param name="frame">The element of the frame list of the controller, 0 to 1023.</param>
+    public IReadOnlyList<MergedStructure> GuestFrame(VirtualMachine machine, int frame)
+    {
+        List<MergedStructure> found = [];
+        MergedGuest guest = GuestOf(machine);
+        int shift = guest.FrameShift;
+        int element = (frame + shift) & (guest.Virtual.FrameListLength - 1);
+        for (ulong at = guest.Virtual.FrameList + (sizeof(uint) * (uint)element); found.Count < StructuresShownMax;)
+        {
+            if (!guest.Virtual.WantsPeriodic || !guest.Space.TryPeek(at, out LinkPointer next) || next.Terminate)
+                break;
+            at = guest.At(next.Address);
+            found.Add(new(machine, next.Type, new(at)));
+        }
+
+        return found;
+    }
 
     /// <summary>An operational register of the real controller.</summary>
     /// <param name="operational">Its offset.</param>
@@ -193,7 +204,7 @@ public sealed class MergedUsbController : IHostDriver
     /// <summary>Whose device has an address on the bus.</summary>
     /// <param name="real">The address.</param>
     /// <returns><c>null</c> where it is nobody's.</returns>
-    public VirtualMachine? OwnerOf(byte real) => Addresses.OwnerOf(real) is var owner and >= 0 ? _byNumber[owner]?.Machine : null;
+    public VirtualMachine? OwnerOf(byte real) => _merger.OwnerOf(real) is var owner and >= 0 ? _byNumber[owner]?.Machine : null;
 
     /// <inheritdoc/>
     public async ValueTask<bool> Release()
@@ -208,8 +219,7 @@ public sealed class MergedUsbController : IHostDriver
         if (_host.Remapping.IsAttached(Source))
             await _host.Remapping.Detach(Source);
         await _interrupt.Return();
-        await _pool.Close();
-        await _host.Remapping.Release(Domain);
+        await _merger.Close();
         _assignment.Driver = null;
         return true;
     }
@@ -220,12 +230,9 @@ public sealed class MergedUsbController : IHostDriver
     /// <summary>There is something to do.</summary>
     internal void Wake() => _work.Raise();
 
-    /// <summary>Bits 63:32 of the device address of the memory of a VM.</summary>
-    internal uint WindowOf(MergedGuest guest) => Options.Skips(MergeSteps.Windows) ? _guests[0].Space.High : guest.Space.High;
-
     private MergedGuest? Find(VirtualMachine machine) => _guests.Find(guest => guest.Machine == machine);
 
-    internal MergedGuest GuestOf(VirtualMachine machine) =>
+    private MergedGuest GuestOf(VirtualMachine machine) =>
         Find(machine) ?? throw new ArgumentException($"{machine} has no virtual controller of this one.", nameof(machine));
 
     private AssignmentResult? Refusal(VirtualMachine machine, IReadOnlyList<int> ports)
@@ -234,7 +241,7 @@ public sealed class MergedUsbController : IHostDriver
             return new(AssignmentRefusal.NotThere, $"{Source} is not shared any more");
         if (!machine.IsRunning)
             return new(AssignmentRefusal.NoMachine, $"{machine.Name} has ended");
-        if (Find(machine) is not null || _guests.Count == MachinesMax)
+        if (Find(machine) is not null || _guests.Count == _merger.MachinesMax)
             return new(AssignmentRefusal.WrongState, $"{machine.Name} has {Source} already, or too many others have");
         if (machine.Memory.Lazy is not null)
             return new(AssignmentRefusal.NotAllMapped, $"memory of {machine.Name} comes when it is touched");
@@ -253,7 +260,7 @@ public sealed class MergedUsbController : IHostDriver
             return false;
         await _interrupt.Route();
         _real.SendTo(_interrupt.Message);
-        if (await _host.Remapping.Attach(Source, Domain) != DmaRefusal.None)
+        if (await _host.Remapping.Attach(Source, _merger.Domain) != DmaRefusal.None)
             return false;
         _real.SetBusMaster(true);
         return true;
@@ -266,9 +273,10 @@ public sealed class MergedUsbController : IHostDriver
         Hardware.Command = new() { Reset = true };
         if (!await Expect(ResetNsMax, () => !Hardware.Command.Reset))
             return false;
-        Hardware[EhciOperationalOffsets.Segment] = 0;
-        Hardware[EhciOperationalOffsets.PeriodicListBase] = _pool.Start;
-        Hardware[EhciOperationalOffsets.AsyncListAddress] = Async.Head;
+        (uint segment, uint frameList, uint ring) = _merger.Lists;
+        Hardware[EhciOperationalOffsets.Segment] = segment;
+        Hardware[EhciOperationalOffsets.PeriodicListBase] = frameList;
+        Hardware[EhciOperationalOffsets.AsyncListAddress] = ring;
         Hardware[EhciOperationalOffsets.FrameIndex] = FrameClock.IndexOf(Hardware.Clock.Count(_host.Loop.NowNs));
         Hardware[EhciOperationalOffsets.InterruptEnable] = EhciRegisters.InterruptMask & ~StatusBits.FrameListRollover;
         Hardware[EhciOperationalOffsets.ConfigureFlag] = 1;
@@ -308,7 +316,7 @@ public sealed class MergedUsbController : IHostDriver
         {
             // What the last look cost has passed before the next one begins.
             await _host.Cpu.Processor.Delay(0);
-            ulong now = _host.Loop.NowNs, due = _rounds.DueNs();
+            ulong now = _host.Loop.NowNs, due = _merger.DueNs();
             if (due > now)
                 _ = await _work.Wait(due == Never ? Never : due - now);
             if (_isStopped)
@@ -318,7 +326,7 @@ public sealed class MergedUsbController : IHostDriver
             else if (Hardware.Status is { HostSystemError: true })
                 await Recover();
             else
-                _rounds.Work();
+                _merger.Work();
             _settled.Raise();
             _settled.Clear();
         }
@@ -327,18 +335,18 @@ public sealed class MergedUsbController : IHostDriver
     // The controller stopped for an error, which no guest can cause: all of them find that theirs did.
     private async ValueTask Recover()
     {
-        _rounds.StandStill();
+        _merger.StandStill();
         if (!await Reset())
             Lose();
         else
-            _rounds.Work();
+            _merger.Work();
     }
 
     private void Lose()
     {
         IsLost = true;
         _real.SetBusMaster(false);
-        _rounds.StandStill();
+        _merger.StandStill();
         foreach (MergedGuest guest in _guests)
             guest.Settle();
     }

@@ -53,10 +53,10 @@ internal sealed class PeriodicMerge
 
     /// <summary>Links the queues of all VMs anew. A queue points on before anything points at it.</summary>
     /// <param name="guests">The VMs.</param>
-    public void Splice(IReadOnlyList<MergedGuest> guests)
+    public void Splice(IReadOnlyList<CopiedGuest> guests)
     {
         _queues.Clear();
-        foreach (MergedGuest guest in guests)
+        foreach (CopiedGuest guest in guests)
         {
             foreach (QueueCopy queue in guest.InterruptQueues)
             {
@@ -87,7 +87,7 @@ internal sealed class PeriodicMerge
     }
 
     /// <summary>Whether something of a VM has left and is not free yet.</summary>
-    public bool HoldsOf(MergedGuest guest)
+    public bool HoldsOf(CopiedGuest guest)
     {
         foreach ((QueueCopy queue, _) in _leaving)
         {

@@ -16,7 +16,7 @@ namespace Dma.Vmm;
 /// </remarks>
 internal sealed class QueueCopy
 {
-    private readonly MergedGuest _guest;
+    private readonly CopiedGuest _guest;
     private readonly Dictionary<uint, TransferCopy> _transfers = [];
     private readonly QueueLook _look;
     private TransferDescriptor _shown;
@@ -30,7 +30,7 @@ internal sealed class QueueCopy
     /// <param name="address">Where the copy is: a slot.</param>
     /// <param name="head">What the guest wrote there.</param>
     /// <param name="isPeriodic">Whether it stands in the periodic schedule.</param>
-    public QueueCopy(MergedGuest guest, uint guestAddress, uint address, in QueueHead head, bool isPeriodic)
+    public QueueCopy(CopiedGuest guest, uint guestAddress, uint address, in QueueHead head, bool isPeriodic)
     {
         (_guest, GuestAddress, Address, IsPeriodic) = (guest, guestAddress, address, isPeriodic);
         (Endpoint, Capabilities, _shown) = (head.Characteristics, head.Capabilities, head.Overlay);
@@ -76,7 +76,7 @@ internal sealed class QueueCopy
     public TransferDescriptor Overlay => _guest.Pool.Read<TransferDescriptor>(Address + QueueHead.OverlayOffset);
 
     /// <summary>Whether it is a VM's.</summary>
-    public bool IsOf(MergedGuest guest) => _guest == guest;
+    public bool IsOf(CopiedGuest guest) => _guest == guest;
 
     /// <summary>Whether another queue is of the same VM.</summary>
     public bool IsOfSame(QueueCopy other) => _guest == other._guest;

@@ -5,7 +5,7 @@ namespace Dma.Vmm;
 /// <summary>One look along the qTDs of a queue, from where the controller is: what became active is copied.</summary>
 /// <param name="guest">The VM.</param>
 /// <param name="queue">The queue.</param>
-internal sealed class QueueLook(MergedGuest guest, QueueCopy queue)
+internal sealed class QueueLook(CopiedGuest guest, QueueCopy queue)
 {
     /// <summary>The most qTDs that a look comes to; those behind are found as these are executed.</summary>
     private const int TransfersMax = 256;

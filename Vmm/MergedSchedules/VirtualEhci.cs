@@ -6,7 +6,7 @@ namespace Dma.Vmm;
 
 /// <summary>The registers of the controller that a VM sees: each access is an exit, and what asks for work on the bus is done by the VMM.</summary>
 /// <remarks>
-/// It says that it reads a whole frame of isochronous structures ahead, since their copies are made before a frame begins. Its frame index
+/// Where isochronous structures are copied before a frame begins, it says that it reads a whole frame of them ahead. Its frame index
 /// goes with that of the bus, and has a frame of its own.
 /// </remarks>
 internal sealed class VirtualEhci : IRegisterEffects, IEhciInterrupt
@@ -25,12 +25,13 @@ internal sealed class VirtualEhci : IRegisterEffects, IEhciInterrupt
     /// <param name="guest">The VM.</param>
     /// <param name="hardware">The real controller.</param>
     /// <param name="ports">Root ports of the VM, a bit for each.</param>
+    /// <param name="readsAhead">Whether it reads a whole frame of isochronous structures ahead; else as far as the real controller.</param>
     /// <param name="changed">Told when there is something to do.</param>
-    public VirtualEhci(MergedGuest guest, MergedEhci hardware, uint ports, Action changed)
+    public VirtualEhci(MergedGuest guest, MergedEhci hardware, uint ports, bool readsAhead, Action changed)
     {
         (_guest, _hardware, _loop, _changed) = (guest, hardware, guest.Machine.Host.Loop, changed);
         Is64Bit = hardware.Capabilities.Addresses64Bit;
-        _registers = new(new() { PortCount = hardware.Structure.PortCount, Addresses64Bit = Is64Bit, AsyncPark = false, CachesWholeFrame = true });
+        _registers = new(new() { PortCount = hardware.Structure.PortCount, Addresses64Bit = Is64Bit, AsyncPark = false, CachesWholeFrame = readsAhead || hardware.Capabilities.CachesWholeFrame });
         _interrupt = new(_registers, Clock, _loop, this);
         _timer = new(Settle);
         Ports = new(guest, hardware, _registers, ports, RaisePortChange);

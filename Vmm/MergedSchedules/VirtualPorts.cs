@@ -129,7 +129,7 @@ internal sealed class VirtualPorts(MergedGuest guest, MergedEhci hardware, EhciR
             hardware.SetPort(index, hardware.Port(index) with { Reset = false, Enabled = false, Suspend = false, ForceResume = false });
         }
 
-        guest.Addresses.Reset(guest.Number);
+        guest.PortAddresses.Reset(guest.Number);
     }
 
     private bool IsOwn(int index) => (ports >> index & 1) != 0;
@@ -157,7 +157,7 @@ internal sealed class VirtualPorts(MergedGuest guest, MergedEhci hardware, EhciR
             _ => false,
         };
         if (shown.Enabled && !isEnabled)
-            guest.Addresses.Disabled(guest.Number, index);
+            guest.PortAddresses.Disabled(guest.Number, index);
         registers[index] = shown with
         {
             Connected = real.Connected,
@@ -172,7 +172,9 @@ internal sealed class VirtualPorts(MergedGuest guest, MergedEhci hardware, EhciR
             LineState = _states[index] == State.Held ? LineState.SingleEndedZero : real.LineState,
             Power = true,
         };
-        if (hasChange)
+
+        // A device that wakes is a change without a bit of its own; the guest that resumes its port itself knows it.
+        if (hasChange || (real.ForceResume && !shown.ForceResume))
             changed();
     }
 
@@ -184,7 +186,7 @@ internal sealed class VirtualPorts(MergedGuest guest, MergedEhci hardware, EhciR
         _states[index] = State.Passing;
         if (real.Enabled)
             return;
-        guest.Addresses.Disabled(guest.Number, index);
+        guest.PortAddresses.Disabled(guest.Number, index);
         if (!shown.Enabled)
             return;
         shown = shown with { Enabled = false, EnableChange = true };
@@ -196,7 +198,7 @@ internal sealed class VirtualPorts(MergedGuest guest, MergedEhci hardware, EhciR
         if (_states[index] is State.Resetting or State.Held)
             hardware.SetPort(index, real with { Reset = false });
         if (_states[index] != State.Passing || registers[index].Enabled)
-            guest.Addresses.Disabled(guest.Number, index);
+            guest.PortAddresses.Disabled(guest.Number, index);
         _states[index] = State.Passing;
     }
 
@@ -211,7 +213,7 @@ internal sealed class VirtualPorts(MergedGuest guest, MergedEhci hardware, EhciR
 
         // What is behind it loses its address.
         _states[index] = State.Resetting;
-        guest.Addresses.Disabled(guest.Number, index);
+        guest.PortAddresses.Disabled(guest.Number, index);
         hardware.SetPort(index, real with { Reset = true, Enabled = false });
         registers[index] = registers[index] with { Enabled = false, Suspend = false, ForceResume = false };
     }
@@ -220,7 +222,7 @@ internal sealed class VirtualPorts(MergedGuest guest, MergedEhci hardware, EhciR
     {
         if (_states[index] != State.Resetting)
             return;
-        if (guest.Addresses.Enabled(guest.Number, index))
+        if (guest.PortAddresses.Enabled(guest.Number, index))
         {
             _states[index] = State.Ending;
             registers[index] = registers[index] with { Reset = true };
@@ -238,7 +240,7 @@ internal sealed class VirtualPorts(MergedGuest guest, MergedEhci hardware, EhciR
         bool wasEnabled = registers[index].Enabled || _states[index] != State.Passing;
         _states[index] = State.Passing;
         hardware.SetPort(index, hardware.Port(index) with { Enabled = false, Reset = false, Suspend = false });
-        guest.Addresses.Disabled(guest.Number, index);
+        guest.PortAddresses.Disabled(guest.Number, index);
         registers[index] = registers[index] with { Enabled = false, EnableChange = registers[index].EnableChange || (isError && wasEnabled) };
         if (isError && wasEnabled)
             changed();

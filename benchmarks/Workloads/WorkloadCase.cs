@@ -18,7 +18,8 @@ public sealed record WorkloadCase(string Name, string WorkingSet, double? RatioM
 
     private static int[] SharingVms => [1, 4, 16, 64];
 
-    private static int[] MergedVms => [1, 4, MergedUsbController.MachinesMax];
+    // As many as have a port of their own; more have nothing behind their virtual controllers.
+    private static int[] LoadedVms => [1, 4, 8];
 
     /// <summary>All that is measured.</summary>
     public static IReadOnlyList<WorkloadCase> All { get; } =
@@ -42,8 +43,8 @@ public sealed record WorkloadCase(string Name, string WorkingSet, double? RatioM
         .. Usb(ControllerKind.Xhci, "xHCI"),
         .. SharingVms.Select(vms => new WorkloadCase("microframe, shared EHCI", $"{vms} VMs, idle", null, () => new SharedMicroframeWorkload(vms, isLoaded: false))),
         .. SharingVms.Select(vms => new WorkloadCase("microframe, shared EHCI", $"{vms} VMs, loaded", null, () => new SharedMicroframeWorkload(vms, isLoaded: true))),
-        .. MergedVms.Select(vms => new WorkloadCase("microframe, merged schedules", $"{vms} VMs, idle", null, () => new MergedMicroframeWorkload(vms, isLoaded: false))),
-        .. MergedVms.Select(vms => new WorkloadCase("microframe, merged schedules", $"{vms} VMs, loaded", null, () => new MergedMicroframeWorkload(vms, isLoaded: true))),
+        .. Merged("microframe, merged schedules", MergeMethod.Software),
+        .. Merged("microframe, merge engine", MergeMethod.Hardware),
     ];
 
     /// <summary>Name and working set.</summary>
@@ -53,6 +54,12 @@ public sealed record WorkloadCase(string Name, string WorkingSet, double? RatioM
     [
         new($"read 4 KiB, {temperature}", $"{new WorkingSet(pages, 12)}", 1 / bandwidthMin, () => new TransferWorkload(pages, toMemory: false)),
         new($"write 4 KiB, {temperature}", $"{new WorkingSet(pages, 12)}", 1 / bandwidthMin, () => new TransferWorkload(pages, toMemory: true)),
+    ];
+
+    private static WorkloadCase[] Merged(string name, MergeMethod method) =>
+    [
+        .. SharingVms.Select(vms => new WorkloadCase(name, $"{vms} VMs, idle", null, () => new MergedMicroframeWorkload(vms, isLoaded: false, method))),
+        .. LoadedVms.Select(vms => new WorkloadCase(name, $"{vms} VMs, loaded", null, () => new MergedMicroframeWorkload(vms, isLoaded: true, method))),
     ];
 
     private static WorkloadCase[] Usb(ControllerKind controller, string name) =>

@@ -15,11 +15,28 @@ internal sealed class MergedComputer : IDisposable
 
     private readonly List<VirtualMachine> _guests = [];
 
-    public MergedComputer(int guests, EhciOptions? options = null)
+    /// <summary>A host that was booted, with guests that have nothing yet.</summary>
+    /// <param name="guests">How many.</param>
+    /// <param name="method">Who is to merge: hardware is there for it where it is.</param>
+    /// <param name="engine">How that is built.</param>
+    /// <param name="watch">What sees the requests of devices; null for nothing.</param>
+    public MergedComputer(int guests, MergeMethod method = MergeMethod.Software, MergingEhciOptions? engine = null, Func<IDmaFabric, IDmaFabric>? watch = null)
     {
-        Host = new(new() { MemoryBytes = (uint)(32 + (4 * guests)) * MiB, VmmBytes = 16 * MiB });
-        Controller = new(Host.Loop, (options ?? new()) with { PortCount = Math.Max(guests, 2) });
-        Host.Pci.Add(Controller, s_controller.Device);
+        Method = method;
+        Host = new(new() { MemoryBytes = (uint)(32 + (4 * guests)) * MiB, VmmBytes = 16 * MiB, Watch = watch });
+        EhciOptions options = new() { PortCount = Math.Max(guests, 2) };
+        if (method == MergeMethod.Hardware)
+        {
+            Engine = new(Host.Loop, (engine ?? new()) with { Controller = options, SlotCount = Math.Max(guests, 2) });
+            Engine.PlugInto(Host.Pci, s_controller.Device);
+            Controller = Engine;
+        }
+        else
+        {
+            Controller = new EhciController(Host.Loop, options);
+            Host.Pci.Add(Controller, s_controller.Device);
+        }
+
         Host.Boot();
         for (int number = 0; number < guests; number++)
             _guests.Add(Host.CreateMachine($"VM {number}", 4 * MiB));
@@ -27,7 +44,12 @@ internal sealed class MergedComputer : IDisposable
 
     public Host Host { get; }
 
-    public EhciController Controller { get; }
+    public EhciFunction Controller { get; }
+
+    /// <summary>The controller, where it has a merge engine.</summary>
+    public MergingEhciController? Engine { get; }
+
+    public MergeMethod Method { get; }
 
     public IReadOnlyList<VirtualMachine> Guests => _guests;
 
@@ -37,7 +59,7 @@ internal sealed class MergedComputer : IDisposable
     /// <summary>The VMM takes the controller over.</summary>
     public async Task Start(MergeOptions? options = null)
     {
-        MergedUsbController? sharing = await MergedUsbController.Start(Host, s_controller, options);
+        MergedUsbController? sharing = await MergedUsbController.Start(Host, s_controller, (options ?? new()) with { Method = Method });
         Assert.NotNull(sharing);
         Sharing = sharing;
     }

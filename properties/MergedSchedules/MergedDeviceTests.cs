@@ -13,11 +13,12 @@ public sealed class MergedDeviceTests
     private const int Channels = 2;
 
     [Theory]
-    [InlineData(DiscoveryMethod.Scan)]
-    [InlineData(DiscoveryMethod.WriteProtection)]
-    public void A_keyboard_a_microphone_a_disk_and_a_hub_of_four_guests_work_as_if_each_had_the_bus_alone(DiscoveryMethod discovery)
+    [InlineData(MergeMethod.Software, DiscoveryMethod.Scan)]
+    [InlineData(MergeMethod.Software, DiscoveryMethod.WriteProtection)]
+    [InlineData(MergeMethod.Hardware, DiscoveryMethod.Scan)]
+    public void A_keyboard_a_microphone_a_disk_and_a_hub_of_four_guests_work_as_if_each_had_the_bus_alone(MergeMethod method, DiscoveryMethod discovery)
     {
-        using MergedComputer machine = new(4);
+        using MergedComputer machine = new(4, method);
         KeyboardDevice keyboard = new(machine.Host.Loop);
         byte[] disk = DiskReader.Content(sectors: 64), slowDisk = DiskReader.Content(sectors: 20);
         UsbHub hub = new(machine.Host.Loop);
@@ -118,7 +119,7 @@ public sealed class MergedDeviceTests
     }
 
     // Nothing where the drivers gave up.
-    private static async Task<byte[]> Read(MergedComputer machine, int number)
+    internal static async Task<byte[]> Read(MergedComputer machine, int number)
     {
         PciDevice device = await machine.Open(number);
         try

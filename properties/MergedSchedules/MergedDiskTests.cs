@@ -9,11 +9,12 @@ public sealed class MergedDiskTests
     private const ulong PatienceNs = 60_000_000_000;
 
     [Theory]
-    [InlineData(DiscoveryMethod.Scan)]
-    [InlineData(DiscoveryMethod.WriteProtection)]
-    public void Each_guest_reads_and_writes_its_own_disk(DiscoveryMethod discovery)
+    [InlineData(MergeMethod.Software, DiscoveryMethod.Scan)]
+    [InlineData(MergeMethod.Software, DiscoveryMethod.WriteProtection)]
+    [InlineData(MergeMethod.Hardware, DiscoveryMethod.Scan)]
+    public void Each_guest_reads_and_writes_its_own_disk(MergeMethod method, DiscoveryMethod discovery)
     {
-        using MergedComputer machine = new(3);
+        using MergedComputer machine = new(3, method);
         byte[][] contents = [.. Enumerable.Range(0, 3).Select(number => DiskReader.Content(sectors: 100 + number))];
         for (int number = 0; number < 3; number++)
             machine.Controller.Usb.Ports[number].Plug(new MassStorageDevice(new MemoryDiskImage(contents[number])));

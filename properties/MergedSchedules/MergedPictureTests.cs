@@ -1,3 +1,4 @@
+using Dma.UsbDevice;
 using Dma.UsbDevice.Spec;
 using Dma.Vmm;
 using FsCheck;
@@ -5,7 +6,7 @@ using FsCheck.Fluent;
 
 namespace Dma.Properties;
 
-/// <summary>The merged schedule as it lies in memory, against what each guest wrote on paper, frame by frame, while guests change what they wrote.</summary>
+/// <summary>The merged schedule as it lies in memory, or as the controller fetches it through an engine, against what each guest wrote on paper, frame by frame, while guests change what they wrote.</summary>
 public sealed class MergedPictureTests
 {
     private const ulong FrameNs = 1_000_000;
@@ -23,7 +24,7 @@ public sealed class MergedPictureTests
 
     [Fact]
     public void Each_frame_holds_what_each_guest_has_in_it_once_in_its_order_isochronous_first_and_nothing_else() =>
-        Property.Check(Arb.From(Programs(), Smaller), Play, count: 150);
+        Property.Check(Arb.From(Programs(), Smaller), Play, count: 700);
 
     private static Gen<PaperStep> Step(PaperAct act) =>
         from first in Gen.Choose(0, 1023)
@@ -34,9 +35,10 @@ public sealed class MergedPictureTests
         from guests in Gen.Choose(1, 4)
         from steps in Gen.ArrayOf(s_step.ArrayOf(), guests)
         from sizes in Gen.ArrayOf(Gen.Elements(FrameListSize.Elements1024, FrameListSize.Elements512, FrameListSize.Elements256), guests)
+        from method in Gen.Elements(MergeMethod.Software, MergeMethod.Hardware)
         from discovery in Gen.Elements(DiscoveryMethod.Scan, DiscoveryMethod.WriteProtection)
         from leaves in Gen.Choose(-1, 3)
-        select new PaperProgram([.. steps.Select(own => own.Take(12).ToArray())], sizes, discovery, leaves);
+        select new PaperProgram([.. steps.Select(own => own.Take(12).ToArray())], sizes, method, discovery, leaves);
 
     private static IEnumerable<PaperProgram> Smaller(PaperProgram program)
     {
@@ -55,7 +57,10 @@ public sealed class MergedPictureTests
     private static void Play(PaperProgram program)
     {
         int count = program.Guests.Length;
-        using MergedComputer machine = new(count);
+        FetchWatch watch = new();
+        using MergedComputer machine = new(count, program.Method);
+        if (machine.Engine is { } engine)
+            engine.Observer = watch;
         machine.Host.Loop.Run(
             async () =>
             {
@@ -86,7 +91,10 @@ public sealed class MergedPictureTests
 
                     await machine.Host.Loop.Delay(FrameNs);
                     await WaitForMiddle(machine);
-                    Compare(machine, guests, here);
+                    if (program.Method == MergeMethod.Hardware)
+                        Compare(machine, watch, guests, here);
+                    else
+                        Compare(machine, guests, here);
                 }
             },
             PatienceNs);
@@ -130,31 +138,56 @@ public sealed class MergedPictureTests
     private static void Compare(MergedComputer machine, PaperGuest[] guests, List<VirtualMachine> here)
     {
         int frame = (int)(machine.Sharing.RealRegister(EhciOperationalOffsets.FrameIndex) >> 3) & 1023;
-        Assert.Equal(1, machine.Sharing.Picture.Heads);
-        IReadOnlyList<MergedStructure> ring = machine.Sharing.Picture.Async;
+        MergedPicture picture = machine.Sharing.Picture!;
+        Assert.Equal(1, picture.Heads);
+        IReadOnlyList<MergedStructure> ring = picture.Async;
         Assert.Equal(here.Sum(vm => guests[vm.Number].Ring.Count), ring.Count);
         foreach (VirtualMachine vm in here)
+            Assert.Equal(guests[vm.Number].Ring, Of(ring, vm));
+
+        // The queues of all frames, and the isochronous descriptors of the one that is on.
+        for (int other = 0; other < 1024; other += other == 0 ? 1 : other)
         {
-            Assert.Equal(guests[vm.Number].Ring, Of(ring, vm).Select(structure => (uint)structure.GuestAddress.Value));
-
-            // The queues of all frames, and the isochronous descriptors of the one that is on.
-            for (int other = 0; other < 1024; other += other == 0 ? 1 : other)
-            {
-                Assert.Equal(
-                    guests[vm.Number].Frame(other).Where(entry => entry.Type == LinkType.QueueHead).Select(entry => entry.Address),
-                    Of(machine.Sharing.Picture.Frame(other), vm).Where(structure => structure.Type == LinkType.QueueHead).Select(structure => (uint)structure.GuestAddress.Value));
-            }
-
-            Assert.Equal(guests[vm.Number].Frame(frame).Select(entry => entry.Address), Of(machine.Sharing.Picture.Frame(frame), vm).Select(structure => (uint)structure.GuestAddress.Value));
+            MergedStructure[] queues = [.. picture.Frame(other).Where(structure => structure.Type == LinkType.QueueHead)];
+            foreach (VirtualMachine vm in here)
+                Assert.Equal(guests[vm.Number].Queues(other), Of(queues, vm));
         }
 
-        IReadOnlyList<MergedStructure> now = machine.Sharing.Picture.Frame(frame);
+        IReadOnlyList<MergedStructure> now = picture.Frame(frame);
+        foreach (VirtualMachine vm in here)
+            Assert.Equal(guests[vm.Number].Frame(frame).Select(entry => entry.Address), Of(now, vm));
         Assert.Equal(here.Sum(vm => guests[vm.Number].Frame(frame).Count()), now.Count);
         int firstQueue = now.TakeWhile(structure => structure.Type != LinkType.QueueHead).Count();
         Assert.All(now.Skip(firstQueue), structure => Assert.Equal(LinkType.QueueHead, structure.Type));
     }
 
-    private static IEnumerable<MergedStructure> Of(IReadOnlyList<MergedStructure> structures, VirtualMachine vm) => structures.Where(structure => structure.Machine == vm);
+    // As the controller fetched it: the list of the frame that is on in the microframe before, and a round, in which each VM ends with its own head.
+    private static void Compare(MergedComputer machine, FetchWatch watch, PaperGuest[] guests, List<VirtualMachine> here)
+    {
+        int frame = (int)(machine.Sharing.RealRegister(EhciOperationalOffsets.FrameIndex) >> 3) & 1023;
+        Assert.Equal(here.Sum(vm => guests[vm.Number].Ring.Count), watch.Round.Count);
+        Assert.Equal(here.Sum(vm => guests[vm.Number].Frame(frame).Count()), watch.Frame.Count);
+        foreach (VirtualMachine vm in here)
+        {
+            PaperGuest guest = guests[vm.Number];
+            Assert.Equal([.. guest.Ring.Skip(1), guest.Ring[0]], FetchWatch.Of(watch.Round, vm.Number));
+            Assert.Equal(guest.Frame(frame).Select(entry => entry.Address), FetchWatch.Of(watch.Frame, vm.Number));
+        }
+
+        Assert.All(watch.Frame, fetch => Assert.Equal((uint)frame, fetch.FrameIndex >> 3 & 1023));
+        int firstQueue = watch.Frame.TakeWhile(fetch => fetch.Type != LinkType.QueueHead).Count();
+        Assert.All(watch.Frame.Skip(firstQueue), fetch => Assert.Equal(LinkType.QueueHead, fetch.Type));
+
+        // One VM behind the other, in both parts.
+        Assert.Equal(watch.Round.Select(fetch => fetch.Slot).Distinct().Count(), Changes(watch.Round));
+        foreach (IGrouping<bool, MergeFetch> part in watch.Frame.GroupBy(fetch => fetch.Type == LinkType.QueueHead))
+            Assert.Equal(part.Select(fetch => fetch.Slot).Distinct().Count(), Changes([.. part]));
+    }
+
+    private static int Changes(IReadOnlyList<MergeFetch> list) => list.Where((fetch, index) => index == 0 || list[index - 1].Slot != fetch.Slot).Count();
+
+    private static IEnumerable<uint> Of(IReadOnlyList<MergedStructure> structures, VirtualMachine vm) =>
+        structures.Where(structure => structure.Machine == vm).Select(structure => (uint)structure.GuestAddress.Value);
 
     private enum PaperAct
     {
@@ -172,10 +205,11 @@ public sealed class MergedPictureTests
     /// <summary>What all guests do.</summary>
     /// <param name="Guests">The steps of each, one in each frame.</param>
     /// <param name="Sizes">How long their frame lists are.</param>
+    /// <param name="Method">Who merges.</param>
     /// <param name="Discovery">How changes are found.</param>
     /// <param name="Leaves">Which VM ends in the middle; none where it is not there.</param>
-    private sealed record PaperProgram(PaperStep[][] Guests, FrameListSize[] Sizes, DiscoveryMethod Discovery, int Leaves)
+    private sealed record PaperProgram(PaperStep[][] Guests, FrameListSize[] Sizes, MergeMethod Method, DiscoveryMethod Discovery, int Leaves)
     {
-        public override string ToString() => $"{Discovery}, {string.Join(" ", Sizes)}, {Leaves} leaves: {string.Join(" | ", Guests.Select(own => string.Join(", ", own)))}";
+        public override string ToString() => $"{Method}, {Discovery}, {string.Join(" ", Sizes)}, {Leaves} leaves: {string.Join(" | ", Guests.Select(own => string.Join(", ", own)))}";
     }
 }

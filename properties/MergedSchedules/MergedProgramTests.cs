@@ -1,4 +1,5 @@
 using Dma.Drivers;
+using Dma.Hal;
 using Dma.UsbDevice.Spec;
 using Dma.Vmm;
 using FsCheck;
@@ -22,9 +23,10 @@ public sealed class MergedProgramTests
     private static Gen<MergedProgram> Programs() =>
         from guests in Gen.Choose(1, 3)
         from steps in Gen.ArrayOf(DeviceSteps.Any.ArrayOf(), guests)
+        from method in Gen.Elements(MergeMethod.Software, MergeMethod.Hardware)
         from discovery in Gen.Elements(DiscoveryMethod.Scan, DiscoveryMethod.WriteProtection)
         from ahead in Gen.Elements(1, 2, 8)
-        select new MergedProgram([.. steps.Select(own => own.Take(5).ToArray())], discovery, ahead, 0);
+        select new MergedProgram([.. steps.Select(own => own.Take(5).ToArray())], method, discovery, ahead, 0);
 
     private static Gen<MergedProgram> HostilePrograms() =>
         from program in Programs()
@@ -37,14 +39,16 @@ public sealed class MergedProgramTests
     private static void Compare(MergedProgram program)
     {
         int guests = program.Guests.Length;
-        using MergedComputer machine = new(guests + (program.Hostile != 0 ? 1 : 0));
+        using MergedComputer machine = new(guests + (program.Hostile != 0 ? 1 : 0), program.Method);
         SteppingGuest[] merged = [.. Enumerable.Range(0, guests).Select(number => Guest(machine, number))];
         machine.Host.Loop.Run(
             async () =>
             {
                 await machine.Start(new() { Discovery = program.Discovery, AheadMicroframes = program.Ahead });
                 bool[] isOver = [false];
-                Task hostile = program.Hostile != 0 ? Scribble(machine, guests, program.Hostile, isOver) : Task.CompletedTask;
+
+                // Who comes first has the first slot of an engine.
+                Task hostile = program.Hostile != 0 ? Scribble(machine.Guests[guests], await machine.Open(guests), program.Hostile, isOver) : Task.CompletedTask;
                 await Task.WhenAll(merged.Select(async (guest, number) => await guest.Run(await machine.Open(number), UsbHostControllers.Start, program.Guests[number])));
                 isOver[0] = true;
                 await hostile;
@@ -58,21 +62,23 @@ public sealed class MergedProgramTests
             Assert.Equal(solo.Transcript, merged[number].Transcript);
         }
 
-        Assert.Equal(0ul, machine.Host.Faults.Total);
+        // The VMM looks at pointers before the controller has them; an engine leaves that to the remapping unit, which knows whose they are.
+        ulong hostile = machine.Engine is { } engine && program.Hostile != 0 ? machine.Host.Faults.CountOf(engine.Lanes[0].Source) : 0;
+        Assert.Equal(hostile, machine.Host.Faults.Total);
         Assert.False(machine.Sharing.IsLost);
     }
 
     // Schedules that may mean anything, in registers of any kind: most of it is what a controller understands.
-    private static async Task Scribble(MergedComputer machine, int number, int seed, bool[] isOver)
+    private static async Task Scribble(VirtualMachine vm, PciDevice device, int seed, bool[] isOver)
     {
         Random random = new(seed);
-        PaperGuest guest = new(machine.Guests[number], await machine.Open(number), FrameListSize.Elements1024);
+        PaperGuest guest = new(vm, device, FrameListSize.Elements1024);
         guest.Run();
         while (!isOver[0])
         {
             for (int burst = random.Next(1, 12); burst > 0; burst--)
                 Scribble(guest, random);
-            await machine.Host.Loop.Delay((ulong)random.Next(1, 5_000_000));
+            await vm.Host.Loop.Delay((ulong)random.Next(1, 5_000_000));
         }
     }
 
@@ -113,11 +119,12 @@ public sealed class MergedProgramTests
 
     /// <summary>What all guests do.</summary>
     /// <param name="Guests">The steps of each.</param>
+    /// <param name="Method">Who merges.</param>
     /// <param name="Discovery">How their descriptors are found.</param>
     /// <param name="Ahead">How many microframes ahead.</param>
     /// <param name="Hostile">What one more guest scribbles; 0 for none.</param>
-    private sealed record MergedProgram(DeviceStep[][] Guests, DiscoveryMethod Discovery, int Ahead, int Hostile)
+    private sealed record MergedProgram(DeviceStep[][] Guests, MergeMethod Method, DiscoveryMethod Discovery, int Ahead, int Hostile)
     {
-        public override string ToString() => $"{Discovery}, {Ahead} ahead, hostile {Hostile}: {string.Join(" | ", Guests.Select(own => string.Join(", ", own)))}";
+        public override string ToString() => $"{Method}, {Discovery}, {Ahead} ahead, hostile {Hostile}: {string.Join(" | ", Guests.Select(own => string.Join(", ", own)))}";
     }
 }

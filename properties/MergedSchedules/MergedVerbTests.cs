@@ -27,6 +27,34 @@ public sealed class MergedVerbTests
         Assert.Equal(run, ToolRun.Of(words));
     }
 
+    [Fact]
+    public void An_engine_gives_each_vm_what_is_its_own_and_the_vmm_looks_at_no_schedule()
+    {
+        string[] words = ["run", "merged-schedules", "--merge", "hardware", "--json"];
+        ToolRun run = ToolRun.Of(words);
+        Assert.Equal((ExitCode.Ok, ""), (run.ExitCode, run.Error));
+        using JsonDocument document = JsonDocument.Parse(run.Output);
+        JsonElement report = document.RootElement;
+        JsonElement[] found = [.. report.GetProperty("vms").EnumerateArray().Select(vm => vm.GetProperty("counts"))];
+        Assert.All(found, counts => Assert.NotEqual(0ul, counts.GetProperty("bytes").GetUInt64()));
+        foreach (string none in (string[])["scans", "nodesVisited", "protectedStores", "transfersCopied", "framesCopied", "structureBytes", "slotsMissed"])
+            Assert.All(found, counts => Assert.Equal(0ul, counts.GetProperty(none).GetUInt64()));
+        Assert.Equal(0ul, report.GetProperty("payloadBytesCopied").GetUInt64());
+        Assert.Contains(report.GetProperty("frames").EnumerateArray(), row => row.GetProperty("merged").GetString()!.Contains("i1", StringComparison.Ordinal));
+        Assert.Contains("q2", report.GetProperty("ring").GetString(), StringComparison.Ordinal);
+        Assert.Equal(run, ToolRun.Of(words));
+    }
+
+    [Theory]
+    [InlineData("requesters")]
+    [InlineData("addresses")]
+    public void An_engine_without_one_of_its_parts_goes_wrong(string without)
+    {
+        ToolRun run = ToolRun.Of("run", "merged-schedules", "--merge", "hardware", "--vms", "2", "--without", without);
+        Assert.Equal((ExitCode.Violation, ""), (run.ExitCode, run.Error));
+        Assert.Contains("GONE WRONG", run.Output, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("--ahead", "-3")]
     [InlineData("--without", "windows")]
@@ -47,12 +75,25 @@ public sealed class MergedVerbTests
         Assert.Equal(["VMs", "bus", "IOMMU"], TimelineFormat.Check(File.ReadAllBytes(file.Path)));
     }
 
+    [Fact]
+    public void A_timeline_of_an_engine_has_what_it_fetches_too()
+    {
+        using TemporaryFile file = new();
+        Assert.Equal(ExitCode.Ok, ToolRun.Of("run", "merged-schedules", "--merge", "hardware", "--vms", "2", "--trace", file.Path).ExitCode);
+        Assert.Equal(["VMs", "bus", "engine", "IOMMU"], TimelineFormat.Check(File.ReadAllBytes(file.Path)));
+    }
+
     [Theory]
     [InlineData("--vms", "9")]
     [InlineData("--ahead", "65")]
     [InlineData("--ahead", "x")]
     [InlineData("--discovery", "frobnicate")]
     [InlineData("--without", "frobnicate")]
+    [InlineData("--without", "requesters")]
+    [InlineData("--merge", "frobnicate")]
+    [InlineData("--merge", "hardware", "--ahead", "2")]
+    [InlineData("--merge", "hardware", "--discovery", "protect")]
+    [InlineData("--merge", "hardware", "--without", "windows")]
     public void A_bad_line_is_refused_with_one_line_on_standard_error(params string[] words)
     {
         ToolRun run = ToolRun.Of(["run", "merged-schedules", .. words]);

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Dma.Hal;
 using Dma.Machine;
 using Dma.UsbDevice.Spec;
@@ -79,6 +80,9 @@ internal sealed class PaperGuest
         .. _isochronous.GetValueOrDefault(frame % Frames) ?? [],
         .. QueuesOf(frame % Frames).Select(queue => (LinkType.QueueHead, queue.Address)),
     ];
+
+    /// <summary>Where the interrupt queues of a frame are, in order.</summary>
+    public IEnumerable<uint> Queues(int frame) => QueuesOf(frame % Frames).Select(queue => queue.Address);
 
     /// <summary>Puts a queue head behind another one of the ring.</summary>
     public uint AddToRing(int after)
@@ -199,9 +203,10 @@ internal sealed class PaperGuest
             Write(queue.Address, next is null ? End : new() { Type = LinkType.QueueHead, Address = next.Address });
         }
 
+        (int first, int last) = (Frames, -1);
         for (int frame = 0; frame < Frames; frame++)
         {
-            LinkPointer next = FirstQueue(frame) is { } first ? new() { Type = LinkType.QueueHead, Address = first.Address } : End;
+            LinkPointer next = FirstQueue(frame) is { } queue ? new() { Type = LinkType.QueueHead, Address = queue.Address } : End;
             List<(LinkType Type, uint Address)>? own = _isochronous.GetValueOrDefault(frame);
             for (int index = (own?.Count ?? 0) - 1; index >= 0; index--)
             {
@@ -212,8 +217,11 @@ internal sealed class PaperGuest
             if (_elements[frame] == next)
                 continue;
             _elements[frame] = next;
-            Write(FrameListAt + (4 * (uint)frame), next);
+            (first, last) = (Math.Min(first, frame), frame);
         }
+
+        if (last >= first)
+            Assert.True(_machine.Cpu.TryWrite(new(FrameListAt + (sizeof(uint) * (uint)first)), MemoryMarshal.AsBytes(_elements.AsSpan(first..(last + 1)))));
     }
 
     private uint Take()

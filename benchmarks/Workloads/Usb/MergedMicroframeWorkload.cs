@@ -7,7 +7,7 @@ using Dma.Vmm;
 
 namespace Dma.Workloads;
 
-/// <summary>Microframes of an ordinary controller that runs the merged schedules of several VMs, beside a loop on which one event happens in each.</summary>
+/// <summary>Microframes of a controller that runs the merged schedules of several VMs, beside a loop on which one event happens in each.</summary>
 /// <remarks>Idle, each VM has started its virtual controller and asks nothing of it. Loaded, each reads its disk all the time: together they fill the bus.</remarks>
 public sealed class MergedMicroframeWorkload : Workload
 {
@@ -18,6 +18,7 @@ public sealed class MergedMicroframeWorkload : Workload
     private const int DiskBytes = 64 * 1024;
     private const int ReadBytes = 16 * 1024;
     private const int ControllerPlace = 2;
+    private const int PortsMax = 15;
     private const byte Vector = 0x40;
     private static readonly SourceId _place = new(0, 4, 0);
 
@@ -27,20 +28,20 @@ public sealed class MergedMicroframeWorkload : Workload
     private readonly ulong[] _reads;
 
     /// <summary>A controller that so many VMs share.</summary>
-    /// <param name="vms">How many, 1 to <see cref="MergedUsbController.MachinesMax"/>.</param>
-    /// <param name="isLoaded">Whether they have work for it.</param>
-    public MergedMicroframeWorkload(int vms, bool isLoaded)
+    /// <param name="vms">How many, 1 to <see cref="MergedUsbController.MachinesMax"/>; the first 15 have a port each.</param>
+    /// <param name="isLoaded">Whether they have work for it; then 15 at most.</param>
+    /// <param name="method">Who merges.</param>
+    public MergedMicroframeWorkload(int vms, bool isLoaded, MergeMethod method)
     {
         _turn = new(Turn);
         Turn();
         _reads = new ulong[isLoaded ? vms : 0];
         _host = new(new() { MemoryBytes = (2 * VmmBytes) + ((ulong)vms * GuestBytes), VmmBytes = VmmBytes, Profile = HardwareProfile.Named("friendly") });
-        EhciController controller = new(_host.Loop, new() { PortCount = vms });
+        EhciFunction controller = Create(new() { PortCount = Math.Min(vms, PortsMax) }, vms, method);
         foreach (UsbPort port in controller.Usb.Ports)
             port.Plug(new MassStorageDevice(new MemoryDiskImage(new byte[DiskBytes])));
-        _host.Pci.Add(controller, ControllerPlace);
         _host.Boot();
-        _host.Loop.Run(() => Start(controller, vms, isLoaded));
+        _host.Loop.Run(() => Start(controller, vms, isLoaded, method));
     }
 
     /// <inheritdoc/>
@@ -78,14 +79,28 @@ public sealed class MergedMicroframeWorkload : Workload
         return (loop.NowNs - start) / MicroframeNs;
     }
 
-    private async Task Start(EhciController controller, int vms, bool isLoaded)
+    private EhciFunction Create(EhciOptions options, int vms, MergeMethod method)
     {
-        MergedUsbController merged = await MergedUsbController.Start(_host, controller.Source)
+        if (method == MergeMethod.Hardware)
+        {
+            MergingEhciController merging = new(_host.Loop, new() { Controller = options, SlotCount = vms });
+            merging.PlugInto(_host.Pci, ControllerPlace);
+            return merging;
+        }
+
+        EhciController controller = new(_host.Loop, options);
+        _host.Pci.Add(controller, ControllerPlace);
+        return controller;
+    }
+
+    private async Task Start(EhciFunction controller, int vms, bool isLoaded, MergeMethod method)
+    {
+        MergedUsbController merged = await MergedUsbController.Start(_host, controller.Source, new() { Method = method })
             ?? throw new InvalidOperationException("The controller's schedules cannot be merged.");
         for (int number = 0; number < vms; number++)
         {
             VirtualMachine vm = _host.CreateMachine($"VM {number + 1}", GuestBytes);
-            AssignmentResult result = await merged.Give(vm, _place, number + 1);
+            AssignmentResult result = await merged.Give(vm, _place, number < PortsMax ? [number + 1] : []);
             if (!result.IsDone)
                 throw new InvalidOperationException($"{vm.Name} gets no virtual controller: {result.Reason}.");
             IdentityDmaSpace dma = new(vm.Cpu, new(new GuestPhysicalAddress(KernelBytes), GuestBytes - KernelBytes));

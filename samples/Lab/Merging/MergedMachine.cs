@@ -21,18 +21,24 @@ internal sealed class MergedMachine : IDisposable
 
     /// <summary>Builds and boots it.</summary>
     /// <param name="vms">How many VMs.</param>
+    /// <param name="options">Who is to merge, and what is left out.</param>
     /// <param name="seed">What the bytes of the disks come from.</param>
     /// <param name="trace">Where a timeline is written, or null.</param>
-    public MergedMachine(int vms, ulong seed, Stream? trace)
+    public MergedMachine(int vms, MergeOptions options, ulong seed, Stream? trace)
     {
         BusTrace? bus = trace is null ? null : new(MachineTimeline.TracedMax);
         Host = new(new() { MemoryBytes = VmmBytes + ((ulong)vms * GuestBytes) + VmmBytes, VmmBytes = VmmBytes, Seed = seed, Trace = bus });
-        Controller = new(Host.Loop, new() { PortCount = vms });
+        EhciOptions ports = new() { PortCount = vms };
+        Engine = options.Method == MergeMethod.Hardware ? new(Host.Loop, EngineOf(ports, options.Without)) : null;
+        Controller = (EhciFunction?)Engine ?? new EhciController(Host.Loop, ports);
         Keyboard = new(Host.Loop);
         Disks = [.. Enumerable.Range(1, vms).Select(Disk)];
         for (int number = 0; number < vms; number++)
             Controller.Usb.Ports[number].Plug(DeviceOf(number));
-        Host.Pci.Add(Controller, ControllerPlace);
+        if (Engine is { } engine)
+            engine.PlugInto(Host.Pci, ControllerPlace);
+        else
+            Host.Pci.Add(Controller, ControllerPlace);
         Host.Boot();
         Machines = [.. Enumerable.Range(1, vms).Select(number => Host.CreateMachine($"VM {number}", GuestBytes))];
         if (trace is not null)
@@ -43,7 +49,10 @@ internal sealed class MergedMachine : IDisposable
     public Host Host { get; }
 
     /// <summary>The controller.</summary>
-    public EhciController Controller { get; }
+    public EhciFunction Controller { get; }
+
+    /// <summary>The controller, where it has a merge engine.</summary>
+    public MergingEhciController? Engine { get; }
 
     /// <summary>The keyboard of the third VM.</summary>
     public KeyboardDevice Keyboard { get; }
@@ -88,6 +97,16 @@ internal sealed class MergedMachine : IDisposable
         _timeline?.Dispose();
         Host.Dispose();
     }
+
+    private static MergingEhciOptions EngineOf(EhciOptions controller, MergeSteps without) => new()
+    {
+        Controller = controller,
+        SlotCount = controller.PortCount,
+        SharesRequester = without.HasFlag(MergeSteps.Requesters),
+        AnswersLate = !without.HasFlag(MergeSteps.Doorbell),
+        HidesHeads = !without.HasFlag(MergeSteps.Heads),
+        Addresses = new() { IsOn = !without.HasFlag(MergeSteps.Addresses) },
+    };
 
     private IUsbDevice DeviceOf(int number) => WorkOf(number) switch
     {

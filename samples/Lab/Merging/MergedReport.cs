@@ -3,12 +3,13 @@ using System.Text.Json.Serialization;
 namespace Dma.Lab;
 
 /// <summary>How one controller ran the merged schedules of several VMs.</summary>
+/// <param name="Merge">Who merged: software or hardware.</param>
 /// <param name="Discovery">How the VMM found what guests added.</param>
 /// <param name="AheadMicroframes">How long before a frame its list was merged.</param>
 /// <param name="Without">Which step was left out; empty for none.</param>
 /// <param name="WindowNs">For how long it was measured.</param>
 /// <param name="Vms">What came of each VM.</param>
-/// <param name="Frames">Some elements of the frame lists, from the one before the current frame on, when the window was over.</param>
+/// <param name="Frames">Some elements of the frame lists when the window was over: from the frame before the current one on, or where hardware merged up to it.</param>
 /// <param name="Ring">The asynchronous list at that time, a letter for each queue head.</param>
 /// <param name="Strip">The last microframes, a line for each VM: who had the bus.</param>
 /// <param name="Registers">The registers at that time.</param>
@@ -17,6 +18,7 @@ namespace Dma.Lab;
 /// <param name="VmmNs">What the VMM's work took, by the cost model.</param>
 /// <param name="Faults">Faults of the remapping unit.</param>
 public sealed record MergedReport(
+    string Merge,
     string Discovery,
     int AheadMicroframes,
     string Without,

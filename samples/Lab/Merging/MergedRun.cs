@@ -33,7 +33,7 @@ internal sealed class MergedRun(int vms, MergeOptions options, ulong seed, Strea
     /// <exception cref="InvalidOperationException">The controller cannot be shared.</exception>
     public MergedReport Run()
     {
-        using MergedMachine machine = new(vms, seed, trace);
+        using MergedMachine machine = new(vms, options, seed, trace);
         return machine.Host.Loop.Run(() => Play(machine));
     }
 
@@ -48,13 +48,17 @@ internal sealed class MergedRun(int vms, MergeOptions options, ulong seed, Strea
         foreach (MergedWorker worker in workers)
             _ = await worker.Ready.Wait(endNs - Math.Min(machine.Host.Loop.NowNs, endNs));
 
+        MergedFetchLog? fetched = machine.Engine is null ? null : new(machine);
+        if (machine.Engine is { } engine)
+            engine.Observer = fetched;
+
         // From here on it counts.
         machine.Controller.Usb.Observer = bus;
         foreach (MergedWorker worker in workers)
             worker.Begin(sharing);
         ulong copied = Copied(machine), spent = Spent(machine), interrupts = sharing.Interrupts;
         await machine.Host.Loop.Delay(WindowNs);
-        MergedReport report = Report(machine, sharing, bus, workers);
+        MergedReport report = Report(machine, sharing, bus, fetched, workers);
         ulong structures = report.Vms.Aggregate(0ul, static (sum, vm) => sum + vm.Counts.StructureBytes);
         report = report with
         {
@@ -72,18 +76,20 @@ internal sealed class MergedRun(int vms, MergeOptions options, ulong seed, Strea
         return report;
     }
 
-    private MergedReport Report(MergedMachine machine, MergedUsbController sharing, MergedBusWatch bus, MergedWorker[] workers)
+    private MergedReport Report(MergedMachine machine, MergedUsbController sharing, MergedBusWatch bus, MergedFetchLog? fetched, MergedWorker[] workers)
     {
         MergedSummary[] sums = [.. workers.Select(worker => worker.Sum(sharing))];
         int current = (int)(sharing.RealRegister(EhciOperationalOffsets.FrameIndex) >> 3);
+        int first = fetched is null ? current - 1 : current - FramesShown;
         return new(
+            fetched is null ? "software" : "hardware",
             options.Discovery == DiscoveryMethod.Scan ? "scan" : "protect",
             options.AheadMicroframes,
             options.Without == MergeSteps.None ? "" : options.Without.ToString(),
             WindowNs,
             sums,
-            [.. Enumerable.Range(current - 1, FramesShown).Select(frame => Row(machine, sharing, frame & (1024 - 1)))],
-            string.Join(' ', sharing.Picture.Async.Select(Letter)),
+            [.. Enumerable.Range(first, FramesShown).Select(frame => Row(machine, sharing, fetched, frame & (1024 - 1)))],
+            fetched?.Round ?? string.Join(' ', sharing.Picture!.Async.Select(Letter)),
             bus.Strip(),
             [.. _registers.Select(register => new MergedRegisterRow(
                 register.Name,
@@ -95,18 +101,24 @@ internal sealed class MergedRun(int vms, MergeOptions options, ulong seed, Strea
             machine.Host.Faults.Total);
     }
 
-    private static MergedFrameRow Row(MergedMachine machine, MergedUsbController sharing, int frame) => new(
-        frame,
-        [.. machine.Machines.Select(vm => string.Join(' ', sharing.Picture.GuestFrame(vm, frame).Select(Letter)))],
-        string.Join(' ', sharing.Picture.Frame(frame).Select(Letter)));
+    // Structures of a frame that was walked may have left the list of their VM since then.
+    private static MergedFrameRow Row(MergedMachine machine, MergedUsbController sharing, MergedFetchLog? fetched, int frame) => fetched is not null
+        ? new(frame, [.. Enumerable.Range(0, machine.Machines.Count).Select(slot => fetched.Frame(frame, slot))], fetched.Frame(frame))
+        : new(
+            frame,
+            [.. machine.Machines.Select(vm => string.Join(' ', sharing.GuestFrame(vm, frame).Select(Letter)))],
+            string.Join(' ', sharing.Picture!.Frame(frame).Select(Letter)));
 
-    private static string Letter(MergedStructure structure) => structure.Type switch
+    /// <summary>The letter of a structure.</summary>
+    public static string LetterOf(LinkType type) => type switch
     {
         LinkType.IsochronousTransfer => "i",
         LinkType.SplitIsochronousTransfer => "s",
         LinkType.QueueHead => "q",
         _ => "f",
-    } + (structure.Machine.Number + 1);
+    };
+
+    private static string Letter(MergedStructure structure) => LetterOf(structure.Type) + (structure.Machine.Number + 1);
 
     private static ulong Copied(MergedMachine machine) => machine.Host.Total()[Cost.CopiedByte];
 

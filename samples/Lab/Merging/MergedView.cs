@@ -9,14 +9,18 @@ internal static class MergedView
     /// <summary>Writes the report: lists before and after, registers, the bus by VM, and what it cost.</summary>
     public static void Write(IAnsiConsole console, MergedReport report)
     {
-        console.WriteLine(Invariant(
-            $"\n{report.Vms.Count} VMs, one controller, for {report.WindowNs / 1e6:0} ms; found by {report.Discovery}, merged {report.AheadMicroframes} microframes before each frame."));
+        bool isEngine = report.Merge == "hardware";
+        string how = isEngine
+            ? "merged by an engine while the controller fetches."
+            : Invariant($"found by {report.Discovery}, merged {report.AheadMicroframes} microframes before each frame.");
+        console.WriteLine(Invariant($"\n{report.Vms.Count} VMs, one controller, for {report.WindowNs / 1e6:0} ms; {how}"));
         if (report.Without.Length != 0)
             console.WriteLine($"Left out: {report.Without}.");
-        Table frames = new Table { Border = TableBorder.Rounded }.AddColumns(["frame", .. report.Vms.Select(vm => vm.Name), "merged"]);
+        Table frames = new Table { Border = TableBorder.Rounded }.AddColumns(["frame", .. report.Vms.Select(vm => vm.Name), isEngine ? "fetched" : "merged"]);
         foreach (MergedFrameRow row in report.Frames)
             frames.AddRow([Invariant($"{row.Frame}"), .. row.Guests, row.Merged]);
-        console.WriteLine("\nFrame lists, from the frame before the current one on (i iTD, s siTD, q queue head; the number is the VM):");
+        string which = isEngine ? "as fetched in the last frames" : "from the frame before the current one on";
+        console.WriteLine($"\nFrame lists, {which} (i iTD, s siTD, q queue head; the number is the VM):");
         console.Write(frames);
         console.WriteLine($"Asynchronous list: H {report.Ring} H");
 

@@ -6,27 +6,38 @@ using Dma.Vmm;
 
 namespace Dma.Lab;
 
-/// <summary>One ordinary EHCI controller that runs the merged schedules of VMs, with device addresses replaced in the copies.</summary>
+/// <summary>One EHCI controller that runs the merged schedules of VMs, with device addresses replaced in the copies, or by the engine that merges.</summary>
 internal sealed class MergedSharing : SharingWorld
 {
     private const int ControllerPlace = 2;
     private static readonly SourceId _place = new(0, 4, 0);
 
-    private readonly EhciController _controller;
-    private readonly DiscoveryMethod _discovery;
+    private readonly EhciFunction _controller;
+    private readonly MergeOptions _options;
     private readonly RegisterPoller? _poller;
     private MergedUsbController? _sharing;
 
     /// <summary>A host that is switched off.</summary>
     /// <param name="plan">What all mechanisms have in common.</param>
-    /// <param name="discovery">How the VMM finds what guests add to their schedules.</param>
+    /// <param name="options">Who merges, and how the VMM finds what guests add to their schedules.</param>
     /// <param name="polls">Whether registers are polled, and do not trap.</param>
-    public MergedSharing(SharingPlan plan, DiscoveryMethod discovery, bool polls = false)
+    public MergedSharing(SharingPlan plan, MergeOptions options, bool polls = false)
         : base(plan)
     {
-        (_discovery, _poller) = (discovery, polls ? new(Host) : null);
-        _controller = new(Host.Loop, new() { PortCount = plan.Vms });
-        Host.Pci.Add(_controller, ControllerPlace);
+        _poller = polls ? new(Host) : null;
+        _options = options with { Poller = _poller };
+        EhciOptions ports = new() { PortCount = plan.Vms };
+        if (options.Method == MergeMethod.Hardware)
+        {
+            MergingEhciController merging = new(Host.Loop, new() { Controller = ports, SlotCount = plan.Vms });
+            merging.PlugInto(Host.Pci, ControllerPlace);
+            _controller = merging;
+        }
+        else
+        {
+            _controller = new EhciController(Host.Loop, ports);
+            Host.Pci.Add(_controller, ControllerPlace);
+        }
     }
 
     /// <inheritdoc/>
@@ -42,7 +53,7 @@ internal sealed class MergedSharing : SharingWorld
     public override async ValueTask Prepare()
     {
         await base.Prepare();
-        _sharing = await MergedUsbController.Start(Host, _controller.Source, new() { Discovery = _discovery, Poller = _poller })
+        _sharing = await MergedUsbController.Start(Host, _controller.Source, _options)
             ?? throw new InvalidOperationException("The controller cannot be shared.");
     }
 

@@ -44,24 +44,30 @@ internal static class SharingMechanisms
             Isolation = "quiescence, context switch",
             Cannot = "cannot serve streams: slots outside of a VM's turns are lost",
         },
-        new("f+a", "schedules merged, found by scans", static plan => new MergedSharing(plan, DiscoveryMethod.Scan))
+        new("f+a", "schedules merged, found by scans", static plan => new MergedSharing(plan, new()))
         {
             Needs = "nothing",
             Isolation = "checks of the VMM, I/O window of each VM",
             Cannot = "cannot begin a transfer before the next look at the schedules, once in a millisecond",
         },
-        new("f+a-wp", "schedules merged, found by protected pages", static plan => new MergedSharing(plan, DiscoveryMethod.WriteProtection))
+        new("f+a-wp", "schedules merged, found by protected pages", static plan => new MergedSharing(plan, new() { Discovery = DiscoveryMethod.WriteProtection }))
         {
             Needs = "nothing",
             Isolation = "checks of the VMM, I/O window of each VM",
             Cannot = "cannot spare the guest's processor: each store into a schedule faults",
         },
-        new("f+a+h", "schedules merged, found by scans, registers polled", static plan => new MergedSharing(plan, DiscoveryMethod.Scan, polls: true))
+        new("f+a+h", "schedules merged, found by scans, registers polled", static plan => new MergedSharing(plan, new(), polls: true))
         {
             Needs = "a HAL for the ring",
             Isolation = "checks of the VMM, I/O window and page of each VM",
             Cannot = "cannot sleep: a processor looks for work of all VMs",
             ExitsMax = 0.1,
+        },
+        new("f-hw+a", "schedules merged by an engine while they are fetched", static plan => new MergedSharing(plan, new() { Method = MergeMethod.Hardware }))
+        {
+            Needs = "hardware",
+            Isolation = "requester id of each VM in the engine",
+            Cannot = "cannot spare register exits: the virtual controller is the VMM's",
         },
         new("emulated", "imitated controllers, registers trap", static plan => new MediatedSharing(plan, SharingMediator.TrappedController))
         {
