@@ -37,6 +37,36 @@ internal sealed class GrantMaps(VirtualMachine service, IGrants grants, FrameAll
         }
     }
 
+    /// <summary>Maps pages that follow each other by their numbers for devices; the range is judged.</summary>
+    /// <param name="start">The first byte, in the page whose number is that of the first grant.</param>
+    /// <param name="length">Bytes.</param>
+    /// <param name="direction">What devices may do.</param>
+    /// <returns>The device address of the first byte.</returns>
+    public async ValueTask<HypercallResult> MapRange(GuestPhysicalAddress start, int length, DmaDirection direction)
+    {
+        await _gate.Enter();
+        try
+        {
+            bool isWritten = direction != DmaDirection.ToDevice;
+            List<GrantedPage> pages = [];
+            for (ulong page = start.Page; !_isClosed && page <= (start + (ulong)(length - 1)).Page && grants.TryTake((uint)page, isWritten, out GrantedPage taken); page++)
+                pages.Add(taken);
+            if ((ulong)pages.Count != (start + (ulong)(length - 1)).Page - start.Page + 1)
+            {
+                foreach (GrantedPage taken in pages)
+                    grants.Return(taken);
+                return new(_isClosed ? DmaRefusal.NotMapped : DmaRefusal.Exhausted, 0);
+            }
+
+            HypercallResult mapped = await Place(pages, isWritten ? GrantMapFlags.Device : GrantMapFlags.Device | GrantMapFlags.ReadOnly, isOwned: true);
+            return mapped with { Value = mapped.Refusal == DmaRefusal.None ? mapped.Value + (ulong)start.PageOffset : 0 };
+        }
+        finally
+        {
+            _gate.Leave();
+        }
+    }
+
     /// <summary>Maps the pages of the rings, which are in use already.</summary>
     public async ValueTask<HypercallResult> MapRings(FrontEndRings rings)
     {

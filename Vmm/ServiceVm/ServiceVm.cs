@@ -20,6 +20,9 @@ public sealed class ServiceVm : IGuestService
     /// <summary>How many front ends it can serve.</summary>
     public const int FrontEndsMax = 8;
 
+    /// <summary>Of how many VMs it can model devices.</summary>
+    public const int WindowsMax = 8;
+
     private const int VectorMin = 32;
     private const int VectorMax = byte.MaxValue - FrontEndsMax;
 
@@ -41,6 +44,7 @@ public sealed class ServiceVm : IGuestService
         if (machine.Service is not null || machine.UsbServer is not null || !machine.IsRunning)
             throw new InvalidOperationException($"{machine.Name} has ended, is a service VM or is served by one.");
         (Machine, Options) = (machine, options ?? new());
+        Windows = new(this);
         _chance = machine.Host.RandomFor($"when {machine.Name} runs");
         machine.Service = this;
         machine.Services.Add(this);
@@ -59,6 +63,9 @@ public sealed class ServiceVm : IGuestService
 
     /// <summary>What was done for it so far.</summary>
     public ServiceCounts Counts { get; internal set; }
+
+    /// <summary>The memory of others that it is shown.</summary>
+    internal ServiceWindows Windows { get; }
 
     /// <summary>Whether its software is ready to serve.</summary>
     internal bool IsReady => _vector != 0;
@@ -82,9 +89,22 @@ public sealed class ServiceVm : IGuestService
         return number;
     }
 
+    /// <summary>Lets it model devices of a VM: it is shown memory of that VM, page by page, as it asks for it.</summary>
+    /// <param name="guest">The VM.</param>
+    /// <returns>The number by which it knows the VM.</returns>
+    /// <exception cref="InvalidOperationException">The VM is this one or has a remapping unit, one of them has ended, or no number is free.</exception>
+    public int Model(VirtualMachine guest) =>
+        guest != Machine && guest.IsRunning && Machine.IsRunning && guest.Iommu is null && Windows.TryOpen(guest) is { } number
+            ? number
+            : throw new InvalidOperationException($"{Machine.Name} cannot model devices of {guest.Name}.");
+
+    /// <summary>How many pages of a VM it is shown now, and how many its devices reach.</summary>
+    public (int Shown, int Mapped) WindowOf(VirtualMachine guest) => Windows.Find(guest) is { } window ? (window.PagesShown, window.PagesMapped) : (0, 0);
+
     /// <inheritdoc/>
     async ValueTask IGuestService.Close()
     {
+        await Windows.Close();
         foreach (FrontEndLink link in _links.OfType<FrontEndLink>().ToArray())
             await link.Drop();
         Machine.Service = null;
@@ -123,13 +143,16 @@ public sealed class ServiceVm : IGuestService
     /// <param name="offset">Which of its vectors: 0 for news, from 1 on for front ends.</param>
     internal void Wake(int offset)
     {
-        ulong delayNs = Options.JitterNsMax == 0 ? 0 : (ulong)_chance.NextInt64((long)Options.JitterNsMax + 1);
+        ulong delayNs = NextJitterNs();
         MessageInterrupt interrupt = MessageInterrupt.To(Machine.Cpu.ApicId, (byte)(_vector + offset));
         if (delayNs == 0)
             Machine.Interrupt(interrupt);
         else
             _ = Machine.Host.Loop.Schedule(delayNs, () => WakeLate(interrupt));
     }
+
+    /// <summary>How much later than it shall it runs this time, in nanoseconds.</summary>
+    internal ulong NextJitterNs() => Options.JitterNsMax == 0 ? 0 : (ulong)_chance.NextInt64((long)Options.JitterNsMax + 1);
 
     /// <summary>Serves a VM no more; nothing of it is mapped.</summary>
     internal void Remove(FrontEndLink link) => _links[link.Number] = null;

@@ -78,7 +78,7 @@ public sealed class MonitorTransfers
     internal async ValueTask Stop()
     {
         const ulong StepNs = 1_000_000;
-        while (_running.Count != 0)
+        while (_running.Count != 0 && !_monitor.IsAbandoned)
         {
             foreach ((IHostUsbDevice device, byte endpoint) in _running)
                 device.Cancel(endpoint);

@@ -90,7 +90,8 @@ public sealed class EmulatedUsbController : IUsbMediator, IGuestService
 
         // Pulled out, it calls off what is on the host; what is called off ends when the stack looks next, and before its reset.
         PassthroughUsbDevice? virtualDevice = (PassthroughUsbDevice?)port.Unplug();
-        await (virtualDevice?.WaitUntilIdle() ?? default);
+        if (virtualDevice is not null && _monitor is not { IsAbandoned: true })
+            await virtualDevice.WaitUntilIdle();
     }
 
     /// <inheritdoc/>
