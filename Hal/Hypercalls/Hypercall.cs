@@ -165,8 +165,8 @@ public enum Hypercall
     HidePage = 19,
 
     /// <summary>
-    /// Says which page the VMM has taken back. No arguments. Result: the number of the VM in bits 7:0, and its page in bits 63:12. A page that
-    /// was shown anew meanwhile is none. Refusal: <see cref="DmaRefusal.NotMapped"/> where there is no news.
+    /// Says which page the VMM has taken back. No arguments. Result: the number of the VM in bits 7:0, and its page in bits 63:12. The call says that
+    /// nothing leads any more to the places of those that it named before. A page that was shown anew meanwhile is none. Refusal: <see cref="DmaRefusal.NotMapped"/> where there is no news.
     /// </summary>
     NextLostPage = 20,
 

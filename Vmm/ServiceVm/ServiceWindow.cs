@@ -9,8 +9,8 @@ namespace Dma.Vmm;
 /// page of the VM --> its frame --> pinned, in the reverse map --> EPT of the service VM, at a place of its window
 /// frame has another use --> out of EPT, flushed --> unpinned; then the driver in the service VM is told
 /// </code>
-/// Each page is looked for by the VMM itself: what the service VM names is no more than a page number of this VM. It gives up a page when
-/// places are used up, the oldest first. Its pins yield, as those of all windows do, and count to no quota; those of <see cref="Map"/> are hard.
+/// Each page is looked for by the VMM itself: what the service VM names is no more than a page number of this VM. It takes a page back when
+/// places are used up, the oldest first. The place of a page that was taken stays empty until the driver knows. Its pins yield, as those of all windows do, and count to no quota; those of <see cref="Map"/> are hard.
 /// </remarks>
 internal sealed class ServiceWindow : IFrameView, IGuestService
 {
@@ -22,8 +22,10 @@ internal sealed class ServiceWindow : IFrameView, IGuestService
     private readonly ServiceVm _service;
     private readonly Dictionary<ulong, Shown> _shown = [];
     private readonly LinkedList<GuestPhysicalAddress> _order = [];
-    private readonly LinkedList<GuestPhysicalAddress> _lost = [];
+    private readonly Dictionary<ulong, GuestPhysicalAddress> _lost = [];
+    private readonly Queue<GuestPhysicalAddress> _news = new();
     private readonly GrantMaps _maps;
+    private GuestPhysicalAddress? _told;
 
     /// <summary>Shows nothing yet.</summary>
     public ServiceWindow(ServiceVm service, VirtualMachine guest, int number)
@@ -58,6 +60,7 @@ internal sealed class ServiceWindow : IFrameView, IGuestService
         // 1. A page of this VM, and nothing else.
         if (page.PageOffset != 0 || !Guest.Memory.Contains(page, PageBytes))
             return new(DmaRefusal.BadRange, 0);
+        Acknowledge(page);
         if (_shown.TryGetValue(page.Page, out Shown? known))
             return new(DmaRefusal.None, known.Place.Value);
 
@@ -78,29 +81,39 @@ internal sealed class ServiceWindow : IFrameView, IGuestService
             Windows.Add(frame, this, page);
         }
 
-        // 4. The entry. The driver asked for it, so that it knows that the page was taken.
-        _ = _lost.Remove(page);
+        // 4. The entry.
         Tables.TracksAccess = true;
         if (Tables.TryMap(place, frame, FrameSize.Page4K, EptRights.ReadWrite, EptMemoryType.WriteBack))
             return new(DmaRefusal.None, place.Value);
-        _ = TryTake(page);
+        _ = Hide(page);
         return new(DmaRefusal.Exhausted, 0);
     }
 
     /// <summary>Answers <see cref="Hypercall.HidePage"/>.</summary>
     public DmaRefusal Hide(GuestPhysicalAddress page)
     {
-        _ = _lost.Remove(page);
-        return page.PageOffset == 0 && TryTake(page) ? DmaRefusal.None : DmaRefusal.NotMapped;
+        Acknowledge(page);
+        if (page.PageOffset != 0 || TryTake(page) is not { } place)
+            return DmaRefusal.NotMapped;
+        _service.Window.Free(place, 1);
+        return DmaRefusal.None;
     }
 
-    /// <summary>A page that was taken, of which the driver has to hear, once; null for none.</summary>
+    /// <summary>A page that was taken, of which the driver has to hear; null for none. Asking again says that it has done its part with the one before.</summary>
     public GuestPhysicalAddress? TakeLost()
     {
-        if (_lost.First is not { } first)
-            return null;
-        _lost.RemoveFirst();
-        return first.Value;
+        if (_told is { } told)
+            Acknowledge(told);
+        _told = null;
+
+        // Of some the driver knows meanwhile.
+        while (_news.TryDequeue(out GuestPhysicalAddress page))
+        {
+            if (_lost.ContainsKey(page.Page))
+                return _told = page;
+        }
+
+        return null;
     }
 
     /// <summary>Answers <see cref="Hypercall.MapGuest"/>.</summary>
@@ -119,10 +132,11 @@ internal sealed class ServiceWindow : IFrameView, IGuestService
     /// <inheritdoc/>
     public void Invalidate(GuestPhysicalAddress page)
     {
-        if (!TryTake(page))
+        if (TryTake(page) is not { } place)
             return;
         Guest.Host.Cpu.Processor.Charge(Cost.Invalidation);
-        _ = _lost.AddLast(page);
+        _lost.Add(page.Page, place);
+        _news.Enqueue(page);
         _service.Windows.Tell();
     }
 
@@ -140,10 +154,18 @@ internal sealed class ServiceWindow : IFrameView, IGuestService
         _service.Windows.Remove(this);
         _ = Guest.Services.Remove(this);
         foreach (GuestPhysicalAddress page in _order.ToArray())
-            _ = TryTake(page);
-        _lost.Clear();
+            _ = Hide(page);
+        foreach (ulong page in _lost.Keys.ToArray())
+            Acknowledge(new(page << (int)FrameSize.Page4K));
         Windows.Close(this);
         await _maps.Close();
+    }
+
+    // No entry of the driver leads to the place of a page any more that was taken.
+    private void Acknowledge(GuestPhysicalAddress page)
+    {
+        if (_lost.Remove(page.Page, out GuestPhysicalAddress place))
+            _service.Window.Free(place, 1);
     }
 
     private bool TryPlace(out GuestPhysicalAddress place)
@@ -153,28 +175,27 @@ internal sealed class ServiceWindow : IFrameView, IGuestService
         if (_order.First is not { } oldest)
             return false;
         Invalidate(oldest.Value);
-        return _service.Window.TryAllocate(1, PageBytes, out place);
+        return false;
     }
 
-    // Out of reach first; only then is the frame anybody's.
-    private bool TryTake(GuestPhysicalAddress page)
+    // Out of reach first; only then is the frame anybody's. The place is empty afterwards; null where the page was not shown.
+    private GuestPhysicalAddress? TryTake(GuestPhysicalAddress page)
     {
         if (!_shown.Remove(page.Page, out Shown? shown))
-            return false;
+            return null;
         _order.Remove(shown.Node);
         if (Tables.Walk(shown.Place, EptRights.None) is { Outcome: EptOutcome.Mapped, Entry.Dirty: true })
             Guest.Memory.DirtyLog?.Mark(page);
         Tables.Remove(shown.Place, shown.Frame, FrameSize.Page4K);
         if (_service.Options.ShootDown != ShootDown.Unflushed)
             _service.Machine.Cpu.FlushTranslations();
-        _service.Window.Free(shown.Place, 1);
         if (IsTold)
         {
             Windows.Remove(shown.Frame, this, page);
             Guest.Host.Frames.Unpin(shown.Frame);
         }
 
-        return true;
+        return shown.Place;
     }
 
     /// <summary>A page that is shown.</summary>

@@ -95,9 +95,24 @@ public sealed class WindowDriver : IGuestService
             else if (news.Refusal != DmaRefusal.None)
                 return;
             else
-                _ = _devices[(int)(news.Value & byte.MaxValue)]?.TryForget(new(news.Value & ~(FrameSize.Page4K.Bytes - 1)));
+                Forget(news.Value);
         }
     }
+
+    // As many as there are now.
+    private bool TryHearAtOnce()
+    {
+        bool hasHeard = false;
+        while (Cpu.CallAtOnce(Hypercall.NextLostPage, 0, 0) is { Refusal: DmaRefusal.None } news)
+        {
+            Forget(news.Value);
+            hasHeard = true;
+        }
+
+        return hasHeard;
+    }
+
+    private void Forget(ulong news) => _ = _devices[(int)(news & byte.MaxValue)]?.TryForget(new(news & ~(FrameSize.Page4K.Bytes - 1)));
 
     /// <summary>Pages of one VM, for the window of one process.</summary>
     private sealed class Pages(WindowDriver driver, int number) : IWindowPages
@@ -121,6 +136,10 @@ public sealed class WindowDriver : IGuestService
         public bool TryShow(GuestPhysicalAddress page, out GuestPhysicalAddress place)
         {
             HypercallResult shown = driver.Cpu.CallAtOnce(Hypercall.ShowPage, (ulong)number, page.Value);
+
+            // Places that pages have lost are there again as soon as it has heard of it.
+            if (shown.Refusal == DmaRefusal.Exhausted && driver.TryHearAtOnce())
+                shown = driver.Cpu.CallAtOnce(Hypercall.ShowPage, (ulong)number, page.Value);
             place = new(shown.Value);
             return shown.Refusal == DmaRefusal.None;
         }
@@ -128,6 +147,16 @@ public sealed class WindowDriver : IGuestService
         // What the process wrote the VMM knows by EPT. Where it refuses, it has taken the page already.
         public void Hide(GuestPhysicalAddress page, GuestPhysicalAddress place, bool isWritten) =>
             _ = driver.Cpu.CallAtOnce(Hypercall.HidePage, (ulong)number, page.Value);
+
+        // The VMM finds the frames by itself: it believes no list of a service VM.
+        public async ValueTask<HostUsbBuffer?> TryMap(ScatterList list, IUsbStack stack, DmaDirection direction)
+        {
+            HypercallResult mapped = await driver.Cpu.Call(Hypercall.MapGuest, (ulong)number, list.Start.Value, (ulong)list.Length, (ulong)direction);
+            return mapped.Refusal == DmaRefusal.None ? new(new(mapped.Value), list.Length, Memory: null) : null;
+        }
+
+        public async ValueTask Unmap(ScatterList list, IUsbStack stack, HostUsbBuffer mapped, DmaDirection direction) =>
+            _ = await driver.Cpu.Call(Hypercall.UnmapGuest, (ulong)number, mapped.DeviceAddress.Value);
 
         public PhysicalAddress? Reach(GuestPhysicalAddress place, bool isWrite) => driver.Cpu.Translate(place, isWrite);
     }

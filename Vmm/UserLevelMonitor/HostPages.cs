@@ -1,3 +1,4 @@
+using Dma.Hal;
 using Dma.Machine;
 
 namespace Dma.Vmm;
@@ -58,6 +59,24 @@ internal sealed class HostPages(VirtualMachine machine, ShootDown shootDown) : I
         PhysicalAddress frame = new(place.Value);
         machine.Memory.Windows.Remove(frame, this, page);
         machine.Host.Frames.Unpin(frame);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask<HostUsbBuffer?> TryMap(ScatterList list, IUsbStack stack, DmaDirection direction)
+    {
+        if (stack is not IHostUsbController controller || !list.TryPin())
+            return null;
+        HostUsbBuffer? mapped = await controller.TryMap(list.Frames, list.Start.PageOffset, list.Length, direction);
+        if (mapped is null)
+            list.Unpin(isWritten: false);
+        return mapped;
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask Unmap(ScatterList list, IUsbStack stack, HostUsbBuffer mapped, DmaDirection direction)
+    {
+        await stack.Release(mapped);
+        list.Unpin(isWritten: direction != DmaDirection.ToDevice);
     }
 
     /// <inheritdoc/>

@@ -1,3 +1,4 @@
+using Dma.Hal;
 using Dma.Machine;
 
 namespace Dma.Vmm;
@@ -26,6 +27,13 @@ internal interface IWindowPages
     /// <param name="place">Where it was.</param>
     /// <param name="isWritten">Whether the process wrote it.</param>
     void Hide(GuestPhysicalAddress page, GuestPhysicalAddress place, bool isWritten);
+
+    /// <summary>Lets the controller of a stack reach the pages of a list; they stay where they are until <see cref="Unmap"/>.</summary>
+    /// <returns>What the controller reaches; null, and nothing pinned, where a byte is no memory of the VM, or that cannot be had.</returns>
+    ValueTask<HostUsbBuffer?> TryMap(ScatterList list, IUsbStack stack, DmaDirection direction);
+
+    /// <summary>Takes them from the controller; when it completes, it reaches them no more.</summary>
+    ValueTask Unmap(ScatterList list, IUsbStack stack, HostUsbBuffer mapped, DmaDirection direction);
 
     /// <summary>Where the processor gets to by an entry.</summary>
     /// <param name="place">Where the entry leads.</param>

@@ -39,11 +39,11 @@ public sealed class UserLevelMonitor : IGuestService, IModelMemory
         (Machine, Options, _driver) = (machine, options ?? new(), driver);
         if (driver is not null && Options.Access != MonitorAccess.Window)
             throw new InvalidOperationException($"A service VM has no memory of {machine.Name} but through a window.");
-        IWindowPages pages = driver is null ? new HostPages(machine, Options.ShootDown) : driver.PagesOf(machine);
-        Processor = pages.Processor;
+        Pages = driver is null ? new HostPages(machine, Options.ShootDown) : driver.PagesOf(machine);
+        Processor = Pages.Processor;
         _window = new(Options.WindowPages);
-        _space = new(pages);
-        _device = new(pages, _space, _window, Counts, Options.ShootDown == ShootDown.Flushed);
+        _space = new(Pages);
+        _device = new(Pages, _space, _window, Counts, Options.ShootDown == ShootDown.Flushed);
         Transfers = new(this);
         driver?.Add(this);
         machine.Services.Add(this);
@@ -169,6 +169,9 @@ public sealed class UserLevelMonitor : IGuestService, IModelMemory
         Counts.Interrupts++;
         return true;
     }
+
+    /// <summary>Where the pages of its window come from.</summary>
+    internal IWindowPages Pages { get; }
 
     /// <summary>A model runs in it.</summary>
     internal void Add(IGuestService model) => _models.Add(model);
