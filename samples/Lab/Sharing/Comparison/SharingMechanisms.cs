@@ -89,12 +89,18 @@ internal static class SharingMechanisms
             Cannot = "cannot serve a guest that has no front end",
             CopiesMax = 1,
         },
-        new("e", "a service VM, ring and grants", static plan => new ServiceVmSharing(plan))
+        new("e", "a service VM, ring and grants", static plan => new ServiceVmSharing(plan, ServedDevices.FrontEnd))
         {
             Needs = "a front end",
             Isolation = "service VM, grants",
             Cannot = "cannot go on without its service VM: when that ends, all wait for the next one",
             CopiesMax = 1,
+        },
+        new("e+g", "imitated controllers in processes of a service VM, windows on memory", static plan => new ServiceVmSharing(plan, ServedDevices.Model))
+        {
+            Needs = "nothing",
+            Isolation = "service VM, a window on one VM, shot down by the VMM",
+            Cannot = "cannot spare the processor: each access goes to another VM and back, and each byte is copied twice",
         },
         new("j", "virtual management device", Create: null)
         {
