@@ -155,7 +155,7 @@ public sealed class ServiceVmTests
             IUsbHostController front = await machine.StartGuest(0);
             async Task<DmaRefusal> Call(GuestCpu cpu, Hypercall number, params ulong[] arguments) =>
                 (await cpu.Call(number, arguments.ElementAtOrDefault(0), arguments.ElementAtOrDefault(1), arguments.ElementAtOrDefault(2), arguments.ElementAtOrDefault(3))).Refusal;
-            for (Hypercall number = Hypercall.ServeUsb; number <= Hypercall.CopyGrants; number++)
+            for (Hypercall number = Hypercall.ServeUsb; number <= Hypercall.UnmapGuest; number++)
                 Assert.Equal(DmaRefusal.NotAssigned, await Call(machine.Guests[1].Cpu, number));
             Assert.Equal(DmaRefusal.BadRange, await Call(service, Hypercall.ServeUsb, 31));
             Assert.Equal(DmaRefusal.BadRange, await Call(service, Hypercall.ServeUsb, 248));
