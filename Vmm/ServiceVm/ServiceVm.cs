@@ -32,6 +32,7 @@ public sealed class ServiceVm : IGuestService
 
     private readonly FrontEndLink?[] _links = new FrontEndLink?[FrontEndsMax];
     private readonly FrameAllocator _window = new(new(WindowStart), WindowBytes);
+    private readonly Stack<UrbSegment[]> _spareLists = new();
     private readonly Random _chance;
     private int _vector;
 
@@ -195,9 +196,8 @@ public sealed class ServiceVm : IGuestService
             return Refuse(DmaRefusal.BadDirection);
         if (ReadList(list, count) is not { } segments)
             return Refuse(DmaRefusal.BadRange);
-        if (link?.Maps is not { } maps)
-            return Refuse(DmaRefusal.NotMapped);
-        HypercallResult result = await maps.Map(segments, flags);
+        HypercallResult result = link?.Maps is { } maps ? await maps.Map(segments.AsMemory(0, (int)count), flags) : Refuse(DmaRefusal.NotMapped);
+        _spareLists.Push(segments);
         if (result.Refusal == DmaRefusal.None)
             Counts = Counts with { Maps = Counts.Maps + 1, PagesMapped = Counts.PagesMapped + count };
         return result;
@@ -207,9 +207,9 @@ public sealed class ServiceVm : IGuestService
     {
         if (ReadList(list.Start, list.Count) is not { } segments)
             return DmaRefusal.BadRange;
-        if (link?.Maps is not { } maps)
-            return DmaRefusal.NotMapped;
-        DmaRefusal refusal = maps.Copy(segments, isWritten, own, out int bytes);
+        int bytes = 0;
+        DmaRefusal refusal = link?.Maps?.Copy(segments.AsSpan(0, (int)list.Count), isWritten, own, out bytes) ?? DmaRefusal.NotMapped;
+        _spareLists.Push(segments);
         if (refusal == DmaRefusal.None)
             Counts = Counts with { Copies = Counts.Copies + 1, BytesCopied = Counts.BytesCopied + (ulong)bytes };
         return refusal;
@@ -220,7 +220,10 @@ public sealed class ServiceVm : IGuestService
     {
         if (count is 0 or > UrbRequest.SegmentsMax)
             return null;
-        UrbSegment[] segments = new UrbSegment[count];
-        return Machine.Cpu.TryRead(new(start), System.Runtime.InteropServices.MemoryMarshal.AsBytes(segments.AsSpan())) ? segments : null;
+        UrbSegment[] segments = _spareLists.TryPop(out UrbSegment[]? spare) ? spare : new UrbSegment[UrbRequest.SegmentsMax];
+        if (Machine.Cpu.TryRead(new(start), System.Runtime.InteropServices.MemoryMarshal.AsBytes(segments.AsSpan(0, (int)count))))
+            return segments;
+        _spareLists.Push(segments);
+        return null;
     }
 }

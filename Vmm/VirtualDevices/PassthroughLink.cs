@@ -36,7 +36,7 @@ internal sealed class PassthroughLink(IHostUsbDevice device, Processor vmm)
     public async ValueTask<HostUsbBuffer?> TryAllocate(int length)
     {
         HostUsbBuffer? buffer = await device.Controller.TryAllocate(length);
-        buffer?.Memory!.Write(0, new byte[length]);
+        buffer?.Memory!.Clear(0, length);
         return buffer;
     }
 
@@ -51,12 +51,10 @@ internal sealed class PassthroughLink(IHostUsbDevice device, Processor vmm)
     }
 
     /// <summary>Copies out of it.</summary>
-    public byte[] Read(HostUsbBuffer buffer, int offset, int length)
+    public void Read(HostUsbBuffer buffer, int offset, Span<byte> bytes)
     {
-        byte[] bytes = new byte[length];
         buffer.Memory!.Read(offset, bytes);
-        Copied(length);
-        return bytes;
+        Copied(bytes.Length);
     }
 
     private void Copied(int bytes)

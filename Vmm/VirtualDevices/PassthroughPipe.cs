@@ -62,7 +62,7 @@ internal sealed class PassthroughPipe(PassthroughLink link, byte address, int ma
         {
             // Whole packets, so that a device that sends a full one does not send too much.
             _asked = Math.Clamp((left + maxPacketSize - 1) / maxPacketSize * maxPacketSize, maxPacketSize, PassthroughLink.TransferBytesMax / maxPacketSize * maxPacketSize);
-            Submit([]);
+            Submit(_asked);
         }
 
         if (_state == State.Running)
@@ -111,12 +111,11 @@ internal sealed class PassthroughPipe(PassthroughLink link, byte address, int ma
             _length = 0;
         _leftAfter = left - packet.Length;
         bool isLast = _leftAfter <= 0 || packet.Length < maxPacketSize || _length + packet.Length + maxPacketSize > PassthroughLink.TransferBytesMax;
-        if (_data.Length < PassthroughLink.TransferBytesMax)
-            _data = new byte[PassthroughLink.TransferBytesMax];
+        MakeRoom(PassthroughLink.TransferBytesMax);
         if (isLast && _length + packet.Length != 0)
         {
             packet.CopyTo(_data.AsSpan(_length));
-            Submit(_data[..(_length + packet.Length)]);
+            Submit(_length + packet.Length);
             return UsbReply.Nak;
         }
 
@@ -152,26 +151,34 @@ internal sealed class PassthroughPipe(PassthroughLink link, byte address, int ma
         return _isHalted ? UsbReply.Stall : UsbReply.Silence;
     }
 
-    private void Submit(byte[] data)
+    // Kept for the next one: what a pipe moves in the long run takes no memory.
+    private void MakeRoom(int bytes)
+    {
+        if (_data.Length < bytes)
+            _data = new byte[bytes];
+    }
+
+    private void Submit(int bytes)
     {
         _state = State.Running;
         int generation = _generation;
-        link.Start(() => PassOn(data, generation));
+        link.Start(() => PassOn(bytes, generation));
     }
 
-    private async Task PassOn(byte[] data, int generation)
+    // As long as nobody has started anew, the data of an OUT endpoint is what it was.
+    private async Task PassOn(int bytes, int generation)
     {
         bool isIn = (address & 0x80) != 0;
-        int bytes = isIn ? _asked : data.Length;
         HostUsbResult result = new(HostUsbStatus.NoAnswer, 0);
-        byte[] received = [];
+        int received = 0;
         if (generation == _generation && await link.TryAllocate(bytes) is { } buffer)
         {
-            if (!isIn)
-                link.Write(buffer, 0, data);
-            result = await link.Device.Transfer(address, buffer);
-            if (isIn && result.Bytes != 0)
-                received = link.Read(buffer, 0, Math.Min(result.Bytes, bytes));
+            if (!isIn && generation == _generation)
+                link.Write(buffer, 0, _data.AsSpan(0, bytes));
+            if (generation == _generation)
+                result = await link.Device.Transfer(address, buffer);
+            if (isIn && generation == _generation)
+                received = Receive(buffer, Math.Min(result.Bytes, bytes));
             await link.Release(buffer);
         }
 
@@ -179,6 +186,14 @@ internal sealed class PassthroughPipe(PassthroughLink link, byte address, int ma
             return;
         (_state, Outcome) = (State.Done, result.Status);
         if (isIn)
-            (_data, _length, _done) = (received, received.Length, 0);
+            (_length, _done) = (received, 0);
+    }
+
+    private int Receive(HostUsbBuffer buffer, int bytes)
+    {
+        MakeRoom(bytes);
+        if (bytes != 0)
+            link.Read(buffer, 0, _data.AsSpan(0, bytes));
+        return bytes;
     }
 }
