@@ -78,7 +78,8 @@ public sealed class EmulatedUsbController : IUsbMediator, IGuestService
         if (port is null)
             return new(false);
         _attached.Add(device, port);
-        port.Plug(new PassthroughUsbDevice(device, _monitor?.Processor ?? Machine.Host.Cpu.Processor));
+        UserLevelMonitor? direct = _monitor is { Options.IsZeroCopy: true } && _function is EhciController ? _monitor : null;
+        port.Plug(new PassthroughUsbDevice(device, _monitor?.Processor ?? Machine.Host.Cpu.Processor, direct));
         return new(true);
     }
 

@@ -37,13 +37,14 @@ public sealed class ServiceCrashTests
             (from vms in Gen.Choose(2, 4)
              from controller in Gen.Elements(UsbControllers.Ehci, UsbControllers.Xhci)
              from pages in Gen.Elements((int?)null, 3, 40)
+             from isZeroCopy in Gen.Elements(false, true)
              from afterNs in Gen.Choose(0, 150_000_000)
              select (vms, new ServiceMachineOptions
              {
                  Vms = vms,
                  Controller = controller,
                  Devices = ServedDevices.Model,
-                 Monitor = new() { WindowPages = pages },
+                 Monitor = new() { WindowPages = pages, IsZeroCopy = isZeroCopy },
              }, (ulong)afterNs)).ToArbitrary(),
             crash => Crash(crash.vms, crash.Item2, crash.Item3),
             count: 16);

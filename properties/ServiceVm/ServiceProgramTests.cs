@@ -22,11 +22,12 @@ public sealed class ServiceProgramTests
         from controller in Gen.Frequency((3, Gen.Constant(UsbControllers.Ehci)), (1, Gen.Constant(UsbControllers.Xhci)))
         from devices in Gen.Elements(Enum.GetValues<ServedDevices>())
         from pages in Gen.Elements((int?)null, 5, 40)
+        from isZeroCopy in Gen.Elements(false, true)
         from transport in Gen.Elements(Enum.GetValues<ServiceTransport>())
         from copied in Gen.Elements(0, 1024, int.MaxValue)
         from slots in Gen.Choose(1, 4)
         from jitterNs in Gen.Elements(0, 300_000)
-        select new ServiceProgram([.. steps.Select(own => own.Take(5).ToArray())], controller, devices, pages, transport, copied, slots, (ulong)jitterNs);
+        select new ServiceProgram([.. steps.Select(own => own.Take(5).ToArray())], controller, devices, pages, isZeroCopy, transport, copied, slots, (ulong)jitterNs);
 
     private static IEnumerable<ServiceProgram> Smaller(ServiceProgram program) =>
         DeviceSteps.Smaller(program.Guests).Select(guests => program with { Guests = guests });
@@ -40,7 +41,7 @@ public sealed class ServiceProgramTests
             Vms = guests,
             Controller = program.Controller,
             Devices = program.Devices,
-            Monitor = new() { WindowPages = program.WindowPages },
+            Monitor = new() { WindowPages = program.WindowPages, IsZeroCopy = program.IsZeroCopy },
             Service = new() { Transport = program.Transport, JitterNsMax = program.JitterNs },
             BackEnd = new() { CopiedBytesMax = program.CopiedBytesMax, Sharing = new() { Slots = program.Slots } },
             Watch = watch.Watch,
@@ -105,13 +106,14 @@ public sealed class ServiceProgramTests
     /// <param name="Controller">Which controller the service VM has.</param>
     /// <param name="Devices">How guests have their devices.</param>
     /// <param name="WindowPages">How many pages the windows have of processes that model controllers; null for all.</param>
+    /// <param name="IsZeroCopy">Whether their bulk data goes straight to pages of guests.</param>
     /// <param name="Transport">How requests come to it.</param>
     /// <param name="CopiedBytesMax">Up to how many bytes are copied.</param>
     /// <param name="Slots">How many transfers are under way at a time.</param>
     /// <param name="JitterNs">How much later than it was woken it runs at most.</param>
-    private sealed record ServiceProgram(DeviceStep[][] Guests, string Controller, ServedDevices Devices, int? WindowPages, ServiceTransport Transport, int CopiedBytesMax, int Slots, ulong JitterNs)
+    private sealed record ServiceProgram(DeviceStep[][] Guests, string Controller, ServedDevices Devices, int? WindowPages, bool IsZeroCopy, ServiceTransport Transport, int CopiedBytesMax, int Slots, ulong JitterNs)
     {
         public override string ToString() =>
-            $"{Controller} {Devices} {WindowPages} {Transport} copies {CopiedBytesMax} slots {Slots} jitter {JitterNs}: {string.Join(" | ", Guests.Select(own => string.Join(", ", own)))}";
+            $"{Controller} {Devices} {WindowPages} {(IsZeroCopy ? "direct " : "")}{Transport} copies {CopiedBytesMax} slots {Slots} jitter {JitterNs}: {string.Join(" | ", Guests.Select(own => string.Join(", ", own)))}";
     }
 }

@@ -6,6 +6,7 @@ namespace Dma.Lab;
 /// <summary>How VMs had devices by controllers that processes in a service VM model.</summary>
 /// <param name="Controller">The controller, that of the service VM and those that are modelled.</param>
 /// <param name="WindowPages">How many pages the window of a process has; null for as many as the VM has.</param>
+/// <param name="IsZeroCopy">Whether bulk data of EHCI controllers goes straight to pages of VMs.</param>
 /// <param name="ShootDown">What the VMM does when a page loses its frame that it shows the service VM.</param>
 /// <param name="WindowNs">For how long it was measured.</param>
 /// <param name="Vms">What came of each VM.</param>
@@ -21,6 +22,7 @@ namespace Dma.Lab;
 public sealed record ModelledReport(
     string Controller,
     int? WindowPages,
+    bool IsZeroCopy,
     ShootDown ShootDown,
     ulong WindowNs,
     IReadOnlyList<ModelledSummary> Vms,

@@ -65,6 +65,7 @@ internal sealed class ModelledRun(ServiceMachineOptions options, bool crashes, S
         return new(
             options.Controller,
             options.Monitor.WindowPages,
+            options.Monitor.IsZeroCopy,
             options.Service.ShootDown,
             WindowNs,
             sums,

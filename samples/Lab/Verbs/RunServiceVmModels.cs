@@ -17,6 +17,11 @@ internal sealed class RunServiceVmModels : SharingVerb
         HelpName = "N",
     };
 
+    private readonly Option<bool> _zeroCopy = new("--zero-copy")
+    {
+        Description = "Let bulk data of EHCI controllers go straight between devices and pages of VMs.",
+    };
+
     private readonly Option<int> _jitter = new("--jitter")
     {
         Description = $"How much later than it was woken the service VM runs at most, in microseconds, 0 to {JitterUsMax}.",
@@ -53,7 +58,7 @@ internal sealed class RunServiceVmModels : SharingVerb
             if (!option.Tokens.Any(token => !int.TryParse(token.Value, out _)) && option.GetValueOrDefault<int>() is < 0 or > JitterUsMax)
                 option.AddError($"A service VM is 0 to {JitterUsMax} microseconds late.");
         });
-        foreach (Option option in (Option[])[_usb, _windowPages, _jitter, _noShootDown, _noFlush, _crash])
+        foreach (Option option in (Option[])[_usb, _windowPages, _zeroCopy, _jitter, _noShootDown, _noFlush, _crash])
             Add(option);
     }
 
@@ -62,6 +67,7 @@ internal sealed class RunServiceVmModels : SharingVerb
     [
         "run service-vm-models",
         "run service-vm-models --vms 2 --usb xhci --window-pages 8",
+        "run service-vm-models --zero-copy",
         "run service-vm-models --no-shootdown",
         "run service-vm-models --jitter 100 --crash",
         "run service-vm-models --trace timeline.json",
@@ -81,7 +87,7 @@ internal sealed class RunServiceVmModels : SharingVerb
                 JitterNsMax = (ulong)line.GetValue(_jitter) * 1000,
                 ShootDown = line.GetValue(_noShootDown) ? ShootDown.None : isUnflushed ? ShootDown.Unflushed : ShootDown.Flushed,
             },
-            Monitor = new() { WindowPages = line.GetValue(_windowPages), ShootDown = isUnflushed ? ShootDown.Unflushed : ShootDown.Flushed },
+            Monitor = new() { WindowPages = line.GetValue(_windowPages), IsZeroCopy = line.GetValue(_zeroCopy), ShootDown = isUnflushed ? ShootDown.Unflushed : ShootDown.Flushed },
         };
         ModelledReport report = new ModelledRun(options, line.GetValue(_crash), trace).Run();
         if (isJson)
