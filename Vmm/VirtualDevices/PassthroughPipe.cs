@@ -118,6 +118,8 @@ internal sealed class PassthroughPipe(PassthroughLink link, byte address, int ma
             link.Device.Cancel(address);
         else if (_state == State.Done && IsIn)
             KeepData();
+        else if (_state == State.Done && polledIn is not null)
+            (_state, _length, _isDirect) = (State.Idle, 0, false);
     }
 
     private bool IsIn => (address & 0x80) != 0;
