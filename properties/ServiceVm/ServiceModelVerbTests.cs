@@ -35,6 +35,22 @@ public sealed class ServiceModelVerbTests
         Assert.Equal(run, ToolRun.Of(words));
     }
 
+    [Fact]
+    public void Without_copies_what_is_left_are_structures_of_schedules()
+    {
+        double copied = Copies(), direct = Copies("--zero-copy");
+        Assert.InRange(copied - direct, 1.9, 2.1);
+
+        static double Copies(params string[] more)
+        {
+            ToolRun run = ToolRun.Of(["run", "service-vm-models", "--vms", "2", "--json", .. more]);
+            Assert.Equal((ExitCode.Ok, ""), (run.ExitCode, run.Error));
+            using JsonDocument document = JsonDocument.Parse(run.Output);
+            Assert.Equal(more.Length != 0, document.RootElement.GetProperty("isZeroCopy").GetBoolean());
+            return document.RootElement.GetProperty("copiesPerByte").GetDouble();
+        }
+    }
+
     [Theory]
     [InlineData("--no-shootdown")]
     [InlineData("--no-flush")]

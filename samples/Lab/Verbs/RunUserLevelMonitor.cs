@@ -36,6 +36,11 @@ internal sealed class RunUserLevelMonitor : Verb
         Description = "Let the monitor copy by system calls instead of using its window.",
     };
 
+    private readonly Option<bool> _zeroCopy = new("--zero-copy")
+    {
+        Description = "Let bulk data of an EHCI controller go straight between device and pages of the VM.",
+    };
+
     private readonly Option<ulong> _seed = new("--seed")
     {
         Description = "What the bytes of the disks come from.",
@@ -65,7 +70,7 @@ internal sealed class RunUserLevelMonitor : Verb
             if (!option.Tokens.Any(token => !int.TryParse(token.Value, out _)) && option.GetValueOrDefault<int?>() is < 1 or > WindowPagesMax)
                 option.AddError($"A window has 1 to {WindowPagesMax} pages.");
         });
-        foreach (Option option in (Option[])[_controller, _windowPages, _noShootDown, _noFlush, _copy, _seed, _trace, _json])
+        foreach (Option option in (Option[])[_controller, _windowPages, _noShootDown, _noFlush, _copy, _zeroCopy, _seed, _trace, _json])
             Add(option);
     }
 
@@ -76,6 +81,7 @@ internal sealed class RunUserLevelMonitor : Verb
         "run user-level-monitor --no-shootdown",
         "run user-level-monitor --controller xhci --window-pages 4",
         "run user-level-monitor --copy --no-shootdown",
+        "run user-level-monitor --zero-copy",
         "run user-level-monitor --trace timeline.json",
     ];
 
@@ -86,6 +92,7 @@ internal sealed class RunUserLevelMonitor : Verb
         {
             Access = line.GetValue(_copy) ? MonitorAccess.SystemCall : MonitorAccess.Window,
             WindowPages = line.GetValue(_windowPages),
+            IsZeroCopy = line.GetValue(_zeroCopy),
             ShootDown = line.GetValue(_noShootDown) ? ShootDown.None : line.GetValue(_noFlush) ? ShootDown.Unflushed : ShootDown.Flushed,
         };
         if (!TraceOption.TryCreate(line.GetValue(_trace), out FileStream? trace, out string? problem))

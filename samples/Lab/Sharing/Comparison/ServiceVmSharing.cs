@@ -11,6 +11,7 @@ internal sealed class ServiceVmSharing : SharingWorld
     private const int ControllerPlace = 0x1D;
 
     private readonly ServedDevices _served;
+    private readonly bool _isZeroCopy;
     private readonly EhciController _controller;
     private readonly HostUsbDevice?[] _devices;
     private RunningService? _service;
@@ -18,10 +19,11 @@ internal sealed class ServiceVmSharing : SharingWorld
     /// <summary>A host that is switched off.</summary>
     /// <param name="plan">What all mechanisms have in common.</param>
     /// <param name="served">How VMs have their devices.</param>
-    public ServiceVmSharing(SharingPlan plan, ServedDevices served)
+    /// <param name="isZeroCopy">Whether bulk data goes straight to pages of VMs, where controllers are modelled.</param>
+    public ServiceVmSharing(SharingPlan plan, ServedDevices served, bool isZeroCopy = false)
         : base(plan)
     {
-        _served = served;
+        (_served, _isZeroCopy) = (served, isZeroCopy);
         _controller = new(Host.Loop, new() { PortCount = plan.Vms });
         Host.Pci.Add(_controller, ControllerPlace);
         _devices = new HostUsbDevice[plan.Vms];
@@ -42,7 +44,7 @@ internal sealed class ServiceVmSharing : SharingWorld
         await base.Prepare();
         _service = await RunningService.Start(Host, _controller.Source, Machines, new(), new());
         if (_served == ServedDevices.Model)
-            await _service.StartModels(() => new EhciController(Host.Loop), new());
+            await _service.StartModels(() => new EhciController(Host.Loop), new() { IsZeroCopy = _isZeroCopy });
     }
 
     /// <inheritdoc/>
