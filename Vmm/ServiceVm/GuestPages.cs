@@ -1,5 +1,3 @@
-using Dma.Machine;
-
 namespace Dma.Vmm;
 
 /// <summary>All memory of a VM as if it were granted, page by page: for a service VM that models its devices, which may reach whatever the guest gives them.</summary>

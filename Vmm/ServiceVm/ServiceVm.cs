@@ -4,7 +4,7 @@ using Dma.Machine;
 
 namespace Dma.Vmm;
 
-/// <summary>A VM that owns a USB controller and serves the front ends of others, as the VMM sees it: who may reach what of whom.</summary>
+/// <summary>A VM that owns a USB controller and serves the front ends of others, or models controllers for them, as the VMM sees it: who may reach what of whom.</summary>
 /// <remarks>
 /// <code>
 /// guest                VMM                      service VM
@@ -13,7 +13,8 @@ namespace Dma.Vmm;
 ///  page of the guest &lt;-- mapped from request to response -- its domain &lt;---------+
 /// </code>
 /// The VMM only carries notifications and maps or copies what was granted. All else is software of the service VM, which
-/// reaches its own memory and these pages, and its controller no more than that.
+/// reaches its own memory and these pages, and its controller no more than that. Guests without a front end it can model controllers for; then it is
+/// shown pages of theirs (<see cref="ServiceWindow"/>).
 /// </remarks>
 public sealed class ServiceVm : IGuestService
 {

@@ -24,6 +24,7 @@ internal sealed class ServiceWindow : IFrameView, IGuestService
     private readonly LinkedList<GuestPhysicalAddress> _order = [];
     private readonly Dictionary<ulong, GuestPhysicalAddress> _lost = [];
     private readonly Queue<GuestPhysicalAddress> _news = new();
+    private readonly HashSet<ulong> _inNews = [];
     private readonly GrantMaps _maps;
     private GuestPhysicalAddress? _told;
 
@@ -109,6 +110,7 @@ internal sealed class ServiceWindow : IFrameView, IGuestService
         // Of some the driver knows meanwhile.
         while (_news.TryDequeue(out GuestPhysicalAddress page))
         {
+            _ = _inNews.Remove(page.Page);
             if (_lost.ContainsKey(page.Page))
                 return _told = page;
         }
@@ -136,7 +138,8 @@ internal sealed class ServiceWindow : IFrameView, IGuestService
             return;
         Guest.Host.Cpu.Processor.Charge(Cost.Invalidation);
         _lost.Add(page.Page, place);
-        _news.Enqueue(page);
+        if (_inNews.Add(page.Page))
+            _news.Enqueue(page);
         _service.Windows.Tell();
     }
 

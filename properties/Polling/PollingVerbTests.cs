@@ -12,7 +12,7 @@ public sealed class PollingVerbTests
     public void With_the_ring_reads_take_no_exit_and_without_it_stores_are_lost(string controller, int pages)
     {
         using TemporaryFile file = new();
-        ToolRun run = ToolRun.Of("run", "exitless-polling", "--controller", controller, "--json", "--trace", file.Path);
+        ToolRun run = ToolRun.Of("run", "exitless-polling", "--usb", controller, "--json", "--trace", file.Path);
         Assert.Equal((ExitCode.Ok, ""), (run.ExitCode, run.Error));
         using JsonDocument report = JsonDocument.Parse(run.Output);
         JsonElement[] ways = [.. report.RootElement.GetProperty("ways").EnumerateArray()];
@@ -24,7 +24,7 @@ public sealed class PollingVerbTests
     }
 
     [Theory]
-    [InlineData("--controller", "ohci")]
+    [InlineData("--usb", "ohci")]
     [InlineData("--period", "1")]
     [InlineData("--trace", "no/such/folder/timeline.json")]
     public void A_bad_line_is_refused_with_one_line_on_standard_error(params string[] words)

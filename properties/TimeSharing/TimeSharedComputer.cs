@@ -19,6 +19,7 @@ internal sealed class TimeSharedComputer : IDisposable
         Watch = new(s_controller);
         Host = new(new() { MemoryBytes = (uint)(32 + (4 * guests)) * MiB, VmmBytes = 16 * MiB, Watch = Watch.Around });
         Controller = new(Host.Loop, (options ?? new()) with { PortCount = Math.Max(guests, 2), PortGates = true });
+        Controller.Usb.Observer = Bus = new(Controller.Usb, Host.Loop);
         Host.Pci.Add(Controller, s_controller.Device);
         Host.Boot();
         for (int number = 0; number < guests; number++)
@@ -36,6 +37,9 @@ internal sealed class TimeSharedComputer : IDisposable
 
     /// <summary>What must hold in every stretch of time.</summary>
     public TurnWatch Watch { get; }
+
+    /// <summary>What packets take of each microframe.</summary>
+    public MicroframeWatch Bus { get; }
 
     /// <summary>Who shares the controller out, once <see cref="Start"/> was called.</summary>
     public TimeSharedController Sharing { get; private set; } = null!;

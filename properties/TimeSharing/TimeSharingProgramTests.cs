@@ -1,6 +1,7 @@
 using Dma.Drivers;
 using Dma.Hal;
 using Dma.Machine;
+using Dma.UsbDevice;
 using FsCheck;
 using FsCheck.Fluent;
 
@@ -65,6 +66,7 @@ public sealed class TimeSharingProgramTests
         }
 
         Assert.Equal(0ul, machine.Watch.Strays);
+        Assert.InRange(machine.Bus.UsedNsMax, 1ul, WireTime.MicroframeNs);
         Assert.True(program.Hostile != 0 || machine.Host.Faults.Total == 0);
         Assert.False(machine.Sharing.IsLost);
         if (program.IsWorkConserving)

@@ -12,7 +12,7 @@ public sealed class MonitorVerbTests
     public void A_window_takes_no_system_call_for_memory_and_shows_no_page_of_another_VM(string controller)
     {
         using TemporaryFile file = new();
-        ToolRun run = ToolRun.Of("run", "user-level-monitor", "--controller", controller, "--json", "--trace", file.Path);
+        ToolRun run = ToolRun.Of("run", "user-level-monitor", "--usb", controller, "--json", "--trace", file.Path);
         Assert.Equal((ExitCode.Ok, ""), (run.ExitCode, run.Error));
         using JsonDocument report = JsonDocument.Parse(run.Output);
         JsonElement[] work = [.. report.RootElement.GetProperty("work").EnumerateArray()];
@@ -47,12 +47,12 @@ public sealed class MonitorVerbTests
     [InlineData("--copy", "--no-shootdown")]
     [InlineData("--zero-copy")]
     [InlineData("--zero-copy", "--window-pages", "1")]
-    [InlineData("--window-pages", "7", "--controller", "xhci")]
+    [InlineData("--window-pages", "7", "--usb", "xhci")]
     public void By_system_calls_and_by_few_pages_it_holds_too(params string[] words) =>
         Assert.Equal(ExitCode.Ok, ToolRun.Of(["run", "user-level-monitor", .. words]).ExitCode);
 
     [Theory]
-    [InlineData("--controller", "ohci")]
+    [InlineData("--usb", "ohci")]
     [InlineData("--window-pages", "0")]
     [InlineData("--window-pages", "many")]
     [InlineData("--trace", "no/such/folder/timeline.json")]

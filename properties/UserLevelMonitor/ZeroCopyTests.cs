@@ -120,18 +120,14 @@ public sealed class ZeroCopyTests
             UsbEndpoint[] endpoints = [.. handle.Configuration.Interfaces[0].Endpoints];
             IUsbPipe[] pipes = [await handle.Open(endpoints[0]), await handle.Open(endpoints[1])];
             MemoryBuffer buffer = memory.Allocate(40 * 1024);
-            (ulong before, ulong bytes) = (monitor.Processor.Meter[Cost.CopiedByte], 0);
             foreach (Step step in steps)
-                bytes += (ulong)await Take(step, memory, pipes[step.IsIn ? 0 : 1], buffer.Slice(step.Offset, step.Packets * RiverDevice.PacketBytes));
-
-            // Whatever was copied are structures, but for a page that many transfers were called off in.
-            Assert.True(_isZeroCopy || monitor.Processor.Meter[Cost.CopiedByte] - before > 2 * bytes);
+                await Take(step, memory, pipes[step.IsIn ? 0 : 1], buffer.Slice(step.Offset, step.Packets * RiverDevice.PacketBytes));
             await _host.Destroy(_vm);
             Assert.Equal((0ul, 0, 0ul), (_host.Frames.Pins, _modelled.Usb.Leaving, _host.Faults.Total));
             CheckGiven();
         });
 
-        private async Task<int> Take(Step step, IdentityDmaSpace memory, IUsbPipe pipe, MemoryBuffer buffer)
+        private async Task Take(Step step, IdentityDmaSpace memory, IUsbPipe pipe, MemoryBuffer buffer)
         {
             byte[] data = new byte[buffer.Length];
             byte value = (byte)_given.Count;
@@ -166,7 +162,6 @@ public sealed class ZeroCopyTests
             buffer.Read(0, data);
             Assert.False(data.AsSpan().ContainsAnyExcept(Canary), "Something came late.");
             Assert.Equal(PageRefusal.None, await _vm.Mover.Move(buffer.Address));
-            return result.Bytes;
         }
 
         // What the device was sent is of each transfer a beginning, in order, and no less than the guest was told; packets that are

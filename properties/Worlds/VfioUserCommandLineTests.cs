@@ -19,7 +19,7 @@ public sealed class VfioUserCommandLineTests : IDisposable
     [InlineData("--socket", "serve")]
     [InlineData("'floppy' is no USB device.", "serve", "--socket", "{path}", "--device", "floppy=x")]
     [InlineData("does not exist", "serve", "--socket", "{path}", "--device", "disk=/nowhere/at/all")]
-    [InlineData("No profile is called 'nobody'", "serve", "--socket", "{path}", "--profile", "nobody")]
+    [InlineData("'nobody' of --profile is none of friendly, ", "serve", "--socket", "{path}", "--profile", "nobody")]
     [InlineData("uhci", "serve", "--socket", "{path}", "--usb", "uhci")]
     [InlineData("is a directory", "serve", "--socket", "/tmp")]
     [InlineData("Nothing can listen at", "serve", "--socket", "/nowhere/at/all")]

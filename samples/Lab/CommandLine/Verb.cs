@@ -22,6 +22,14 @@ internal abstract class Verb : Command
     /// <summary>Where it writes.</summary>
     protected Terminal Terminal { get; }
 
+    /// <summary>Adds options, in the order of the help.</summary>
+    /// <param name="options">The options.</param>
+    protected void Add(params ReadOnlySpan<Option> options)
+    {
+        foreach (Option option in options)
+            Options.Add(option);
+    }
+
     /// <summary>Does it, with a command line that was parsed without error.</summary>
     /// <returns>One of <see cref="ExitCode"/>.</returns>
     protected abstract int Run(ParseResult line);

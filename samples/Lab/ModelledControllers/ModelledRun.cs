@@ -1,4 +1,3 @@
-using Dma.Machine;
 using Dma.UsbDevice;
 using Dma.Vmm;
 

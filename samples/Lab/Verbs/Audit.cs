@@ -9,9 +9,6 @@ namespace Dma.Lab;
 /// <summary><c>dma audit</c>: what the tables in a memory image let devices reach.</summary>
 internal sealed class Audit : Verb
 {
-    private static readonly string[] Modes = ["legacy", "scalable"];
-    private static readonly string[] Formats = ["detect", "raw", "elf"];
-
     private readonly Option<string> _memory = new("--memory")
     {
         Description = "The memory of a machine: raw, as QEMU's pmemsave writes it from address 0 on, or an ELF core, as dump-guest-memory does; gzip or not.",
@@ -25,36 +22,27 @@ internal sealed class Audit : Verb
         Required = true,
     };
 
-    private readonly Option<string> _mode = Choice("--mode", "How the tables are to be read, legacy or scalable: bits 11:10 of RTADDR.", "MODE", Modes);
+    private readonly WordOption _mode = new("--mode", "How the tables are to be read, bits 11:10 of RTADDR", "legacy", "scalable");
 
     private readonly HexOption _interrupts = new("--irta")
     {
         Description = "The register IRTA, with its low bits: where the interrupt remapping table is, and how long. Without it, interrupts are not looked at.",
     };
 
-    private readonly Option<string> _format = Choice("--format", "What the file is: detect, raw or elf.", "FORMAT", Formats);
+    private readonly WordOption _format = new("--format", "What the file is", "detect", "raw", "elf");
 
     private readonly Option<bool> _all = new("--all")
     {
         Description = "List everything; otherwise each list is cut after some lines, with the number of those left out.",
     };
 
-    private readonly Option<bool> _json = new("--json")
-    {
-        Description = "Write the report as one JSON object, with all lists.",
-    };
+    private readonly JsonOption _json = new("the report as one JSON object, with all lists");
 
     /// <summary>The verb.</summary>
     public Audit(Terminal terminal)
         : base("audit", "Walk all tables in a memory image: what each device reaches, what domains share, what is broken.", terminal)
     {
-        Add(_memory);
-        Add(_root);
-        Add(_mode);
-        Add(_interrupts);
-        Add(_format);
-        Add(_all);
-        Add(_json);
+        Add(_memory, _root, _mode, _interrupts, _format, _all, _json);
     }
 
     /// <inheritdoc/>
@@ -137,16 +125,4 @@ internal sealed class Audit : Verb
     private static string Extents(PhysicalMemory memory) => string.Join(" and ", memory.Extents
         .OrderBy(extent => extent.Start)
         .Select(extent => $"{extent.Start.Value:x}h to {extent.Start.Value + extent.Length - 1:x}h"));
-
-    private static Option<string> Choice(string name, string description, string valueName, string[] values)
-    {
-        Option<string> option = new(name) { Description = description, HelpName = valueName, DefaultValueFactory = _ => values[0] };
-        option.Validators.Add(result =>
-        {
-            string value = result.GetValueOrDefault<string>() ?? "";
-            if (!values.Contains(value))
-                result.AddError($"{name} is {string.Join(" or ", values)}, not '{value}'.");
-        });
-        return option;
-    }
 }

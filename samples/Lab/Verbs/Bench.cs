@@ -28,18 +28,13 @@ internal sealed class Bench : Verb
         DefaultValueFactory = static _ => "",
     };
 
-    private readonly Option<bool> _json = new("--json")
-    {
-        Description = "Write the measurements as one JSON array.",
-    };
+    private readonly JsonOption _json = new("the measurements as one JSON array");
 
     /// <summary>The verb.</summary>
     public Bench(Terminal terminal)
         : base("bench", "Measure translations, walks, mappings, transfers and USB beside baselines written for the purpose, interrupts into guests, and the memory of VMs.", terminal)
     {
-        Add(_quick);
-        Add(_only);
-        Add(_json);
+        Add(_quick, _only, _json);
     }
 
     /// <inheritdoc/>

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.CommandLine.Parsing;
 using System.Globalization;
 
 namespace Dma.Lab;
@@ -9,35 +8,14 @@ internal sealed class CheckIsolation : Verb
 {
     private const int WorkersMax = 256;
 
-    private readonly Option<ulong> _seed = new("--seed")
-    {
-        Description = "Which worlds: world k of a seed is the same each time.",
-        HelpName = "N",
-        DefaultValueFactory = static _ => 1,
-        CustomParser = static argument => Parse(argument, ulong.MaxValue),
-    };
+    private readonly SeedOption _seed = new("Which worlds: world k of a seed is the same each time");
 
-    private readonly Option<ulong?> _worlds = new("--worlds")
-    {
-        Description = "How many worlds; 1000 where no time is given either.",
-        HelpName = "N",
-        CustomParser = static argument => Parse(argument, ulong.MaxValue),
-    };
+    private readonly NumberOption<ulong> _worlds = new("--worlds", "N", "How many worlds; 1000 where no time is given either", 0, ulong.MaxValue);
 
-    private readonly Option<ulong?> _minutes = new("--minutes")
-    {
-        Description = "How long.",
-        HelpName = "M",
-        CustomParser = static argument => Parse(argument, 1_000_000),
-    };
+    private readonly NumberOption<ulong> _minutes = new("--minutes", "M", "How long", 0, 1_000_000);
 
-    private readonly Option<int> _workers = new("--workers")
-    {
-        Description = "How many threads play; as many as there are processors, unless given.",
-        HelpName = "K",
-        DefaultValueFactory = static _ => Environment.ProcessorCount,
-        CustomParser = static argument => (int)Parse(argument, WorkersMax),
-    };
+    private readonly NumberOption<int> _workers = new(
+        "--workers", "K", "How many threads play; as many as there are processors, unless given", 1, WorkersMax, Math.Min(Environment.ProcessorCount, WorkersMax));
 
     private readonly Option<string[]> _without = new("--without")
     {
@@ -51,22 +29,13 @@ internal sealed class CheckIsolation : Verb
         HelpName = "FILE",
     };
 
-    private readonly Option<bool> _json = new("--json")
-    {
-        Description = "Write the report as one JSON object.",
-    };
+    private readonly JsonOption _json = new();
 
     /// <summary>The verb.</summary>
     public CheckIsolation(Terminal terminal)
         : base("isolation", "Random worlds of 1 to 8 VMs with devices and hostile guests; the first that breaks isolation is made small and kept.", terminal)
     {
-        Add(_seed);
-        Add(_worlds);
-        Add(_minutes);
-        Add(_workers);
-        Add(_without);
-        Add(_file);
-        Add(_json);
+        Add(_seed, _worlds, _minutes, _workers, _without, _file, _json);
         _without.Validators.Add(static option =>
         {
             foreach (string name in option.Tokens.Select(token => token.Value).Where(name => Protection.Find(name) is null))
@@ -86,7 +55,7 @@ internal sealed class CheckIsolation : Verb
     protected override int Run(ParseResult line)
     {
         ulong seed = line.GetValue(_seed);
-        ulong? minutes = line.GetValue(_minutes);
+        ulong? minutes = _minutes.Given(line);
         Protection[] without = [.. (line.GetValue(_without) ?? []).Select(name => Protection.Find(name)!)];
         IsolationSearchResult result;
         using (ProgressLine progress = new(Terminal, "played", "worlds", 1))
@@ -94,9 +63,9 @@ internal sealed class CheckIsolation : Verb
             IsolationSearch search = new()
             {
                 Seed = seed,
-                WorldsMax = line.GetValue(_worlds) ?? (minutes is null ? 1000 : ulong.MaxValue),
+                WorldsMax = _worlds.Given(line) ?? (minutes is null ? 1000 : ulong.MaxValue),
                 TimeMax = minutes is { } limit ? TimeSpan.FromMinutes(limit) : TimeSpan.MaxValue,
-                Workers = Math.Max(1, line.GetValue(_workers)),
+                Workers = line.GetValue(_workers),
                 Without = without,
                 Progress = progress.ReportRate,
             };
@@ -116,7 +85,7 @@ internal sealed class CheckIsolation : Verb
 
         double seconds = result.Time.TotalSeconds;
         IsolationReport report = new(
-            seed, result.Worlds, seconds, result.Worlds / seconds, Math.Max(1, line.GetValue(_workers)), [.. without.Select(protection => protection.Name)], finding);
+            seed, result.Worlds, seconds, result.Worlds / seconds, line.GetValue(_workers), [.. without.Select(protection => protection.Name)], finding);
         if (line.GetValue(_json))
             Terminal.WriteJson(report, IsolationJson.Default.IsolationReport);
         else
@@ -137,14 +106,5 @@ internal sealed class CheckIsolation : Verb
             problem = $"The program cannot be written to {file}: {refusal.Message}";
             return false;
         }
-    }
-
-    private static ulong Parse(ArgumentResult argument, ulong max)
-    {
-        string text = argument.Tokens[0].Value;
-        if (ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out ulong number) && number <= max)
-            return number;
-        argument.AddError($"'{text}' is no whole number from 0 to {max}.");
-        return 0;
     }
 }

@@ -8,42 +8,24 @@ internal sealed class CompareModels : Verb
 {
     private const string Both = "both";
 
-    private readonly Option<string> _usb = new("--usb")
-    {
-        Description = "The controller of the host: ehci, xhci or both.",
-        HelpName = "NAME",
-        DefaultValueFactory = static _ => Both,
-    };
+    private readonly WordOption _usb = new("--usb", "The controller of the host", [.. UsbControllers.Names, Both], Both);
 
     private readonly ProfileOption _profile = new("The remapping hardware", "friendly");
 
-    private readonly Option<int> _seed = new("--seed")
-    {
-        Description = "What contents and times come from. The same seed gives the same report.",
-        HelpName = "N",
-        DefaultValueFactory = static _ => 1,
-    };
+    private readonly SeedOption _seed = new("What contents and times come from");
 
     private readonly Option<bool> _timeline = new("--timeline")
     {
         Description = "Show one small read by each model, step by step.",
     };
 
-    private readonly Option<bool> _json = new("--json")
-    {
-        Description = "Write the report as one JSON object, timelines included.",
-    };
+    private readonly JsonOption _json = new("the report as one JSON object, timelines included");
 
     /// <summary>The verb.</summary>
     public CompareModels(Terminal terminal)
         : base("models", "The same guest work with an emulated controller, a split driver, and the controller itself: exits, copies, latency, cycles, missed slots.", terminal)
     {
-        _usb.AcceptOnlyFromAmong([.. UsbControllers.Names, Both]);
-        Add(_usb);
-        Add(_profile);
-        Add(_seed);
-        Add(_timeline);
-        Add(_json);
+        Add(_usb, _profile, _seed, _timeline, _json);
     }
 
     /// <inheritdoc/>
@@ -54,7 +36,7 @@ internal sealed class CompareModels : Verb
     {
         string usb = line.GetRequiredValue(_usb);
         ModelComparison comparison = new(
-            usb == Both ? UsbControllers.Names : [usb], HardwareProfile.Named(line.GetRequiredValue(_profile)), (ulong)(uint)line.GetValue(_seed));
+            usb == Both ? UsbControllers.Names : [usb], HardwareProfile.Named(line.GetRequiredValue(_profile)), line.GetValue(_seed));
         ModelReport report;
         using (ProgressLine progress = new(Terminal, "ran", "models", 1))
             report = comparison.Run(done => progress.Report((ulong)done, (ulong)comparison.Count));

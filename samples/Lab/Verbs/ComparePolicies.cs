@@ -20,21 +20,11 @@ internal sealed class ComparePolicies : Verb
         Description = "Let the host give a device to a VM although nothing translates for it: it then reaches all memory of the host.",
     };
 
-    private readonly Option<string> _usb = new("--usb")
-    {
-        Description = $"The controller of the guest: {string.Join(", ", UsbControllers.Names)}.",
-        HelpName = "NAME",
-        DefaultValueFactory = static _ => _usual.Controller,
-    };
+    private readonly WordOption _usb = new("--usb", "The controller of the guest", UsbControllers.Names, _usual.Controller);
 
     private readonly ProfileOption _profile = new("The remapping hardware", "friendly");
 
-    private readonly Option<string> _work = new("--work")
-    {
-        Description = "What the guest does with its disk: read, write, mixed.",
-        HelpName = "NAME",
-        DefaultValueFactory = static _ => "read",
-    };
+    private readonly WordOption _work = new("--work", "What the guest does with its disk", "read", "write", "mixed");
 
     private readonly Option<int> _transfers = Number("--transfers", "N", "How many transfers the guest does.", _usual.Transfers);
     private readonly Option<int> _bytes = Number("--bytes", "N", "Bytes of one transfer, a multiple of 512.", _usual.TransferBytes);
@@ -43,23 +33,16 @@ internal sealed class ComparePolicies : Verb
     private readonly Option<ulong> _window = Number("--window-us", "N", "How long they may, in microseconds.", _usual.WaitingNsMax / 1000);
     private readonly Option<int> _pool = Number("--pool-kib", "N", "The pool of bounce, in KiB.", _usual.PoolBytes >> 10);
     private readonly Option<int> _attacks = Number("--attacks", "N", "How often the device goes on after an unmap.", _usual.Attacks);
-    private readonly Option<ulong> _seed = Number("--seed", "N", "What contents and moments come from. The same seed gives the same report.", _usual.Seed);
+    private readonly SeedOption _seed = new("What contents and moments come from");
 
-    private readonly Option<bool> _json = new("--json")
-    {
-        Description = "Write the report as one JSON object.",
-    };
+    private readonly JsonOption _json = new();
 
     /// <summary>The verb.</summary>
     public ComparePolicies(Terminal terminal)
         : base("policies", "The same guest work under each policy by which a device gets memory and loses it: hypercalls, invalidations, pins, copies, time, and how long a device that lies gets through.", terminal)
     {
         _policies.AcceptOnlyFromAmong([.. PolicyNames.All]);
-        _usb.AcceptOnlyFromAmong([.. UsbControllers.Names]);
-        _work.AcceptOnlyFromAmong("read", "write", "mixed");
-        Option[] options = [_policies, _untranslated, _usb, _profile, _work, _transfers, _bytes, _buffers, _waiting, _window, _pool, _attacks, _seed, _json];
-        foreach (Option option in options)
-            Add(option);
+        Add(_policies, _untranslated, _usb, _profile, _work, _transfers, _bytes, _buffers, _waiting, _window, _pool, _attacks, _seed, _json);
     }
 
     /// <inheritdoc/>

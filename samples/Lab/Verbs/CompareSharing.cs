@@ -5,24 +5,9 @@ namespace Dma.Lab;
 /// <summary><c>dma compare sharing</c>: several VMs and one controller, by each mechanism, on the same work.</summary>
 internal sealed class CompareSharing : Verb
 {
-    private const int VmsMin = 2;
-    private const int VmsMax = 8;
+    private readonly NumberOption<int> _vms = new("--vms", "N", "How many VMs", 2, 8, 4);
 
-    private static readonly string[] _workloads = [.. Enum.GetNames<SharingWorkload>().Select(name => name.ToLowerInvariant())];
-
-    private readonly Option<int> _vms = new("--vms")
-    {
-        Description = $"How many VMs, {VmsMin} to {VmsMax}.",
-        HelpName = "N",
-        DefaultValueFactory = static _ => 4,
-    };
-
-    private readonly Option<string> _workload = new("--workload")
-    {
-        Description = $"What they do: {string.Join(", ", _workloads)}.",
-        HelpName = "NAME",
-        DefaultValueFactory = static _ => _workloads[0],
-    };
+    private readonly WordOption _workload = new("--workload", "What they do", [.. Enum.GetNames<SharingWorkload>().Select(name => name.ToLowerInvariant())]);
 
     private readonly Option<string[]> _only = new("--only")
     {
@@ -31,31 +16,16 @@ internal sealed class CompareSharing : Verb
         AllowMultipleArgumentsPerToken = true,
     };
 
-    private readonly Option<int> _seed = new("--seed")
-    {
-        Description = "What contents and times come from. The same seed gives the same report.",
-        HelpName = "N",
-        DefaultValueFactory = static _ => 1,
-    };
+    private readonly SeedOption _seed = new("What contents and times come from");
 
-    private readonly Option<bool> _json = new("--json")
-    {
-        Description = "Write the report as one JSON object.",
-    };
+    private readonly JsonOption _json = new();
 
     /// <summary>The verb.</summary>
     public CompareSharing(Terminal terminal)
         : base("sharing", "Several VMs and one USB controller, by each mechanism on the same work: exits, copies, latency, fairness, missed slots, and what each cannot do.", terminal)
     {
-        _vms.Validators.Add(static option =>
-        {
-            if (!option.Tokens.Any(token => !int.TryParse(token.Value, out _)) && option.GetValueOrDefault<int>() is < VmsMin or > VmsMax)
-                option.AddError($"There can be {VmsMin} to {VmsMax} VMs.");
-        });
-        _workload.AcceptOnlyFromAmong(_workloads);
         _only.AcceptOnlyFromAmong([.. SharingMechanisms.All.Select(mechanism => mechanism.Letters)]);
-        foreach (Option option in (Option[])[_vms, _workload, _only, _seed, _json])
-            Add(option);
+        Add(_vms, _workload, _only, _seed, _json);
     }
 
     /// <inheritdoc/>
@@ -66,7 +36,7 @@ internal sealed class CompareSharing : Verb
     protected override int Run(ParseResult line)
     {
         SharingPlan plan = new(
-            line.GetValue(_vms), Enum.Parse<SharingWorkload>(line.GetRequiredValue(_workload), ignoreCase: true), (ulong)(uint)line.GetValue(_seed));
+            line.GetValue(_vms), Enum.Parse<SharingWorkload>(line.GetRequiredValue(_workload), ignoreCase: true), line.GetValue(_seed));
         string[] only = line.GetValue(_only) ?? [];
         SharingMechanism[] mechanisms = [.. SharingMechanisms.All.Where(mechanism => only.Length == 0 || only.Contains(mechanism.Letters))];
         SharingComparisonReport report;

@@ -41,12 +41,7 @@ internal sealed class Qtest : Verb
 
     private readonly ProfileOption _profile = new("The remapping unit at 0xfed90000", "qemu");
 
-    private readonly Option<string> _translation = new("--translation")
-    {
-        Description = "off: there is no remapping unit, and addresses of devices are those of memory.",
-        HelpName = "on|off",
-        DefaultValueFactory = static _ => "on",
-    };
+    private readonly WordOption _translation = new("--translation", "Whether there is a remapping unit; without it, addresses of devices are those of memory", "on", "off");
 
     private readonly Option<string[]> _device = new("--device")
     {
@@ -55,11 +50,7 @@ internal sealed class Qtest : Verb
         HelpName = "DEVICE",
     };
 
-    private readonly Option<string?> _usb = new("--usb")
-    {
-        Description = $"A USB controller at 00:1d.0: {string.Join(", ", UsbControllers.Names)}.",
-        HelpName = "KIND",
-    };
+    private readonly WordOption _usb = new("--usb", "A USB controller at 00:1d.0", UsbControllers.Names, usual: null);
 
     private readonly Option<bool> _writable = new("--writable")
     {
@@ -78,10 +69,7 @@ internal sealed class Qtest : Verb
     public Qtest(Terminal terminal)
         : base("qtest", "Serve QEMU's qtest protocol over a machine with memory, PCI (ports 0xcf8/0xcfc, ECAM at 0xb0000000), a remapping unit and small devices.", terminal)
     {
-        _ = _translation.AcceptOnlyFromAmong("on", "off");
-        _ = _usb.AcceptOnlyFromAmong([.. UsbControllers.Names]);
-        foreach (Option option in (Option[])[_socket, _connect, _ramSize, _ramFile, _profile, _translation, _device, _usb, _writable, _realTime, _capture])
-            Add(option);
+        Add(_socket, _connect, _ramSize, _ramFile, _profile, _translation, _device, _usb, _writable, _realTime, _capture);
     }
 
     /// <inheritdoc/>
@@ -97,7 +85,7 @@ internal sealed class Qtest : Verb
     {
         if ((line.GetValue(_socket) is null) == (line.GetValue(_connect) is null))
             return Terminal.Refuse("Either --socket or --connect is needed.");
-        if (!CaptureOption.TryCreate(line.GetValue(_capture), out FileStream? file, out string? unwritable))
+        if (!_capture.TryCreate(line, out FileStream? file, out string? unwritable))
             return Terminal.Refuse(unwritable);
         ScriptedMachine? machine = null;
         UsbDeviceFactory? devices = null;

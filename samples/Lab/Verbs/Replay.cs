@@ -21,19 +21,14 @@ internal sealed class Replay : Verb
     private readonly ProfileOption _profile = new(
         "What the unit does that capability registers do not tell, such as its caches; capabilities are always those of the case", "qemu");
 
-    private readonly Option<bool> _json = new("--json")
-    {
-        Description = "Write the verdicts as one JSON object.",
-    };
+    private readonly JsonOption _json = new("the verdicts as one JSON object");
 
     /// <summary>The verb.</summary>
     public Replay(Terminal terminal)
         : base("replay", "Play recorded scripts on a remapping unit, and compare every answer with the recorded one.", terminal)
     {
         Add(_file);
-        Add(_only);
-        Add(_profile);
-        Add(_json);
+        Add(_only, _profile, _json);
     }
 
     /// <inheritdoc/>

@@ -10,16 +10,15 @@ internal sealed class RunAddressReplacement : SharingVerb
     private const string Table = "table";
     private const string Setup = "setup";
 
-    private readonly Option<string> _assignment = Choice("--assignment", "Who chooses the address on the bus", "dynamic", "static", "software");
+    private readonly WordOption _assignment = new("--assignment", "Who chooses the address on the bus", "dynamic", "static", "software");
 
-    private readonly Option<string> _without = Choice("--without", "What the controller leaves out, to see what it is there for", Nothing, Table, Setup);
+    private readonly WordOption _without = new("--without", "What the controller leaves out, to see what it is there for", Nothing, Table, Setup);
 
     /// <summary>The verb.</summary>
     public RunAddressReplacement(Terminal terminal)
         : base("address-replacement", "VMs share a USB controller, and each gives its disk the same address: the controller replaces it in every packet.", terminal)
     {
-        Add(_assignment);
-        Add(_without);
+        Add(_assignment, _without);
     }
 
     /// <inheritdoc/>

@@ -1,6 +1,4 @@
 using System.CommandLine;
-using System.CommandLine.Parsing;
-using System.Globalization;
 using Dma.Drivers;
 using Dma.Iommu;
 using Dma.Iommu.Spec;
@@ -26,13 +24,7 @@ internal sealed class RunDirectDma : Verb
 
     private readonly ProfileOption _profile = new("The remapping hardware", "friendly");
 
-    private readonly Option<ulong> _seed = new("--seed")
-    {
-        Description = "What memory contents, places of buffers and attacked addresses come from. The same seed gives the same report.",
-        HelpName = "N",
-        DefaultValueFactory = static _ => 1,
-        CustomParser = ParseSeed,
-    };
+    private readonly SeedOption _seed = new("What memory contents, places of buffers and attacked addresses come from");
 
     private readonly Option<string?> _dump = new("--dump")
     {
@@ -42,22 +34,13 @@ internal sealed class RunDirectDma : Verb
 
     private readonly CaptureOption _capture = new();
 
-    private readonly Option<bool> _json = new("--json")
-    {
-        Description = "Write the report as one JSON object.",
-    };
+    private readonly JsonOption _json = new();
 
     /// <summary>The verb.</summary>
     public RunDirectDma(Terminal terminal)
         : base("direct-dma", "A guest's own drivers read a disk by direct DMA; then everybody tries to reach what is not theirs.", terminal)
     {
-        Add(_disk);
-        Add(_writable);
-        Add(_profile);
-        Add(_seed);
-        Add(_dump);
-        Add(_capture);
-        Add(_json);
+        Add(_disk, _writable, _profile, _seed, _dump, _capture, _json);
     }
 
     /// <inheritdoc/>
@@ -83,19 +66,11 @@ internal sealed class RunDirectDma : Verb
 
         using (disk as IDisposable)
         {
-            if (!CaptureOption.TryCreate(line.GetValue(_capture), out FileStream? capture, out string? refusal))
+            if (!_capture.TryCreate(line, out FileStream? capture, out string? refusal))
                 return Terminal.Refuse(refusal);
             using (capture)
                 return Run(line, disk, capture);
         }
-    }
-
-    private static ulong ParseSeed(ArgumentResult argument)
-    {
-        if (ulong.TryParse(argument.Tokens[0].Value, NumberStyles.None, CultureInfo.InvariantCulture, out ulong seed))
-            return seed;
-        argument.AddError($"A seed is a whole number from 0 to {ulong.MaxValue}, not '{argument.Tokens[0].Value}'.");
-        return 0;
     }
 
     private int Run(ParseResult line, IDiskImage disk, FileStream? capture)

@@ -25,9 +25,7 @@ internal sealed class RunDummyDevices : SharingVerb
     public RunDummyDevices(Terminal terminal)
         : base("dummy-devices", "VMs stream over one USB bus; each has a dummy for the device of every other, whose driver reserves what that one has.", terminal)
     {
-        Add(_noDummies);
-        Add(_noPolicing);
-        Add(_liar);
+        Add(_noDummies, _noPolicing, _liar);
     }
 
     /// <inheritdoc/>

@@ -16,18 +16,13 @@ internal sealed class RunManagementDevice : Verb
         Description = "Let VM 1 write into the directory, at most 1 MiB; otherwise it may only read.",
     };
 
-    private readonly Option<bool> _json = new("--json")
-    {
-        Description = "Write the report as one JSON object.",
-    };
+    private readonly JsonOption _json = new();
 
     /// <summary>The verb.</summary>
     public RunManagementDevice(Terminal terminal)
         : base("management-device", "VMs and the host talk by virtual management devices: files, chat, calculation, statistics for the scheduler.", terminal)
     {
-        Add(_folder);
-        Add(_writable);
-        Add(_json);
+        Add(_folder, _writable, _json);
     }
 
     /// <inheritdoc/>

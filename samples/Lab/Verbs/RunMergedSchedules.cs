@@ -8,30 +8,19 @@ internal sealed class RunMergedSchedules : SharingVerb
 {
     private const string Nothing = "nothing";
 
-    private readonly Option<string> _discovery = Choice("--discovery", "How the VMM finds what guests add to their schedules", "scan", "protect");
+    private readonly WordOption _discovery = new("--discovery", "How the VMM finds what guests add to their schedules", "scan", "protect");
 
-    private readonly Option<int> _ahead = new("--ahead")
-    {
-        Description = $"How long before a frame its list is merged, in microframes, -{MergeOptions.LateMax} to {MergeOptions.AheadMax}; below 0 is too late.",
-        HelpName = "MICROFRAMES",
-        DefaultValueFactory = static _ => 1,
-    };
+    private readonly NumberOption<int> _ahead = new(
+        "--ahead", "MICROFRAMES", "How long before a frame its list is merged, in microframes (below 0 is too late)", -MergeOptions.LateMax, MergeOptions.AheadMax, 1);
 
-    private readonly Option<string> _without = Choice(
+    private readonly WordOption _without = new(
         "--without", "What is left out, to see what it is there for", Nothing, "doorbell", "windows", "overlay", "addresses");
 
     /// <summary>The verb.</summary>
     public RunMergedSchedules(Terminal terminal)
         : base("merged-schedules", "The VMM merges the schedules of VMs into one, which an ordinary USB controller runs; registers trap.", terminal)
     {
-        _ahead.Validators.Add(static option =>
-        {
-            if (!option.Tokens.Any(token => !int.TryParse(token.Value, out _)) && option.GetValueOrDefault<int>() is < -MergeOptions.LateMax or > MergeOptions.AheadMax)
-                option.AddError($"A list is merged -{MergeOptions.LateMax} to {MergeOptions.AheadMax} microframes before its frame.");
-        });
-        Add(_discovery);
-        Add(_ahead);
-        Add(_without);
+        Add(_discovery, _ahead, _without);
     }
 
     /// <inheritdoc/>

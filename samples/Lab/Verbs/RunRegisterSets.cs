@@ -6,7 +6,7 @@ namespace Dma.Lab;
 /// <summary><c>dma run register-sets</c>: VMs share the bus of one controller, and one of them is greedy.</summary>
 internal sealed class RunRegisterSets : SharingVerb
 {
-    private readonly Option<string> _policy = Choice("--policy", "How asynchronous time is shared out", "deficit", "weighted", "transaction", "pass", "sequential");
+    private readonly WordOption _policy = new("--policy", "How asynchronous time is shared out", "deficit", "weighted", "transaction", "pass", "sequential");
 
     /// <summary>The verb.</summary>
     public RunRegisterSets(Terminal terminal)

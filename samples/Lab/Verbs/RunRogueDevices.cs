@@ -5,10 +5,7 @@ namespace Dma.Lab;
 /// <summary><c>dma run rogue-devices</c>: small devices with one bad habit each, with what stands against them on and off.</summary>
 internal sealed class RunRogueDevices : Verb
 {
-    private readonly Option<bool> _json = new("--json")
-    {
-        Description = "Write the results as one JSON array.",
-    };
+    private readonly JsonOption _json = new("the results as one JSON array");
 
     /// <summary>The verb.</summary>
     public RunRogueDevices(Terminal terminal)

@@ -7,15 +7,9 @@ namespace Dma.Lab;
 internal sealed class RunRoundRobin : SharingVerb
 {
     private const string Nothing = "nothing";
-    private const int QuantumUsMax = 1_000_000;
-    private const int QuantumUsMin = (int)(TimeSharingOptions.QuantumNsMin / 1000);
 
-    private readonly Option<int> _quantum = new("--quantum")
-    {
-        Description = $"How long a turn is, in microseconds, {QuantumUsMin} to {QuantumUsMax}.",
-        HelpName = "US",
-        DefaultValueFactory = static _ => 10_000,
-    };
+    private readonly NumberOption<int> _quantum = new(
+        "--quantum", "US", "How long a turn is, in microseconds", (int)(TimeSharingOptions.QuantumNsMin / 1000), 1_000_000, 10_000);
 
     private readonly Option<bool> _workConserving = new("--work-conserving")
     {
@@ -23,21 +17,14 @@ internal sealed class RunRoundRobin : SharingVerb
         DefaultValueFactory = static _ => true,
     };
 
-    private readonly Option<string> _without = Choice(
+    private readonly WordOption _without = new(
         "--without", "What each switch leaves out, to see what it is there for", Nothing, "quiesce", "gates", "translation", "interrupt", "clock");
 
     /// <summary>The verb.</summary>
     public RunRoundRobin(Terminal terminal)
         : base("round-robin", "VMs have a whole USB controller one after the other: its registers are saved and restored, and its context entry follows.", terminal)
     {
-        _quantum.Validators.Add(static option =>
-        {
-            if (!option.Tokens.Any(token => !int.TryParse(token.Value, out _)) && option.GetValueOrDefault<int>() is < QuantumUsMin or > QuantumUsMax)
-                option.AddError($"A turn has {QuantumUsMin} to {QuantumUsMax} microseconds.");
-        });
-        Add(_quantum);
-        Add(_workConserving);
-        Add(_without);
+        Add(_quantum, _workConserving, _without);
     }
 
     /// <inheritdoc/>

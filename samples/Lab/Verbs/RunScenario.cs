@@ -13,17 +13,13 @@ internal sealed class RunScenario : Verb
         HelpName = "FILE",
     };
 
-    private readonly Option<bool> _json = new("--json")
-    {
-        Description = "Write the report as one JSON object.",
-    };
+    private readonly JsonOption _json = new();
 
     /// <summary>The verb.</summary>
     public RunScenario(Terminal terminal)
         : base("run", "Run a scenario and report what happened.", terminal)
     {
-        Add(_program);
-        Add(_json);
+        Add(_program, _json);
         Add(new RunDirectDma(terminal));
         Add(new RunRogueDevices(terminal));
         Add(new RunManagementDevice(terminal));

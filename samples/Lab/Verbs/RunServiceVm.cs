@@ -9,29 +9,18 @@ internal sealed class RunServiceVm : SharingVerb
     private const string Map = "map";
     private const string Rpc = "rpc";
     private const string Fair = "fair";
-    private const int JitterUsMax = 5_000;
 
-    private readonly Option<string> _usb = Choice("--usb", "The USB controller", UsbControllers.Ehci, UsbControllers.Xhci);
+    private readonly WordOption _usb = new("--usb", "The USB controller", UsbControllers.Ehci, UsbControllers.Xhci);
 
-    private readonly Option<string> _transport = Choice("--transport", "How requests come to the service VM: by rings in shared memory, or each as a call", "ring", Rpc);
+    private readonly WordOption _transport = new("--transport", "How requests come to the service VM: by rings in shared memory, or each as a call", "ring", Rpc);
 
-    private readonly Option<string> _grants = Choice("--grants", "What becomes of granted pages: mapped for the controller, or copied by the VMM", Map, "copy");
+    private readonly WordOption _grants = new("--grants", "What becomes of granted pages: mapped for the controller, or copied by the VMM", Map, "copy");
 
-    private readonly Option<string> _order = Choice("--order", "Whose transfer is next: that of a VM that had less, or that of the VM that came first", Fair, "fifo");
+    private readonly WordOption _order = new("--order", "Whose transfer is next: that of a VM that had less, or that of the VM that came first", Fair, "fifo");
 
-    private readonly Option<int> _batch = new("--batch")
-    {
-        Description = $"How many requests a VM makes at a time, 1 to {ServiceRun.BatchMax}.",
-        HelpName = "N",
-        DefaultValueFactory = static _ => 4,
-    };
+    private readonly NumberOption<int> _batch = new("--batch", "N", "How many requests a VM makes at a time", 1, ServiceRun.BatchMax, 4);
 
-    private readonly Option<int> _jitter = new("--jitter")
-    {
-        Description = $"How much later than it was woken the service VM runs at most, in microseconds, 0 to {JitterUsMax}.",
-        HelpName = "US",
-        DefaultValueFactory = static _ => 0,
-    };
+    private readonly NumberOption<int> _jitter = new("--jitter", "US", "How much later than it was woken the service VM runs at most, in microseconds", 0, 5_000, 0);
 
     private readonly Option<bool> _crash = new("--crash")
     {
@@ -42,18 +31,7 @@ internal sealed class RunServiceVm : SharingVerb
     public RunServiceVm(Terminal terminal)
         : base("service-vm", "A VM has the USB controller, with its ordinary driver, and serves other VMs: by rings or calls, with granted pages mapped or copied.", terminal)
     {
-        _batch.Validators.Add(static option =>
-        {
-            if (!option.Tokens.Any(token => !int.TryParse(token.Value, out _)) && option.GetValueOrDefault<int>() is < 1 or > ServiceRun.BatchMax)
-                option.AddError($"A VM makes 1 to {ServiceRun.BatchMax} requests at a time.");
-        });
-        _jitter.Validators.Add(static option =>
-        {
-            if (!option.Tokens.Any(token => !int.TryParse(token.Value, out _)) && option.GetValueOrDefault<int>() is < 0 or > JitterUsMax)
-                option.AddError($"A service VM is 0 to {JitterUsMax} microseconds late.");
-        });
-        foreach (Option option in (Option[])[_usb, _transport, _grants, _batch, _jitter, _order, _crash])
-            Add(option);
+        Add(_usb, _transport, _grants, _batch, _jitter, _order, _crash);
     }
 
     /// <inheritdoc/>

@@ -6,28 +6,16 @@ namespace Dma.Lab;
 /// <summary><c>dma run service-vm-models</c>: processes in a service VM model controllers for VMs, with windows on their memory.</summary>
 internal sealed class RunServiceVmModels : SharingVerb
 {
-    private const int WindowPagesMax = 65_536;
-    private const int JitterUsMax = 5_000;
+    private readonly WordOption _usb = new("--usb", "The USB controller, that of the service VM and those that it models", UsbControllers.Ehci, UsbControllers.Xhci);
 
-    private readonly Option<string> _usb = Choice("--usb", "The USB controller, that of the service VM and those that it models", UsbControllers.Ehci, UsbControllers.Xhci);
-
-    private readonly Option<int?> _windowPages = new("--window-pages")
-    {
-        Description = $"Pages of the window of each process, 1 to {WindowPagesMax}. As many as its VM has, unless given.",
-        HelpName = "N",
-    };
+    private readonly NumberOption<int> _windowPages = new("--window-pages", "N", "Pages of the window of each process; as many as its VM has, unless given", 1, 65_536);
 
     private readonly Option<bool> _zeroCopy = new("--zero-copy")
     {
         Description = "Let bulk data of EHCI controllers go straight between devices and pages of VMs.",
     };
 
-    private readonly Option<int> _jitter = new("--jitter")
-    {
-        Description = $"How much later than it was woken the service VM runs at most, in microseconds, 0 to {JitterUsMax}.",
-        HelpName = "US",
-        DefaultValueFactory = static _ => 0,
-    };
+    private readonly NumberOption<int> _jitter = new("--jitter", "US", "How much later than it was woken the service VM runs at most, in microseconds", 0, 5_000, 0);
 
     private readonly Option<bool> _noShootDown = new("--no-shootdown")
     {
@@ -48,18 +36,7 @@ internal sealed class RunServiceVmModels : SharingVerb
     public RunServiceVmModels(Terminal terminal)
         : base("service-vm-models", "A VM has the USB controller, and processes in it model controllers for other VMs and their ordinary drivers, with windows on memory that the VMM checks.", terminal)
     {
-        _windowPages.Validators.Add(static option =>
-        {
-            if (!option.Tokens.Any(token => !int.TryParse(token.Value, out _)) && option.GetValueOrDefault<int?>() is < 1 or > WindowPagesMax)
-                option.AddError($"A window has 1 to {WindowPagesMax} pages.");
-        });
-        _jitter.Validators.Add(static option =>
-        {
-            if (!option.Tokens.Any(token => !int.TryParse(token.Value, out _)) && option.GetValueOrDefault<int>() is < 0 or > JitterUsMax)
-                option.AddError($"A service VM is 0 to {JitterUsMax} microseconds late.");
-        });
-        foreach (Option option in (Option[])[_usb, _windowPages, _zeroCopy, _jitter, _noShootDown, _noFlush, _crash])
-            Add(option);
+        Add(_usb, _windowPages, _zeroCopy, _jitter, _noShootDown, _noFlush, _crash);
     }
 
     /// <inheritdoc/>
@@ -87,7 +64,7 @@ internal sealed class RunServiceVmModels : SharingVerb
                 JitterNsMax = (ulong)line.GetValue(_jitter) * 1000,
                 ShootDown = line.GetValue(_noShootDown) ? ShootDown.None : isUnflushed ? ShootDown.Unflushed : ShootDown.Flushed,
             },
-            Monitor = new() { WindowPages = line.GetValue(_windowPages), IsZeroCopy = line.GetValue(_zeroCopy), ShootDown = isUnflushed ? ShootDown.Unflushed : ShootDown.Flushed },
+            Monitor = new() { WindowPages = _windowPages.Given(line), IsZeroCopy = line.GetValue(_zeroCopy), ShootDown = isUnflushed ? ShootDown.Unflushed : ShootDown.Flushed },
         };
         ModelledReport report = new ModelledRun(options, line.GetValue(_crash), trace).Run();
         if (isJson)

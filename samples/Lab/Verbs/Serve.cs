@@ -18,12 +18,7 @@ internal sealed class Serve : Verb
         Required = true,
     };
 
-    private readonly Option<string> _usb = new("--usb")
-    {
-        Description = $"The controller: {string.Join(", ", UsbControllers.Names)}.",
-        HelpName = "KIND",
-        DefaultValueFactory = static _ => UsbControllers.Ehci,
-    };
+    private readonly WordOption _usb = new("--usb", "The controller", UsbControllers.Names);
 
     private readonly Option<string[]> _device = new("--device")
     {
@@ -44,9 +39,7 @@ internal sealed class Serve : Verb
     public Serve(Terminal terminal)
         : base("serve", "Offer a USB controller as a PCI device over a Unix socket (vfio-user), as QEMU 10.1 and later can use it.", terminal)
     {
-        _ = _usb.AcceptOnlyFromAmong([.. UsbControllers.Names]);
-        foreach (Option option in (Option[])[_socket, _usb, _device, _writable, _profile, _capture])
-            Add(option);
+        Add(_socket, _usb, _device, _writable, _profile, _capture);
     }
 
     /// <inheritdoc/>
@@ -63,7 +56,7 @@ internal sealed class Serve : Verb
             return Terminal.Refuse("Memory and events are handed over by Unix sockets as 64-bit Linux has them; this system is another one.");
         try
         {
-            if (!CaptureOption.TryCreate(line.GetValue(_capture), out FileStream? file, out string? unwritable))
+            if (!_capture.TryCreate(line, out FileStream? file, out string? unwritable))
                 return Terminal.Refuse(unwritable);
             using (file)
             {
