@@ -60,6 +60,13 @@ public sealed class ManagementCore
     /// <summary>The host's own end of the chat.</summary>
     public HostMailbox Mailbox { get; }
 
+    /// <summary>Told of each request that finished, after its completion; null for nobody. It must change nothing.</summary>
+    public Action<ServedRequest>? Watcher
+    {
+        get => _transfers.Watcher;
+        set => _transfers.Watcher = value;
+    }
+
     /// <summary>Whether it serves.</summary>
     public bool IsRunning => !_isStopped;
 

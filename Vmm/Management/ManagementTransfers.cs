@@ -12,6 +12,9 @@ internal sealed class ManagementTransfers(Processor processor)
     /// <summary>Whether a request is being done.</summary>
     public bool IsWorking { get; private set; }
 
+    /// <summary>Told of each request that finished; null for nobody.</summary>
+    public Action<ServedRequest>? Watcher { get; set; }
+
     public ulong NowNs => processor.Loop.NowNs;
 
     /// <summary>Charges a copy of slots, which is no payload.</summary>

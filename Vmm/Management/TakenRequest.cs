@@ -76,7 +76,10 @@ internal sealed class TakenRequest(ManagementPort port, int slot, ManagementRequ
             Value = answer.Value,
             Version = answer.Version,
         };
-        if (port.Device.Finish(slot, _generation, completion))
-            port.Counts.Finished(answer.Result, port.Transfers.NowNs - _takenNs);
+        if (!port.Device.Finish(slot, _generation, completion))
+            return;
+        ulong now = port.Transfers.NowNs;
+        port.Counts.Finished(answer.Result, now - _takenNs);
+        port.Transfers.Watcher?.Invoke(new(port.Number, slot, request.Command, answer.Result, _takenNs, now, answer.Length, answer.Source));
     }
 }

@@ -27,6 +27,31 @@ public sealed class ManagementRunTests
     }
 
     [Fact]
+    public void Its_timeline_has_each_request_of_each_VM_and_never_two_at_a_time_in_one_slot()
+    {
+        using TemporaryFile file = new();
+        ToolRun run = ToolRun.Of("run", "management-device", "--json", "--trace", file.Path);
+        Assert.Equal((ExitCode.Ok, ""), (run.ExitCode, run.Error));
+        byte[] timeline = File.ReadAllBytes(file.Path);
+        Assert.Equal(["VM 1", "VM 2", "VM 3", "VMM"], TimelineFormat.Check(timeline).Order(StringComparer.Ordinal));
+        using JsonDocument document = JsonDocument.Parse(timeline);
+        JsonElement[] events = [.. document.RootElement.GetProperty("traceEvents").EnumerateArray()];
+        JsonElement[] slices = [.. events.Where(entry => entry.GetProperty("ph").ValueEquals("X"))];
+        ManagementReport report = JsonSerializer.Deserialize(run.Output, ManagementJson.Default.ManagementReport)!;
+        ulong requests = report.Participants.Aggregate(0ul, (sum, line) => sum + line.Requests);
+        Assert.Equal(requests + (ulong)report.Shares.DistinctBy(line => line.Phase).Count(), (ulong)slices.Length);
+        foreach (IGrouping<(int, int), JsonElement> line in slices.GroupBy(entry => (entry.GetProperty("pid").GetInt32(), entry.GetProperty("tid").GetInt32())))
+        {
+            decimal end = 0;
+            foreach (JsonElement slice in line.OrderBy(entry => entry.GetProperty("ts").GetDecimal()))
+            {
+                Assert.True(slice.GetProperty("ts").GetDecimal() >= end);
+                end = slice.GetProperty("ts").GetDecimal() + slice.GetProperty("dur").GetDecimal();
+            }
+        }
+    }
+
+    [Fact]
     public void A_real_directory_is_read_and_written_only_where_that_is_asked_for()
     {
         DirectoryInfo directory = Directory.CreateTempSubdirectory("dma-granted-");

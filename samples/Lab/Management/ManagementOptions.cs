@@ -11,6 +11,9 @@ public sealed record ManagementOptions
     /// <summary>What people call that folder.</summary>
     public string FolderName { get; init; } = "in memory";
 
+    /// <summary>Where a timeline goes; null for none.</summary>
+    public Stream? Trace { get; init; }
+
     /// <summary>What contents come from.</summary>
     public ulong Seed { get; init; } = 1;
 }

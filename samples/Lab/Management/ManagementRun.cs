@@ -26,6 +26,7 @@ public sealed class ManagementRun(ManagementOptions options)
         using Host host = new(new() { MemoryBytes = 64 * MiB, VmmBytes = 8 * MiB, Seed = options.Seed });
         host.Boot();
         ManagementCore core = new(host);
+        using ManagementTimeline? timeline = options.Trace is { } trace ? new(trace, host, core) : null;
         MemoryFolder memory = new();
         memory.Put("motd.txt", "Hello from the host."u8);
         IGrantedFolder folder = options.Folder ?? memory;
@@ -37,10 +38,10 @@ public sealed class ManagementRun(ManagementOptions options)
             _machines.Add(machine);
         }
 
-        return host.Loop.Run(() => Play(host, core, folder));
+        return host.Loop.Run(() => Play(host, core, folder, timeline));
     }
 
-    private async Task<ManagementReport> Play(Host host, ManagementCore core, IGrantedFolder folder)
+    private async Task<ManagementReport> Play(Host host, ManagementCore core, IGrantedFolder folder, ManagementTimeline? timeline)
     {
         foreach (VirtualMachine machine in _machines)
             _drivers.Add(await Start(machine));
@@ -49,7 +50,7 @@ public sealed class ManagementRun(ManagementOptions options)
         ManagementAttacks attacks = new(_drivers, () => core.InboxOf(_machines[1]));
         IReadOnlyList<RefusalLine> tried = await attacks.Run(folder.IsWritable);
         ManagementFigures figures = await new ManagementMeasurement(_machines, _drivers, core).Run();
-        IReadOnlyList<ShareLine> shares = await Share(host, core);
+        IReadOnlyList<ShareLine> shares = await Share(host, core, timeline);
         return new(
             Participants(core), _arrows, files with { QuotaLeft = core.QuotaLeftOf(_machines[0]) }, tried, shares, figures, host.Loop.NowNs, options.Seed);
     }
@@ -105,7 +106,7 @@ public sealed class ManagementRun(ManagementOptions options)
         _arrows.Add(new(host.Loop.NowNs, from, to, what, $"{result}"));
     }
 
-    private async ValueTask<IReadOnlyList<ShareLine>> Share(Host host, ManagementCore core)
+    private async ValueTask<IReadOnlyList<ShareLine>> Share(Host host, ManagementCore core, ManagementTimeline? timeline)
     {
         ShareScheduler scheduler = new(host.Cpu.Processor, quantumNs: 100_000, staleNs: 8_000_000) { Statistics = core };
         for (int number = 0; number < _machines.Count; number++)
@@ -128,6 +129,7 @@ public sealed class ManagementRun(ManagementOptions options)
             }
 
             ulong[] before = [.. _machines.Select(machine => machine.Schedule.RunTimeNs)];
+            ulong startNs = host.Loop.NowNs;
             await host.Cpu.Processor.Delay(5_000_000);
             ulong[] ran = [.. _machines.Select((machine, number) => machine.Schedule.RunTimeNs - before[number])];
             double all = Math.Max(ran.Aggregate(0ul, (sum, one) => sum + one), 1);
@@ -136,6 +138,8 @@ public sealed class ManagementRun(ManagementOptions options)
                 ManagementStatistics known = core.StatisticsOf(_machines[number]) ?? default;
                 lines.Add(new(name, _machines[number].Name, _weights[number], known.WorkNs, known.ReportedAgeNs, ran[number], Math.Round(ran[number] / all, 3)));
             }
+
+            timeline?.Phase(name, startNs, lines.TakeLast(work.Length));
         }
     }
 

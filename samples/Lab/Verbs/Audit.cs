@@ -40,10 +40,7 @@ internal sealed class Audit : Verb
 
     /// <summary>The verb.</summary>
     public Audit(Terminal terminal)
-        : base("audit", "Walk all tables in a memory image: what each device reaches, what domains share, what is broken.", terminal)
-    {
-        Add(_memory, _root, _mode, _interrupts, _format, _all, _json);
-    }
+        : base("audit", "Walk all tables in a memory image: what each device reaches, what domains share, what is broken.", terminal) => Add(_memory, _root, _mode, _interrupts, _format, _all, _json);
 
     /// <inheritdoc/>
     public override IReadOnlyList<string> Examples =>

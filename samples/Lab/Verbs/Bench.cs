@@ -32,10 +32,7 @@ internal sealed class Bench : Verb
 
     /// <summary>The verb.</summary>
     public Bench(Terminal terminal)
-        : base("bench", "Measure translations, walks, mappings, transfers and USB beside baselines written for the purpose, interrupts into guests, and the memory of VMs.", terminal)
-    {
-        Add(_quick, _only, _json);
-    }
+        : base("bench", "Measure translations, walks, mappings, transfers and USB beside baselines written for the purpose, interrupts into guests, and the memory of VMs.", terminal) => Add(_quick, _only, _json);
 
     /// <inheritdoc/>
     public override IReadOnlyList<string> Examples => ["bench --quick", "bench --only walk", "bench --quick --json"];

@@ -23,10 +23,7 @@ internal sealed class CompareModels : Verb
 
     /// <summary>The verb.</summary>
     public CompareModels(Terminal terminal)
-        : base("models", "The same guest work with an emulated controller, a split driver, and the controller itself: exits, copies, latency, cycles, missed slots.", terminal)
-    {
-        Add(_usb, _profile, _seed, _timeline, _json);
-    }
+        : base("models", "The same guest work with an emulated controller, a split driver, and the controller itself: exits, copies, latency, cycles, missed slots.", terminal) => Add(_usb, _profile, _seed, _timeline, _json);
 
     /// <inheritdoc/>
     public override IReadOnlyList<string> Examples => ["compare models", "compare models --usb ehci --timeline", "compare models --json"];

@@ -67,10 +67,7 @@ internal sealed class Qtest : Verb
 
     /// <summary>The verb.</summary>
     public Qtest(Terminal terminal)
-        : base("qtest", "Serve QEMU's qtest protocol over a machine with memory, PCI (ports 0xcf8/0xcfc, ECAM at 0xb0000000), a remapping unit and small devices.", terminal)
-    {
-        Add(_socket, _connect, _ramSize, _ramFile, _profile, _translation, _device, _usb, _writable, _realTime, _capture);
-    }
+        : base("qtest", "Serve QEMU's qtest protocol over a machine with memory, PCI (ports 0xcf8/0xcfc, ECAM at 0xb0000000), a remapping unit and small devices.", terminal) => Add(_socket, _connect, _ramSize, _ramFile, _profile, _translation, _device, _usb, _writable, _realTime, _capture);
 
     /// <inheritdoc/>
     public override IReadOnlyList<string> Examples =>

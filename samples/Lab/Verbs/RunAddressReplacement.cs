@@ -16,10 +16,7 @@ internal sealed class RunAddressReplacement : SharingVerb
 
     /// <summary>The verb.</summary>
     public RunAddressReplacement(Terminal terminal)
-        : base("address-replacement", "VMs share a USB controller, and each gives its disk the same address: the controller replaces it in every packet.", terminal)
-    {
-        Add(_assignment, _without);
-    }
+        : base("address-replacement", "VMs share a USB controller, and each gives its disk the same address: the controller replaces it in every packet.", terminal) => Add(_assignment, _without);
 
     /// <inheritdoc/>
     public override IReadOnlyList<string> Examples =>

@@ -38,10 +38,7 @@ internal sealed class RunDirectDma : Verb
 
     /// <summary>The verb.</summary>
     public RunDirectDma(Terminal terminal)
-        : base("direct-dma", "A guest's own drivers read a disk by direct DMA; then everybody tries to reach what is not theirs.", terminal)
-    {
-        Add(_disk, _writable, _profile, _seed, _dump, _capture, _json);
-    }
+        : base("direct-dma", "A guest's own drivers read a disk by direct DMA; then everybody tries to reach what is not theirs.", terminal) => Add(_disk, _writable, _profile, _seed, _dump, _capture, _json);
 
     /// <inheritdoc/>
     public override IReadOnlyList<string> Examples =>

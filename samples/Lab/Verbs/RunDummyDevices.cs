@@ -23,10 +23,7 @@ internal sealed class RunDummyDevices : SharingVerb
 
     /// <summary>The verb.</summary>
     public RunDummyDevices(Terminal terminal)
-        : base("dummy-devices", "VMs stream over one USB bus; each has a dummy for the device of every other, whose driver reserves what that one has.", terminal)
-    {
-        Add(_noDummies, _noPolicing, _liar);
-    }
+        : base("dummy-devices", "VMs stream over one USB bus; each has a dummy for the device of every other, whose driver reserves what that one has.", terminal) => Add(_noDummies, _noPolicing, _liar);
 
     /// <inheritdoc/>
     public override IReadOnlyList<string> Examples =>

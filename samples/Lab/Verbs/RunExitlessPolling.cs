@@ -18,10 +18,7 @@ internal sealed class RunExitlessPolling : TracedVerb
 
     /// <summary>The verb.</summary>
     public RunExitlessPolling(Terminal terminal)
-        : base("exitless-polling", "Registers of a USB controller that are memory, polled by a second processor: exits, what is lost, and from which rate on it pays.", terminal)
-    {
-        Add(_usb, _period, _awake);
-    }
+        : base("exitless-polling", "Registers of a USB controller that are memory, polled by a second processor: exits, what is lost, and from which rate on it pays.", terminal) => Add(_usb, _period, _awake);
 
     /// <inheritdoc/>
     public override IReadOnlyList<string> Examples =>

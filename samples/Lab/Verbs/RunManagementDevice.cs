@@ -3,7 +3,7 @@ using System.CommandLine;
 namespace Dma.Lab;
 
 /// <summary><c>dma run management-device</c>: VMs and the host talk by virtual management devices.</summary>
-internal sealed class RunManagementDevice : Verb
+internal sealed class RunManagementDevice : TracedVerb
 {
     private readonly Option<string?> _folder = new("--folder")
     {
@@ -16,20 +16,15 @@ internal sealed class RunManagementDevice : Verb
         Description = "Let VM 1 write into the directory, at most 1 MiB; otherwise it may only read.",
     };
 
-    private readonly JsonOption _json = new();
-
     /// <summary>The verb.</summary>
     public RunManagementDevice(Terminal terminal)
-        : base("management-device", "VMs and the host talk by virtual management devices: files, chat, calculation, statistics for the scheduler.", terminal)
-    {
-        Add(_folder, _writable, _json);
-    }
+        : base("management-device", "VMs and the host talk by virtual management devices: files, chat, calculation, statistics for the scheduler.", terminal) => Add(_folder, _writable);
 
     /// <inheritdoc/>
-    public override IReadOnlyList<string> Examples => ["run management-device", "run management-device --folder ./shared --json"];
+    public override IReadOnlyList<string> Examples => ["run management-device", "run management-device --folder ./shared --json", "run management-device --trace timeline.json"];
 
     /// <inheritdoc/>
-    protected override int Run(ParseResult line)
+    protected override int Run(ParseResult line, ulong seed, FileStream? trace, bool isJson)
     {
         string? path = line.GetValue(_folder);
         if (path is null && line.GetValue(_writable))
@@ -37,8 +32,8 @@ internal sealed class RunManagementDevice : Verb
         using HostFolder? folder = path is null ? null : HostFolder.TryOpen(path, line.GetValue(_writable));
         if (path is not null && folder is null)
             return Terminal.Refuse($"'{path}' is no directory that can be granted; that needs a directory, and Linux from 5.6 on.");
-        ManagementReport report = new ManagementRun(new() { Folder = folder, FolderName = path ?? "in memory" }).Run();
-        if (line.GetValue(_json))
+        ManagementReport report = new ManagementRun(new() { Folder = folder, FolderName = path ?? "in memory", Seed = seed, Trace = trace }).Run();
+        if (isJson)
             Terminal.WriteJson(report, ManagementJson.Default.ManagementReport);
         else
             ManagementView.Write(Terminal.Output, report);

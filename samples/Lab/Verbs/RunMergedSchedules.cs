@@ -18,10 +18,7 @@ internal sealed class RunMergedSchedules : SharingVerb
 
     /// <summary>The verb.</summary>
     public RunMergedSchedules(Terminal terminal)
-        : base("merged-schedules", "The VMM merges the schedules of VMs into one, which an ordinary USB controller runs; registers trap.", terminal)
-    {
-        Add(_discovery, _ahead, _without);
-    }
+        : base("merged-schedules", "The VMM merges the schedules of VMs into one, which an ordinary USB controller runs; registers trap.", terminal) => Add(_discovery, _ahead, _without);
 
     /// <inheritdoc/>
     public override IReadOnlyList<string> Examples =>

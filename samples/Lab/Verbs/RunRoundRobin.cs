@@ -22,10 +22,7 @@ internal sealed class RunRoundRobin : SharingVerb
 
     /// <summary>The verb.</summary>
     public RunRoundRobin(Terminal terminal)
-        : base("round-robin", "VMs have a whole USB controller one after the other: its registers are saved and restored, and its context entry follows.", terminal)
-    {
-        Add(_quantum, _workConserving, _without);
-    }
+        : base("round-robin", "VMs have a whole USB controller one after the other: its registers are saved and restored, and its context entry follows.", terminal) => Add(_quantum, _workConserving, _without);
 
     /// <inheritdoc/>
     public override IReadOnlyList<string> Examples =>

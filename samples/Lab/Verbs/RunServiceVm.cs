@@ -29,10 +29,7 @@ internal sealed class RunServiceVm : SharingVerb
 
     /// <summary>The verb.</summary>
     public RunServiceVm(Terminal terminal)
-        : base("service-vm", "A VM has the USB controller, with its ordinary driver, and serves other VMs: by rings or calls, with granted pages mapped or copied.", terminal)
-    {
-        Add(_usb, _transport, _grants, _batch, _jitter, _order, _crash);
-    }
+        : base("service-vm", "A VM has the USB controller, with its ordinary driver, and serves other VMs: by rings or calls, with granted pages mapped or copied.", terminal) => Add(_usb, _transport, _grants, _batch, _jitter, _order, _crash);
 
     /// <inheritdoc/>
     public override IReadOnlyList<string> Examples =>

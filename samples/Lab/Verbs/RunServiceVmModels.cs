@@ -34,10 +34,7 @@ internal sealed class RunServiceVmModels : SharingVerb
 
     /// <summary>The verb.</summary>
     public RunServiceVmModels(Terminal terminal)
-        : base("service-vm-models", "A VM has the USB controller, and processes in it model controllers for other VMs and their ordinary drivers, with windows on memory that the VMM checks.", terminal)
-    {
-        Add(_usb, _windowPages, _zeroCopy, _jitter, _noShootDown, _noFlush, _crash);
-    }
+        : base("service-vm-models", "A VM has the USB controller, and processes in it model controllers for other VMs and their ordinary drivers, with windows on memory that the VMM checks.", terminal) => Add(_usb, _windowPages, _zeroCopy, _jitter, _noShootDown, _noFlush, _crash);
 
     /// <inheritdoc/>
     public override IReadOnlyList<string> Examples =>

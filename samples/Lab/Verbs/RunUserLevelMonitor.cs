@@ -26,7 +26,6 @@ internal sealed class RunUserLevelMonitor : TracedVerb
         Description = "Let the monitor copy by system calls instead of using its window.",
     };
 
-
     private readonly Option<bool> _zeroCopy = new("--zero-copy")
     {
         Description = "Let bulk data of an EHCI controller go straight between device and pages of the VM.",
@@ -34,10 +33,7 @@ internal sealed class RunUserLevelMonitor : TracedVerb
 
     /// <summary>The verb.</summary>
     public RunUserLevelMonitor(Terminal terminal)
-        : base("user-level-monitor", "Device models in a process of the service OS, with a window on the memory of their VM: faults, system calls, copies, and a page that is taken away.", terminal)
-    {
-        Add(_usb, _windowPages, _noShootDown, _noFlush, _copy, _zeroCopy);
-    }
+        : base("user-level-monitor", "Device models in a process of the service OS, with a window on the memory of their VM: faults, system calls, copies, and a page that is taken away.", terminal) => Add(_usb, _windowPages, _noShootDown, _noFlush, _copy, _zeroCopy);
 
     /// <inheritdoc/>
     public override IReadOnlyList<string> Examples =>

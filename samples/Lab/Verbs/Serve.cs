@@ -37,10 +37,7 @@ internal sealed class Serve : Verb
 
     /// <summary>The verb.</summary>
     public Serve(Terminal terminal)
-        : base("serve", "Offer a USB controller as a PCI device over a Unix socket (vfio-user), as QEMU 10.1 and later can use it.", terminal)
-    {
-        Add(_socket, _usb, _device, _writable, _profile, _capture);
-    }
+        : base("serve", "Offer a USB controller as a PCI device over a Unix socket (vfio-user), as QEMU 10.1 and later can use it.", terminal) => Add(_socket, _usb, _device, _writable, _profile, _capture);
 
     /// <inheritdoc/>
     public override IReadOnlyList<string> Examples =>
