@@ -14,6 +14,7 @@ public sealed class GuestCpu : ICpu, IHypercallGate
     private readonly VirtualMachine _machine;
     private readonly SystemBus _hostBus;
     private readonly EptTables _tables;
+    private readonly List<ProcessSpace> _spaces = [];
 
     internal GuestCpu(VirtualMachine machine, SystemBus hostBus, Processor processor, InterruptGates gates)
     {
@@ -154,6 +155,36 @@ public sealed class GuestCpu : ICpu, IHypercallGate
         Processor.Charge(Cost.Hypercall);
         await Processor.Delay(0);
         return await _machine.Hypercalls.Call(number, argument0, argument1, argument2, argument3);
+    }
+
+    /// <summary>Makes a call in the middle of an access of a device model: it is counted, and takes no time of the bus that the model imitates.</summary>
+    internal HypercallResult CallAtOnce(Hypercall number, ulong argument0, ulong argument1)
+    {
+        _machine.Host.SharedProcessor?.Run(_machine);
+        Processor.Count(Cost.Exit);
+        Processor.Count(Cost.Hypercall);
+        ValueTask<HypercallResult> answer = _machine.Hypercalls.Call(number, argument0, argument1, 0, 0);
+        return answer.IsCompleted ? answer.Result : throw new InvalidOperationException($"{number} is no call that is answered at once.");
+    }
+
+    /// <summary>A process on it has an address space: the processor caches translations of it.</summary>
+    internal void Add(ProcessSpace space) => _spaces.Add(space);
+
+    /// <summary>The process is gone.</summary>
+    internal void Remove(ProcessSpace space) => _ = _spaces.Remove(space);
+
+    /// <summary>Where an access of a process leads whose page table names an address; what EPT does not map leads nowhere.</summary>
+    internal PhysicalAddress? Translate(GuestPhysicalAddress address, bool isWrite)
+    {
+        EptWalkResult found = _tables.Access(address, isWrite ? EptRights.Write : EptRights.Read);
+        return found.Outcome == EptOutcome.Mapped ? found.Address : null;
+    }
+
+    /// <summary>The VMM has changed EPT, and makes the processor forget what it has cached of it (INVEPT).</summary>
+    internal void FlushTranslations()
+    {
+        foreach (ProcessSpace space in _spaces)
+            space.FlushAll();
     }
 
     private static void CheckWidth(int width)

@@ -42,6 +42,18 @@ public sealed class MemoryBuffer(ICpu cpu, GuestPhysicalAddress address, int len
             throw new InvalidOperationException($"The buffer at {address} is no memory.");
     }
 
+    /// <summary>Fills bytes with zeros.</summary>
+    public void Clear(int offset, int count)
+    {
+        Span<byte> zeros = stackalloc byte[1024];
+        for (int done = 0; done < count;)
+        {
+            int step = Math.Min(count - done, zeros.Length);
+            Write(offset + done, zeros[..step]);
+            done += step;
+        }
+    }
+
     /// <summary>Reads a doubleword.</summary>
     public uint Read32(int offset)
     {

@@ -140,4 +140,48 @@ public enum Hypercall
     /// <see cref="DmaRefusal.BadRange"/> for a list that is none, pieces that leave their page, or what is not the caller's memory.
     /// </summary>
     CopyGrants = 16,
+
+    /// <summary>
+    /// A service VM is ready to model devices of VMs, whose memory it is shown page by page; it numbers them from 0.
+    /// Argument: a vector, 32 to 255, raised when the VMM has taken a page back. Result: how many VMs there can be.
+    /// Refusals: <see cref="DmaRefusal.NotAssigned"/> where the caller is no service VM, which holds for all calls from here on;
+    /// <see cref="DmaRefusal.BadRange"/> for another vector.
+    /// </summary>
+    OpenWindows = 17,
+
+    /// <summary>
+    /// Shows a page of a VM to the caller's processor, until <see cref="HidePage"/>, or until the VMM takes it back: then nothing is there.
+    /// Arguments: the number of the VM; the first byte of the page, as that VM numbers it. Result: where the caller finds it; the same place
+    /// where it is shown already. Refusals: <see cref="DmaRefusal.NotMapped"/> where the caller models no devices of such a VM;
+    /// <see cref="DmaRefusal.BadRange"/> where that is no page of its memory; <see cref="DmaRefusal.Exhausted"/> where no frame can be had for it,
+    /// or places and tables are used up.
+    /// </summary>
+    ShowPage = 18,
+
+    /// <summary>
+    /// Gives back what <see cref="ShowPage"/> showed. Arguments: the number of the VM; the first byte of the page. No result.
+    /// Refusal: <see cref="DmaRefusal.NotMapped"/> where it is not shown.
+    /// </summary>
+    HidePage = 19,
+
+    /// <summary>
+    /// Says which page the VMM has taken back. No arguments. Result: the number of the VM in bits 7:0, and its page in bits 63:12. The call says that
+    /// nothing leads any more to the places of those that it named before. A page that was shown anew meanwhile is none. Refusal: <see cref="DmaRefusal.NotMapped"/> where there is no news.
+    /// </summary>
+    NextLostPage = 20,
+
+    /// <summary>
+    /// Lets the caller's devices reach memory of a VM whose devices it models; the pages stay until <see cref="UnmapGuest"/>.
+    /// Arguments: the number of the VM; the first byte, anywhere in a page; bytes; <see cref="DmaDirection"/>. Result: the device address of the
+    /// first byte, contiguous over the whole length. Refusals: <see cref="DmaRefusal.NotMapped"/> where the caller models no devices of such a VM;
+    /// <see cref="DmaRefusal.BadDirection"/>; <see cref="DmaRefusal.BadRange"/> where a byte is no memory of that VM, or more than 32 pages are named;
+    /// <see cref="DmaRefusal.Exhausted"/> where the VM may have no more pages pinned, or device addresses or tables are used up.
+    /// </summary>
+    MapGuest = 21,
+
+    /// <summary>
+    /// Takes back what <see cref="MapGuest"/> mapped; when the call returns, no device reaches it. Arguments: the number of the VM; the device address.
+    /// No result. Refusal: <see cref="DmaRefusal.NotMapped"/> where nothing is mapped there.
+    /// </summary>
+    UnmapGuest = 22,
 }

@@ -45,6 +45,10 @@ public sealed class Processor(string name, EventLoop loop, CostModel costs)
         Meter.Add(cost, times);
     }
 
+    /// <summary>Lets its software wait for what another processor does for it, which is charged for that.</summary>
+    /// <param name="timeNs">How long that takes, in nanoseconds.</param>
+    public void WaitForOther(ulong timeNs) => _debtNs += timeNs;
+
     /// <summary>Lets time pass, the debt included.</summary>
     /// <param name="delayNs">Nanoseconds.</param>
     public ValueTask Delay(ulong delayNs)

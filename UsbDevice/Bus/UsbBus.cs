@@ -60,6 +60,29 @@ public sealed class UsbBus
     /// <remarks>No packet carries that. It is for devices that are made of software and stand for others: they can ask for all of it at once.</remarks>
     public int TransferBytesLeft { get; set; }
 
+    /// <summary>A number that changes from one round of a controller over its lists to the next, where it counts them.</summary>
+    public uint Round { get; private set; }
+
+    /// <summary>How many transfers end that use memory of software without its controller.</summary>
+    public int Leaving { get; set; }
+
+    /// <summary>A round over lists begins: what is linked there will be asked about.</summary>
+    internal void BeginRound() => Round++;
+
+    /// <summary>Lets devices end transfers that use memory of software (<see cref="IDirectDevice"/>).</summary>
+    /// <param name="isAll">Whether all of them, or those only that were not asked about in this round.</param>
+    /// <returns>Whether none of them uses memory any more; else it is to be asked again.</returns>
+    internal bool TryLetGo(bool isAll)
+    {
+        foreach (UsbPort port in _ports)
+        {
+            if (port.Device is IDirectDevice device)
+                device.LetGo(isAll ? null : Round);
+        }
+
+        return Leaving == 0;
+    }
+
     /// <summary>The device that would answer at an address; null where none or more than one would.</summary>
     public IUsbDevice? Find(byte address) => PortOf(address)?.Device;
 

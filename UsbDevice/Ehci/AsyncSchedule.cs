@@ -3,7 +3,7 @@ using Dma.UsbDevice.Spec;
 namespace Dma.UsbDevice;
 
 /// <summary>The asynchronous schedule: a ring of queue heads, gone round while there is time (EHCI, asynchronous schedule).</summary>
-internal sealed class AsyncSchedule(EhciRegisters registers, ScheduleMemory memory, QueueExecutor executor, IScheduleEvents events)
+internal sealed class AsyncSchedule(EhciRegisters registers, ScheduleMemory memory, EhciWire wire, QueueExecutor executor, IScheduleEvents events)
 {
     private const int SightingsForDoorbell = 2;
 
@@ -84,7 +84,11 @@ internal sealed class AsyncSchedule(EhciRegisters registers, ScheduleMemory memo
     // Between two sightings of the head lies a whole round over what is linked now: nothing older is held.
     private void AnswerDoorbell()
     {
-        if (!registers.UsbCommand.AsyncAdvanceDoorbell || ++_sightings < SightingsForDoorbell)
+        if (!registers.UsbCommand.AsyncAdvanceDoorbell)
+            return;
+        if (++_sightings == 1)
+            wire.BeginRound();
+        if (_sightings < SightingsForDoorbell || !wire.TryLetGo(isAll: false))
             return;
         registers.UsbCommand = registers.UsbCommand with { AsyncAdvanceDoorbell = false };
         events.Post(StatusBits.AsyncAdvance);

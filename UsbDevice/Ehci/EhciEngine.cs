@@ -192,7 +192,7 @@ internal sealed class EhciEngine : IAddressedBus
         if (_wireFreeNs <= now)
         {
             if (_onWire is { IsStopping: true } stopping)
-                stopping.Halt();
+                stopping.Stop();
             if (_running != 0)
                 RunMicroframe();
         }

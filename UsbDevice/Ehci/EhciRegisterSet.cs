@@ -44,7 +44,7 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
         Internal = options.InternalPortCount == 0 ? null : new(this, rootPorts, options.InternalPortCount);
         _wire = new(engine, number, Internal?.Usb);
         QueueExecutor executor = new(_memory, _wire, this);
-        _async = new(_registers, _memory, executor, this);
+        _async = new(_registers, _memory, _wire, executor, this);
         _periodic = new(_registers, _memory, _wire, executor, this);
         Ports = new(this, _registers, options.PortCount, rootPorts, engine.Addresses);
         for (int port = rootPorts; port < options.PortCount; port++)
@@ -187,6 +187,12 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
     public bool BeginMicroframe()
     {
         _index = Sync();
+        if (IsStopping)
+        {
+            LeaveIfLetGo();
+            return false;
+        }
+
         IsInMicroframe = true;
         Statistics.Microframes++;
         Share.PeriodicLeftNs = Share.PeriodicBudgetNs;
@@ -195,7 +201,8 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
 
         // The asynchronous schedule starts and stops with any microframe, the periodic one with a frame.
         bool isPeriodic = (_index & 7) == 0 ? command.PeriodicEnable : status.PeriodicActive;
-        _registers.UsbStatus = status with { AsyncActive = command.AsyncEnable, PeriodicActive = isPeriodic };
+        bool isAsync = command.AsyncEnable || (status.AsyncActive && !_wire.TryLetGo(isAll: true));
+        _registers.UsbStatus = status with { AsyncActive = isAsync, PeriodicActive = isPeriodic };
         CountSchedule();
         return isPeriodic;
     }
@@ -231,7 +238,7 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
     /// <returns>Whether it has one that runs.</returns>
     public bool StartAsync()
     {
-        bool isActive = IsInMicroframe && _registers.UsbStatus.AsyncActive;
+        bool isActive = IsInMicroframe && _registers.UsbStatus.AsyncActive && _registers.UsbCommand.AsyncEnable;
         if (isActive)
             _async.Start();
         return isActive;
@@ -241,8 +248,10 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
     /// <param name="leftNs">Nanoseconds that are left of the microframe.</param>
     public QueueVisit StepAsync(uint leftNs) => IsInMicroframe ? _async.Step(leftNs) : new(VisitOutcome.End);
 
-    /// <summary>Stops, with what was under way done.</summary>
-    public void Halt()
+    /// <summary>It was told to stop, and what was under way is done.</summary>
+    public void Stop() => LeaveIfLetGo();
+
+    private void Halt()
     {
         _clock.Stop(_loop.NowNs);
         Leave();
@@ -255,6 +264,7 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
         if (!IsRunning)
             return;
         IsDead = true;
+        _ = _wire.TryLetGo(isAll: true);
         Statistics.HostSystemErrors++;
         _registers.UsbCommand = _registers.UsbCommand with { Run = false };
         Halt();
@@ -279,17 +289,12 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
 
     private void CommandWritten(UsbCommand before, UsbCommand after)
     {
-        if (after.Reset)
+        after = after with { Reset = before.Reset || after.Reset, LightReset = before.LightReset || after.LightReset };
+        if (after.Reset || after.LightReset)
         {
-            Reset();
-            return;
-        }
-
-        if (after.LightReset)
-        {
-            // Everything but the ports and whom they belong to.
-            _registers.ResetButPorts();
-            Forget();
+            // While memory of software is in use without the controller, the reset goes on, whatever is written.
+            _registers.UsbCommand = after with { Run = false };
+            LeaveIfLetGo();
             return;
         }
 
@@ -304,7 +309,30 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
         if (after.Run && !IsDead && !IsRunning)
             Start();
         else if (IsStopping && !_engine.IsOnWire(this))
+            LeaveIfLetGo();
+    }
+
+    // Stops, or is reset, as the command says, as soon as nobody uses memory of software for it.
+    private void LeaveIfLetGo()
+    {
+        IsInMicroframe = false;
+        UsbCommand command = _registers.UsbCommand;
+        if (IsRunning && !_wire.TryLetGo(isAll: true))
+            return;
+        if (command.Reset)
+        {
+            Reset();
+        }
+        else if (command.LightReset)
+        {
+            // Everything but the ports and whom they belong to.
+            _registers.ResetButPorts();
+            Forget();
+        }
+        else
+        {
             Halt();
+        }
     }
 
     private void Start()

@@ -33,6 +33,15 @@ internal sealed class EhciWire(EhciEngine engine, int set, UsbBus? inside)
     /// <summary>Says how much the transfer has still to move whose packet is next: <see cref="UsbBus.TransferBytesLeft"/>.</summary>
     public void Expect(int bytes) => _bus.TransferBytesLeft = bytes;
 
+    /// <summary>The device that would answer, where data need not go over the bus to it; null where it has to.</summary>
+    public IDirectDevice? DirectAt(in UsbToken token) => _addresses is null && !IsInside(token) && !IsWatched ? _bus.Find(token.Address) as IDirectDevice : null;
+
+    /// <inheritdoc cref="UsbBus.BeginRound"/>
+    public void BeginRound() => _bus.BeginRound();
+
+    /// <inheritdoc cref="UsbBus.TryLetGo"/>
+    public bool TryLetGo(bool isAll) => _bus.TryLetGo(isAll);
+
     /// <inheritdoc cref="UsbBus.Out"/>
     public UsbReply Out(in UsbToken token, UsbPid dataPid, ReadOnlySpan<byte> data)
     {

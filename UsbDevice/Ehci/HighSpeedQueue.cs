@@ -7,6 +7,7 @@ internal sealed class HighSpeedQueue(QueueTransfer transfer, EhciWire wire, ISch
 {
     // Longer than any packet: what a device sends too much lands here too, and is seen.
     private readonly byte[] _packet = new byte[UsbBus.PacketMax + 8];
+    private readonly TransferPages _pages = new();
 
     /// <summary>Executes one transaction. The result says whether it took place; <see cref="QueueRun.IsOver"/> whether another may follow.</summary>
     public VisitOutcome Transact(ref QueueRun run)
@@ -36,6 +37,13 @@ internal sealed class HighSpeedQueue(QueueTransfer transfer, EhciWire wire, ISch
         wire.Expect(token.TotalBytes);
         if (isPing)
             return Answered(ref run, wire.Ping(packet), sent: 0, isPing: true);
+        if (packet.Pid is UsbPid.In or UsbPid.Out && !run.Context.IsPeriodic && wire.DirectAt(packet) is { } direct)
+        {
+            QueueTransfer.Describe(run, _pages);
+            if (direct.Move(packet, token.DataToggle, length, _pages) is { } moved)
+                return moved.IsData ? Taken(ref run, packet, moved, default, length) : Answered(ref run, moved, packet.Pid == UsbPid.Out ? length : 0, isPing: false);
+        }
+
         if (token.PacketId == PacketId.In)
             return wire.Holds(packet, default) ? VisitOutcome.Skipped : In(ref run, packet, length);
         Span<byte> data = _packet.AsSpan(0, length);
@@ -69,7 +77,14 @@ internal sealed class HighSpeedQueue(QueueTransfer transfer, EhciWire wire, ISch
             return run.Done;
         }
 
-        run.Spend(wireNs);
+        return Taken(ref run, packet, reply, data, room);
+    }
+
+    // A packet came that fits; there is no data where it lies in its place already.
+    private VisitOutcome Taken(ref QueueRun run, in UsbToken packet, UsbReply reply, ReadOnlySpan<byte> data, int room)
+    {
+        TransferToken token = run.Token;
+        run.Spend(WireTime.HighSpeed(reply.Length));
 
         // The device repeats what it sent before because it missed the acknowledgement: acknowledge, and drop it.
         if ((reply.Pid == UsbPid.Data1) != token.DataToggle)

@@ -96,6 +96,14 @@ internal sealed class QueueTransfer(ScheduleMemory memory, TransferEnds ends)
     public bool TryScatter(in QueueRun run, int skip, ReadOnlySpan<byte> data) =>
         memory.TryWriteData(Address(run, skip), NextPage(run, skip), data);
 
+    /// <summary>Says where the bytes lie that the transfer has still to move.</summary>
+    public static void Describe(in QueueRun run, TransferPages pages)
+    {
+        pages.Begin(run.Offset, run.Token.TotalBytes);
+        for (int page = run.Token.CurrentPage; page < TransferDescriptor.PageCount; page++)
+            pages.Add(PageAddress(run.Head.Overlay, page, 0));
+    }
+
     private static Iova Address(in QueueRun run, int skip)
     {
         int position = run.Offset + skip;

@@ -20,7 +20,8 @@ internal sealed class HypercallDispatcher(VirtualMachine machine)
             Hypercall.NotifyUsb when (argument0 | argument1 | argument2 | argument3) == 0 => Refuse(machine.UsbServer?.Notify() ?? DmaRefusal.NotAssigned),
             Hypercall.DisconnectUsb when (argument0 | argument1 | argument2 | argument3) == 0 => Refuse(await Disconnect()),
             >= Hypercall.ServeUsb and <= Hypercall.CopyGrants when machine.Service is { } service => await service.Call(number, argument0, argument1, argument2, argument3),
-            >= Hypercall.ServeUsb and <= Hypercall.CopyGrants => Refuse(DmaRefusal.NotAssigned),
+            >= Hypercall.OpenWindows and <= Hypercall.UnmapGuest when machine.Service is { } service => await service.Windows.Call(number, argument0, argument1, argument2, argument3),
+            >= Hypercall.ServeUsb and <= Hypercall.UnmapGuest => Refuse(DmaRefusal.NotAssigned),
             _ => Refuse(DmaRefusal.Denied),
         };
 

@@ -149,6 +149,16 @@ public sealed class GuestMemory
         return true;
     }
 
+    /// <summary>The frame of a page, which comes in where it is out; null where it is no memory, or none can be had.</summary>
+    /// <param name="page">The first byte of the page; it may be any.</param>
+    internal PhysicalAddress? FindFrame(GuestPhysicalAddress page)
+    {
+        if (!Contains(page, FrameSize.Page4K.Bytes) || !TryReach(page))
+            return null;
+        EptWalkResult found = Tables.Walk(page, EptRights.ReadWrite);
+        return found.Outcome == EptOutcome.Mapped ? found.Address : null;
+    }
+
     /// <summary>Who has to know of stores into a page; null where nobody does.</summary>
     internal StorePages? StoresInto(GuestPhysicalAddress address)
     {

@@ -15,21 +15,55 @@ internal sealed class GrantMaps(VirtualMachine service, IGrants grants, FrameAll
 
     private readonly Dictionary<GuestPhysicalAddress, Mapping> _mappings = [];
     private readonly Gate _gate = new();
+    private readonly Stack<Mapping> _spare = new();
+    private readonly List<GrantedPage> _copied = [];
+    private readonly byte[] _piece = new byte[SharedRing.PageBytes];
     private bool _isClosed;
 
     /// <summary>How many pages are mapped.</summary>
     public int Pages { get; private set; }
 
     /// <summary>Answers <see cref="Hypercall.MapGrants"/>; flags and list are judged.</summary>
-    public async ValueTask<HypercallResult> Map(UrbSegment[] segments, GrantMapFlags flags)
+    public async ValueTask<HypercallResult> Map(ReadOnlyMemory<UrbSegment> segments, GrantMapFlags flags)
     {
         await _gate.Enter();
         try
         {
-            if (_isClosed)
-                return new(DmaRefusal.NotMapped, 0);
-            List<GrantedPage> pages = Take(segments, (flags & GrantMapFlags.ReadOnly) == 0);
-            return pages.Count == 0 ? new(DmaRefusal.NotMapped, 0) : await Place(pages, flags, isOwned: true);
+            Mapping mapping = TakeMapping(isOwned: true);
+            if (!_isClosed && TryTake(segments.Span, (flags & GrantMapFlags.ReadOnly) == 0, mapping.Pages))
+                return await Place(mapping, flags);
+            _spare.Push(mapping);
+            return new(DmaRefusal.NotMapped, 0);
+        }
+        finally
+        {
+            _gate.Leave();
+        }
+    }
+
+    /// <summary>Maps pages that follow each other by their numbers for devices; the range is judged.</summary>
+    /// <param name="start">The first byte, in the page whose number is that of the first grant.</param>
+    /// <param name="length">Bytes.</param>
+    /// <param name="direction">What devices may do.</param>
+    /// <returns>The device address of the first byte.</returns>
+    public async ValueTask<HypercallResult> MapRange(GuestPhysicalAddress start, int length, DmaDirection direction)
+    {
+        await _gate.Enter();
+        try
+        {
+            bool isWritten = direction != DmaDirection.ToDevice;
+            ulong last = (start + (ulong)(length - 1)).Page;
+            Mapping mapping = TakeMapping(isOwned: true);
+            for (ulong page = start.Page; !_isClosed && page <= last && grants.TryTake((uint)page, isWritten, out GrantedPage taken); page++)
+                mapping.Pages.Add(taken);
+            if ((ulong)mapping.Pages.Count != last - start.Page + 1)
+            {
+                Return(mapping);
+                return new(_isClosed ? DmaRefusal.NotMapped : DmaRefusal.Exhausted, 0);
+            }
+
+            HypercallResult mapped = await Place(mapping, isWritten ? GrantMapFlags.Device : GrantMapFlags.Device | GrantMapFlags.ReadOnly);
+            return mapped with { Value = mapped.Refusal == DmaRefusal.None ? mapped.Value + (ulong)start.PageOffset : 0 };
         }
         finally
         {
@@ -43,7 +77,12 @@ internal sealed class GrantMaps(VirtualMachine service, IGrants grants, FrameAll
         await _gate.Enter();
         try
         {
-            return _isClosed ? new(DmaRefusal.NotMapped, 0) : await Place([rings.Requests, rings.Plugs], GrantMapFlags.Host, isOwned: false);
+            if (_isClosed)
+                return new(DmaRefusal.NotMapped, 0);
+            Mapping mapping = TakeMapping(isOwned: false);
+            mapping.Pages.Add(rings.Requests);
+            mapping.Pages.Add(rings.Plugs);
+            return await Place(mapping, GrantMapFlags.Host);
         }
         finally
         {
@@ -69,26 +108,24 @@ internal sealed class GrantMaps(VirtualMachine service, IGrants grants, FrameAll
     }
 
     /// <summary>Answers <see cref="Hypercall.CopyGrants"/>; the list is judged.</summary>
-    public DmaRefusal Copy(UrbSegment[] segments, bool isWritten, GuestPhysicalAddress own, out int bytes)
+    public DmaRefusal Copy(ReadOnlySpan<UrbSegment> segments, bool isWritten, GuestPhysicalAddress own, out int bytes)
     {
-        bytes = segments.Sum(segment => segment.Length);
-        if (segments.Any(segment => segment.Length == 0 || segment.Offset + segment.Length > SharedRing.PageBytes) || !service.Memory.Contains(own, (ulong)bytes))
+        if (!UrbRules.TryMeasure(segments, out bytes) || !service.Memory.Contains(own, (ulong)bytes))
             return DmaRefusal.BadRange;
-        List<GrantedPage> pages = _isClosed ? [] : Take(segments, isWritten);
-        if (pages.Count == 0)
+        if (_isClosed || !TryTake(segments, isWritten, _copied))
             return DmaRefusal.NotMapped;
-        byte[] piece = new byte[SharedRing.PageBytes];
         for (int index = 0; index < segments.Length; index++)
         {
-            Span<byte> moved = piece.AsSpan(0, segments[index].Length);
-            PhysicalAddress granted = pages[index].Frame + segments[index].Offset;
+            Span<byte> moved = _piece.AsSpan(0, segments[index].Length);
+            PhysicalAddress granted = _copied[index].Frame + segments[index].Offset;
             _ = isWritten ? service.Cpu.TryRead(own, moved) && service.Host.Memory.TryWrite(granted, moved)
                 : service.Host.Memory.TryRead(granted, moved) && service.Cpu.TryWrite(own, moved);
             own += segments[index].Length;
         }
 
-        foreach (GrantedPage page in pages)
+        foreach (GrantedPage page in _copied)
             grants.Return(page);
+        _copied.Clear();
         service.Cpu.Processor.Charge(Cost.Copy);
         service.Cpu.Processor.Charge(Cost.CopiedByte, (ulong)bytes);
         return DmaRefusal.None;
@@ -104,10 +141,17 @@ internal sealed class GrantMaps(VirtualMachine service, IGrants grants, FrameAll
         _gate.Leave();
     }
 
-    // All or nothing; empty for nothing.
-    private List<GrantedPage> Take(UrbSegment[] segments, bool isWritten)
+    // What is mapped over and over takes no new memory.
+    private Mapping TakeMapping(bool isOwned)
     {
-        List<GrantedPage> pages = [];
+        Mapping mapping = _spare.TryPop(out Mapping? spare) ? spare : new();
+        mapping.IsOwned = isOwned;
+        return mapping;
+    }
+
+    // All or nothing.
+    private bool TryTake(ReadOnlySpan<UrbSegment> segments, bool isWritten, List<GrantedPage> pages)
+    {
         foreach (UrbSegment segment in segments)
         {
             if (grants.TryTake(segment.Grant, isWritten, out GrantedPage page))
@@ -118,23 +162,23 @@ internal sealed class GrantMaps(VirtualMachine service, IGrants grants, FrameAll
 
             foreach (GrantedPage taken in pages)
                 grants.Return(taken);
-            return [];
+            pages.Clear();
+            return false;
         }
 
-        return pages;
+        return true;
     }
 
-    private async ValueTask<HypercallResult> Place(List<GrantedPage> pages, GrantMapFlags flags, bool isOwned)
+    private async ValueTask<HypercallResult> Place(Mapping mapping, GrantMapFlags flags)
     {
-        bool hasPlace = window.TryAllocate((ulong)pages.Count, PageBytes, out GuestPhysicalAddress first);
-        Mapping mapping = new(first, pages, isOwned);
-        if (!hasPlace)
+        if (!window.TryAllocate((ulong)mapping.Pages.Count, PageBytes, out GuestPhysicalAddress first))
         {
             Return(mapping);
             return new(DmaRefusal.Exhausted, 0);
         }
 
-        Pages += pages.Count;
+        mapping.First = first;
+        Pages += mapping.Pages.Count;
         _mappings.Add(first, mapping);
         if (TryMapForProcessor(mapping, flags) && await TryMapForDevices(mapping, flags))
             return new(DmaRefusal.None, first.Value);
@@ -159,18 +203,27 @@ internal sealed class GrantMaps(VirtualMachine service, IGrants grants, FrameAll
         if ((flags & GrantMapFlags.Device) == 0)
             return true;
         DmaDirection direction = (flags & GrantMapFlags.ReadOnly) != 0 ? DmaDirection.ToDevice : DmaDirection.Bidirectional;
-        foreach (RemappingDomain domain in service.Devices.Select(device => device.Domain).OfType<RemappingDomain>().Distinct())
+        for (int device = 0; device < service.Devices.Count; device++)
         {
-            Reached reached = new(domain);
-            mapping.Domains.Add(reached);
-            for (; reached.Pages < mapping.Pages.Count; reached.Pages++)
+            if (service.Devices[device].Domain is { } domain && !mapping.Domains.Exists(reached => reached.Domain == domain) && !await TryMapIn(domain, mapping, direction))
+                return false;
+        }
+
+        return true;
+    }
+
+    private static async ValueTask<bool> TryMapIn(RemappingDomain domain, Mapping mapping, DmaDirection direction)
+    {
+        for (int page = 0; page < mapping.Pages.Count; page++)
+        {
+            if (await domain.Map(new(mapping.AddressOf(page).Value), new(mapping.Pages[page].Frame.Value), PageBytes, direction) != DmaRefusal.None)
             {
-                PhysicalAddress frame = mapping.Pages[reached.Pages].Frame;
-                if (await domain.Map(new(mapping.AddressOf(reached.Pages).Value), new(frame.Value), PageBytes, direction) != DmaRefusal.None)
-                    return false;
+                mapping.Domains.Add((domain, page));
+                return false;
             }
         }
 
+        mapping.Domains.Add((domain, mapping.Pages.Count));
         return true;
     }
 
@@ -178,11 +231,11 @@ internal sealed class GrantMaps(VirtualMachine service, IGrants grants, FrameAll
     private async ValueTask Remove(Mapping mapping)
     {
         _ = _mappings.Remove(mapping.First);
-        foreach (Reached reached in mapping.Domains)
+        foreach ((RemappingDomain domain, int reached) in mapping.Domains)
         {
-            if (reached.Domain.IsReleased || reached.Pages == 0)
+            if (domain.IsReleased || reached == 0)
                 continue;
-            DmaRefusal refusal = await reached.Domain.Unmap(new(mapping.First.Value), (ulong)reached.Pages * PageBytes);
+            DmaRefusal refusal = await domain.Unmap(new(mapping.First.Value), (ulong)reached * PageBytes);
             if (refusal != DmaRefusal.None)
                 throw new InvalidOperationException($"What was mapped at {mapping.First} cannot be unmapped: {refusal}.");
         }
@@ -198,21 +251,27 @@ internal sealed class GrantMaps(VirtualMachine service, IGrants grants, FrameAll
     {
         for (int index = 0; index < mapping.Pages.Count && mapping.IsOwned; index++)
             grants.Return(mapping.Pages[index]);
+        mapping.Pages.Clear();
+        mapping.Domains.Clear();
+        _spare.Push(mapping);
     }
 
     /// <summary>Pages that are mapped together.</summary>
-    private sealed record Mapping(GuestPhysicalAddress First, List<GrantedPage> Pages, bool IsOwned)
+    private sealed class Mapping
     {
-        public List<Reached> Domains { get; } = [];
+        /// <summary>Where the first one is.</summary>
+        public GuestPhysicalAddress First { get; set; }
 
+        /// <summary>Whether their grants are given back at the end.</summary>
+        public bool IsOwned { get; set; }
+
+        /// <summary>The pages.</summary>
+        public List<GrantedPage> Pages { get; } = [];
+
+        /// <summary>Domains, and how many of the pages are in each.</summary>
+        public List<(RemappingDomain Domain, int Pages)> Domains { get; } = [];
+
+        /// <summary>Where a page is.</summary>
         public GuestPhysicalAddress AddressOf(int index) => First + ((ulong)index * PageBytes);
-    }
-
-    /// <summary>A domain, and how many of the pages are in it.</summary>
-    private sealed class Reached(RemappingDomain domain)
-    {
-        public RemappingDomain Domain => domain;
-
-        public int Pages { get; set; }
     }
 }

@@ -58,8 +58,10 @@ internal sealed class ServiceFrontEndMemory(IUsbStack stack, ServiceCalls calls,
         protected override async ValueTask<bool> CopyOut(MemoryBuffer from, int offset, int length) =>
             (await calls.Copy(frontEnd, isWritten: true, Part(offset, length), from.Address + (ulong)offset)).Refusal == DmaRefusal.None;
 
-        private UrbSegment[] Part(int offset, int length)
+        private ReadOnlyMemory<UrbSegment> Part(int offset, int length)
         {
+            if (offset == 0 && length == TotalOf(Segments.Span))
+                return Segments;
             List<UrbSegment> part = [];
             foreach (UrbSegment segment in Segments.Span)
             {
@@ -71,7 +73,15 @@ internal sealed class ServiceFrontEndMemory(IUsbStack stack, ServiceCalls calls,
                 length -= step;
             }
 
-            return [.. part];
+            return part.ToArray();
+        }
+
+        private static int TotalOf(ReadOnlySpan<UrbSegment> segments)
+        {
+            int bytes = 0;
+            foreach (UrbSegment segment in segments)
+                bytes += segment.Length;
+            return bytes;
         }
     }
 }

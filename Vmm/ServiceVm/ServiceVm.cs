@@ -4,7 +4,7 @@ using Dma.Machine;
 
 namespace Dma.Vmm;
 
-/// <summary>A VM that owns a USB controller and serves the front ends of others, as the VMM sees it: who may reach what of whom.</summary>
+/// <summary>A VM that owns a USB controller and serves the front ends of others, or models controllers for them, as the VMM sees it: who may reach what of whom.</summary>
 /// <remarks>
 /// <code>
 /// guest                VMM                      service VM
@@ -13,12 +13,16 @@ namespace Dma.Vmm;
 ///  page of the guest &lt;-- mapped from request to response -- its domain &lt;---------+
 /// </code>
 /// The VMM only carries notifications and maps or copies what was granted. All else is software of the service VM, which
-/// reaches its own memory and these pages, and its controller no more than that.
+/// reaches its own memory and these pages, and its controller no more than that. Guests without a front end it can model controllers for; then it is
+/// shown pages of theirs (<see cref="ServiceWindow"/>).
 /// </remarks>
 public sealed class ServiceVm : IGuestService
 {
     /// <summary>How many front ends it can serve.</summary>
     public const int FrontEndsMax = 8;
+
+    /// <summary>Of how many VMs it can model devices.</summary>
+    public const int WindowsMax = 8;
 
     private const int VectorMin = 32;
     private const int VectorMax = byte.MaxValue - FrontEndsMax;
@@ -29,6 +33,7 @@ public sealed class ServiceVm : IGuestService
 
     private readonly FrontEndLink?[] _links = new FrontEndLink?[FrontEndsMax];
     private readonly FrameAllocator _window = new(new(WindowStart), WindowBytes);
+    private readonly Stack<UrbSegment[]> _spareLists = new();
     private readonly Random _chance;
     private int _vector;
 
@@ -41,6 +46,7 @@ public sealed class ServiceVm : IGuestService
         if (machine.Service is not null || machine.UsbServer is not null || !machine.IsRunning)
             throw new InvalidOperationException($"{machine.Name} has ended, is a service VM or is served by one.");
         (Machine, Options) = (machine, options ?? new());
+        Windows = new(this);
         _chance = machine.Host.RandomFor($"when {machine.Name} runs");
         machine.Service = this;
         machine.Services.Add(this);
@@ -59,6 +65,9 @@ public sealed class ServiceVm : IGuestService
 
     /// <summary>What was done for it so far.</summary>
     public ServiceCounts Counts { get; internal set; }
+
+    /// <summary>The memory of others that it is shown.</summary>
+    internal ServiceWindows Windows { get; }
 
     /// <summary>Whether its software is ready to serve.</summary>
     internal bool IsReady => _vector != 0;
@@ -82,9 +91,22 @@ public sealed class ServiceVm : IGuestService
         return number;
     }
 
+    /// <summary>Lets it model devices of a VM: it is shown memory of that VM, page by page, as it asks for it.</summary>
+    /// <param name="guest">The VM.</param>
+    /// <returns>The number by which it knows the VM.</returns>
+    /// <exception cref="InvalidOperationException">The VM is this one or has a remapping unit, one of them has ended, or no number is free.</exception>
+    public int Model(VirtualMachine guest) =>
+        guest != Machine && guest.IsRunning && Machine.IsRunning && guest.Iommu is null && Windows.TryOpen(guest) is { } number
+            ? number
+            : throw new InvalidOperationException($"{Machine.Name} cannot model devices of {guest.Name}.");
+
+    /// <summary>How many pages of a VM it is shown now, and how many its devices reach.</summary>
+    public (int Shown, int Mapped) WindowOf(VirtualMachine guest) => Windows.Find(guest) is { } window ? (window.PagesShown, window.PagesMapped) : (0, 0);
+
     /// <inheritdoc/>
     async ValueTask IGuestService.Close()
     {
+        await Windows.Close();
         foreach (FrontEndLink link in _links.OfType<FrontEndLink>().ToArray())
             await link.Drop();
         Machine.Service = null;
@@ -123,13 +145,16 @@ public sealed class ServiceVm : IGuestService
     /// <param name="offset">Which of its vectors: 0 for news, from 1 on for front ends.</param>
     internal void Wake(int offset)
     {
-        ulong delayNs = Options.JitterNsMax == 0 ? 0 : (ulong)_chance.NextInt64((long)Options.JitterNsMax + 1);
+        ulong delayNs = NextJitterNs();
         MessageInterrupt interrupt = MessageInterrupt.To(Machine.Cpu.ApicId, (byte)(_vector + offset));
         if (delayNs == 0)
             Machine.Interrupt(interrupt);
         else
             _ = Machine.Host.Loop.Schedule(delayNs, () => WakeLate(interrupt));
     }
+
+    /// <summary>How much later than it shall it runs this time, in nanoseconds.</summary>
+    internal ulong NextJitterNs() => Options.JitterNsMax == 0 ? 0 : (ulong)_chance.NextInt64((long)Options.JitterNsMax + 1);
 
     /// <summary>Serves a VM no more; nothing of it is mapped.</summary>
     internal void Remove(FrontEndLink link) => _links[link.Number] = null;
@@ -172,9 +197,8 @@ public sealed class ServiceVm : IGuestService
             return Refuse(DmaRefusal.BadDirection);
         if (ReadList(list, count) is not { } segments)
             return Refuse(DmaRefusal.BadRange);
-        if (link?.Maps is not { } maps)
-            return Refuse(DmaRefusal.NotMapped);
-        HypercallResult result = await maps.Map(segments, flags);
+        HypercallResult result = link?.Maps is { } maps ? await maps.Map(segments.AsMemory(0, (int)count), flags) : Refuse(DmaRefusal.NotMapped);
+        _spareLists.Push(segments);
         if (result.Refusal == DmaRefusal.None)
             Counts = Counts with { Maps = Counts.Maps + 1, PagesMapped = Counts.PagesMapped + count };
         return result;
@@ -184,9 +208,9 @@ public sealed class ServiceVm : IGuestService
     {
         if (ReadList(list.Start, list.Count) is not { } segments)
             return DmaRefusal.BadRange;
-        if (link?.Maps is not { } maps)
-            return DmaRefusal.NotMapped;
-        DmaRefusal refusal = maps.Copy(segments, isWritten, own, out int bytes);
+        int bytes = 0;
+        DmaRefusal refusal = link?.Maps?.Copy(segments.AsSpan(0, (int)list.Count), isWritten, own, out bytes) ?? DmaRefusal.NotMapped;
+        _spareLists.Push(segments);
         if (refusal == DmaRefusal.None)
             Counts = Counts with { Copies = Counts.Copies + 1, BytesCopied = Counts.BytesCopied + (ulong)bytes };
         return refusal;
@@ -197,7 +221,10 @@ public sealed class ServiceVm : IGuestService
     {
         if (count is 0 or > UrbRequest.SegmentsMax)
             return null;
-        UrbSegment[] segments = new UrbSegment[count];
-        return Machine.Cpu.TryRead(new(start), System.Runtime.InteropServices.MemoryMarshal.AsBytes(segments.AsSpan())) ? segments : null;
+        UrbSegment[] segments = _spareLists.TryPop(out UrbSegment[]? spare) ? spare : new UrbSegment[UrbRequest.SegmentsMax];
+        if (Machine.Cpu.TryRead(new(start), System.Runtime.InteropServices.MemoryMarshal.AsBytes(segments.AsSpan(0, (int)count))))
+            return segments;
+        _spareLists.Push(segments);
+        return null;
     }
 }

@@ -20,7 +20,9 @@ internal sealed class BackEndConnection
     private readonly Signal _event;
     private readonly Signal _idle;
     private readonly Dictionary<ushort, UrbWork> _works = [];
+    private readonly Stack<UrbWork> _spare = new();
     private readonly bool[] _hasNews;
+    private readonly byte[] _news = new byte[PlugEvent.Size];
     private bool _isClosing;
     private bool _isShutdown;
     private bool _isServing = true;
@@ -113,17 +115,16 @@ internal sealed class BackEndConnection
 
     private async ValueTask TellNews()
     {
-        byte[] bytes = new byte[PlugEvent.Size];
         for (int index = 0; index < _hasNews.Length; index++)
         {
             if (!_hasNews[index])
                 continue;
-            if (!_plugs.TryTake(bytes))
+            if (!_plugs.TryTake(_news))
                 return;
             _hasNews[index] = false;
-            PlugEvent news = new PlugEvent(new(BitConverter.ToUInt32(bytes))) with { Port = (byte)(index + 1), Speed = _ports[index]?.PlugSpeed ?? PlugSpeed.None };
-            BitConverter.TryWriteBytes(bytes, news.Raw.Value);
-            _plugs.Add(bytes);
+            PlugEvent news = new PlugEvent(new(BitConverter.ToUInt32(_news))) with { Port = (byte)(index + 1), Speed = _ports[index]?.PlugSpeed ?? PlugSpeed.None };
+            BitConverter.TryWriteBytes(_news, news.Raw.Value);
+            _plugs.Add(_news);
             if (_plugs.Publish())
                 await _wake();
         }
@@ -150,7 +151,9 @@ internal sealed class BackEndConnection
             return Respond(new() { Id = request.Id, Status = UrbStatus.Invalid });
         if (Find(request.Pipe) is not { } port)
             return Respond(new() { Id = request.Id, Status = UrbStatus.NoDevice });
-        Start(new(request, MemoryMarshal.Cast<byte, UrbSegment>(entry[UrbRequest.HeadSize..])[..segments].ToArray(), port));
+        UrbWork work = _spare.TryPop(out UrbWork? spare) ? spare : new();
+        work.Begin(request, MemoryMarshal.Cast<byte, UrbSegment>(entry[UrbRequest.HeadSize..])[..segments], port);
+        Start(work);
         return default;
     }
 
@@ -183,8 +186,21 @@ internal sealed class BackEndConnection
         // One of several that belong together: the guest is not woken for each, only for what ends it.
         if (work.Request.ShortNotOk && response.Status != UrbStatus.Ok)
             UnlinkBehind(work);
-        await Respond(response, isMore: response.Status == UrbStatus.Ok && work.Request.ShortNotOk && _works.Values.Any(other => other.Port == work.Port && other.Endpoint == work.Endpoint));
+        bool isMore = response.Status == UrbStatus.Ok && work.Request.ShortNotOk && HasMoreFor(work);
+        _spare.Push(work);
+        await Respond(response, isMore);
         _idle.Raise();
+    }
+
+    private bool HasMoreFor(UrbWork done)
+    {
+        foreach (UrbWork work in _works.Values)
+        {
+            if (work.Port == done.Port && work.Endpoint == done.Endpoint)
+                return true;
+        }
+
+        return false;
     }
 
     // What waits for the same endpoint was made before the guest could know.

@@ -42,7 +42,7 @@ internal abstract class UrbBuffer(IUsbStack stack, ReadOnlyMemory<UrbSegment> se
             return await CopyIn(Host.Memory!, length) ? UrbStatus.Ok : UrbStatus.Invalid;
 
         // Nothing of an earlier owner is in it, however many bytes the stack will say that the device sent.
-        Host.Memory!.Write(0, new byte[length]);
+        Host.Memory!.Clear(0, length);
         return UrbStatus.Ok;
     }
 

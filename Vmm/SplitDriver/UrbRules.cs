@@ -58,8 +58,9 @@ internal static class UrbRules
         return packets.Length % multiple == 0;
     }
 
-    // Each piece lies in one page.
-    private static bool TryMeasure(ReadOnlySpan<UrbSegment> segments, out int bytes)
+    /// <summary>Adds up pieces, each of which lies in one page.</summary>
+    /// <returns><c>false</c> where one does not, or is empty.</returns>
+    public static bool TryMeasure(ReadOnlySpan<UrbSegment> segments, out int bytes)
     {
         bytes = 0;
         foreach (UrbSegment segment in segments)

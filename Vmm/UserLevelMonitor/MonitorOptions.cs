@@ -12,6 +12,12 @@ public sealed record MonitorOptions
     /// </summary>
     public int? WindowPages { get; init; }
 
+    /// <summary>
+    /// Whether bulk data of EHCI controllers in it goes straight between devices and pages of the VM, where these can be pinned; else it is copied, to a
+    /// buffer of the model and from there. That takes no copy, and a mapping for each descriptor of a transfer.
+    /// </summary>
+    public bool IsZeroCopy { get; init; }
+
     /// <summary>What happens when a page loses its frame.</summary>
     public ShootDown ShootDown { get; init; }
 }

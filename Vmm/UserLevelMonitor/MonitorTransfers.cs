@@ -3,11 +3,11 @@ using Dma.Machine;
 
 namespace Dma.Vmm;
 
-/// <summary>Transfers that a user-level monitor makes between a bulk or interrupt endpoint of a device of the host and memory of its VM.</summary>
+/// <summary>Transfers that a user-level monitor makes between a bulk or interrupt endpoint of a device of its service OS and memory of its VM.</summary>
 /// <remarks>
 /// <code>
 /// direct   device --- DMA ---> frames of the guest, by a list of pages of the window       0 copies
-/// copied   device --- DMA ---> buffer of the host --- through the window ---> guest        1 copy
+/// copied   device --- DMA ---> buffer of the stack -- through the window ---> guest        1 copy
 ///                              buffer --> buffer of the process --- system call ---> guest 2 copies
 /// </code>
 /// </remarks>
@@ -16,33 +16,34 @@ public sealed class MonitorTransfers
     private readonly UserLevelMonitor _monitor;
     private readonly List<(IHostUsbDevice Device, byte Endpoint)> _running = [];
 
+    private int _mapping;
+
     internal MonitorTransfers(UserLevelMonitor monitor) => _monitor = monitor;
 
     /// <summary>How many run now.</summary>
     public int Running => _running.Count;
 
     /// <summary>Moves data without a copy, where the pages can be pinned and mapped for the device; else as <see cref="Copied"/> does.</summary>
-    /// <param name="device">The device of the host.</param>
+    /// <param name="device">The device of the service OS.</param>
     /// <param name="endpoint">bEndpointAddress; bit 7 says that the guest's memory is written.</param>
     /// <param name="memory">Where in the VM.</param>
     /// <returns>How it went; <see cref="HostUsbStatus.Canceled"/> where the monitor has ended, or ends meanwhile.</returns>
     public async ValueTask<HostUsbResult> Direct(IHostUsbDevice device, byte endpoint, ScatterList memory)
     {
-        if (device.Controller is not IHostUsbController controller || !memory.TryPin())
-            return await Copied(device, endpoint, memory);
-        bool isIn = IsIn(endpoint);
+        DmaDirection direction = IsIn(endpoint) ? DmaDirection.FromDevice : DmaDirection.ToDevice;
+        _mapping++;
         HostUsbResult? result = null;
-        if (await controller.TryMap(memory.Frames, memory.Start.PageOffset, memory.Length, isIn ? DmaDirection.FromDevice : DmaDirection.ToDevice) is { } buffer)
+        if (_monitor.IsAlive && await memory.TryMap(device.Controller, direction) is { } buffer)
         {
             result = await Run(device, endpoint, buffer);
-            await controller.Release(buffer);
+            await memory.Unmap(device.Controller, buffer, direction);
         }
 
-        memory.Unpin(isIn);
+        _mapping--;
         return result ?? await Copied(device, endpoint, memory);
     }
 
-    /// <summary>Moves data by way of a buffer of the host.</summary>
+    /// <summary>Moves data by way of a buffer of the stack.</summary>
     /// <inheritdoc cref="Direct"/>
     public async ValueTask<HostUsbResult> Copied(IHostUsbDevice device, byte endpoint, ScatterList memory)
     {
@@ -78,7 +79,7 @@ public sealed class MonitorTransfers
     internal async ValueTask Stop()
     {
         const ulong StepNs = 1_000_000;
-        while (_running.Count != 0)
+        while (_running.Count + _mapping != 0 && !_monitor.IsAbandoned)
         {
             foreach ((IHostUsbDevice device, byte endpoint) in _running)
                 device.Cancel(endpoint);

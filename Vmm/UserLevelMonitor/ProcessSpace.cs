@@ -5,9 +5,11 @@ namespace Dma.Vmm;
 /// <summary>The address space of a process: its page table, and what the processor caches of it.</summary>
 /// <remarks>
 /// A translation that is cached goes on to work when its entry is gone, until it is flushed. It says whether the entry is
-/// marked dirty already; while it says so, writes leave no further mark.
+/// marked dirty already; while it says so, writes leave no further mark. Entries lead to what the service OS believes to be physical; in a
+/// service VM, what is cached is where that leads by EPT.
 /// </remarks>
-internal sealed class ProcessSpace
+/// <param name="pages">What entries lead to.</param>
+internal sealed class ProcessSpace(IWindowPages pages)
 {
     private const int CachedMax = 64;
 
@@ -21,7 +23,7 @@ internal sealed class ProcessSpace
     /// <param name="address">The virtual address.</param>
     /// <param name="isWrite">Whether it is written.</param>
     /// <param name="target">Where that is.</param>
-    /// <returns><c>false</c> where there is no entry: a page fault.</returns>
+    /// <returns><c>false</c> where there is no entry, or it leads to nothing: a page fault.</returns>
     public bool TryTranslate(ulong address, bool isWrite, out PhysicalAddress target)
     {
         ulong page = address >> (int)FrameSize.Page4K;
@@ -36,7 +38,13 @@ internal sealed class ProcessSpace
 
             if (isWrite && !entry.IsDirty)
                 _table[page] = entry = entry with { IsDirty = true };
-            cached = new(page, entry.Frame, entry.IsDirty);
+            if (pages.Reach(entry.Place, isWrite) is not { } frame)
+            {
+                target = default;
+                return false;
+            }
+
+            cached = new(page, frame, isWrite);
         }
 
         target = cached.Frame + (address & (FrameSize.Page4K.Bytes - 1));
@@ -46,14 +54,14 @@ internal sealed class ProcessSpace
     /// <summary>Where a page leads, by its entry, or by what is cached of an entry that is gone; null where nowhere.</summary>
     public PhysicalAddress? FrameOf(ulong page)
     {
-        if (_table.TryGetValue(page, out PageEntry entry))
-            return entry.Frame;
+        if (_table.TryGetValue(page, out PageEntry entry) && pages.Reach(entry.Place, isWrite: false) is { } frame)
+            return frame;
         Translation cached = _cached[page % CachedMax];
         return cached.IsOf(page) ? cached.Frame : null;
     }
 
     /// <summary>Writes the entry of a page that has none.</summary>
-    public void Map(ulong page, PhysicalAddress frame) => _table.Add(page, new(frame, IsDirty: false));
+    public void Map(ulong page, GuestPhysicalAddress place) => _table.Add(page, new(place, IsDirty: false));
 
     /// <summary>Removes an entry; what is cached of it stays.</summary>
     /// <returns><c>false</c> where there is none.</returns>
@@ -66,6 +74,9 @@ internal sealed class ProcessSpace
         if (cached.IsOf(page))
             cached = default;
     }
+
+    /// <summary>Makes the processor forget all pages.</summary>
+    public void FlushAll() => Array.Clear(_cached);
 
     /// <summary>Takes the dirty mark off an entry; the processor must be told before what the page holds is read.</summary>
     /// <returns>Whether it had one.</returns>
@@ -81,13 +92,13 @@ internal sealed class ProcessSpace
     public void Clear()
     {
         _table.Clear();
-        Array.Clear(_cached);
+        FlushAll();
     }
 
     /// <summary>An entry of the page table.</summary>
-    /// <param name="Frame">The frame.</param>
+    /// <param name="Place">Where the page is, as the service OS knows it.</param>
     /// <param name="IsDirty">Whether it was written.</param>
-    internal readonly record struct PageEntry(PhysicalAddress Frame, bool IsDirty);
+    internal readonly record struct PageEntry(GuestPhysicalAddress Place, bool IsDirty);
 
     // The number counts from 1, so that one that was never filled is of no page.
     private readonly record struct Translation

@@ -1,3 +1,4 @@
+using Dma.Hal;
 using Dma.Machine;
 
 namespace Dma.Vmm;
@@ -5,7 +6,8 @@ namespace Dma.Vmm;
 /// <summary>The pages behind a range of a VM's memory, for transfers that go there without a copy (scatter/gather list).</summary>
 /// <remarks>
 /// A list is kept and used again, as a model uses a ring or a buffer: as long as no page has left the window since, its frames
-/// are those of the last time. While a transfer uses it, they are pinned, and these pins count to the quota of the VM.
+/// are those of the last time. While a transfer uses it, they are pinned, and these pins count to the quota of the VM. In a service VM it is
+/// the VMM that looks for the frames, each time.
 /// </remarks>
 public sealed class ScatterList
 {
@@ -35,6 +37,12 @@ public sealed class ScatterList
     private ulong Pages => ((ulong)Start.PageOffset + (ulong)Length + FrameSize.Page4K.Bytes - 1) / FrameSize.Page4K.Bytes;
 
     private VirtualMachine Machine => _monitor.Machine;
+
+    /// <inheritdoc cref="IWindowPages.TryMap"/>
+    internal ValueTask<HostUsbBuffer?> TryMap(IUsbStack stack, DmaDirection direction) => _monitor.Pages.TryMap(this, stack, direction);
+
+    /// <inheritdoc cref="IWindowPages.Unmap"/>
+    internal ValueTask Unmap(IUsbStack stack, HostUsbBuffer mapped, DmaDirection direction) => _monitor.Pages.Unmap(this, stack, mapped, direction);
 
     /// <summary>A transfer begins.</summary>
     /// <returns><c>false</c>, and nothing pinned, where a byte is no memory of the VM, or the VM has no more pages to be pinned.</returns>

@@ -12,29 +12,40 @@ namespace Dma.Vmm;
 /// </code>
 /// The models reach the memory of this one VM, and nothing else of the machine: that is what the window is for. The window
 /// starts empty; a page comes when it is touched, and goes when the VMM takes its frame (<see cref="PageMover"/>).
+/// The service OS is that of the host, or that of a service VM, which has no more of the VM than the window shows.
 /// Copies and faults are counted, and their time is not added to that of the bus that a model imitates.
 /// </remarks>
 public sealed class UserLevelMonitor : IGuestService, IModelMemory
 {
-    private readonly ProcessSpace _space = new();
+    private readonly ProcessSpace _space;
     private readonly GuestWindow _window;
+    private readonly WindowDriver? _driver;
     private readonly PseudoDevice _device;
     private readonly List<IGuestService> _models = [];
 
     /// <summary>Starts the process, which opens the pseudo device.</summary>
     /// <param name="machine">The VM.</param>
     /// <param name="options">How it works.</param>
+    /// <param name="driver">The pseudo-device driver of the service VM whose process it is; null for the host's.</param>
     /// <exception cref="ArgumentOutOfRangeException">The window has no page, or more than 32 bits of addresses have room for.</exception>
-    /// <exception cref="InvalidOperationException">The VM has a remapping unit: its devices use other addresses than the window does.</exception>
-    public UserLevelMonitor(VirtualMachine machine, MonitorOptions? options = null)
+    /// <exception cref="InvalidOperationException">
+    /// The VM has a remapping unit: its devices use other addresses than the window does. Or it is none whose devices the service VM models, has a window
+    /// there, or one of them has ended; or memory shall be copied by system calls in a service VM, which has no way to it.
+    /// </exception>
+    public UserLevelMonitor(VirtualMachine machine, MonitorOptions? options = null, WindowDriver? driver = null)
     {
         if (machine.Iommu is not null)
             throw new InvalidOperationException($"{machine.Name} has a remapping unit, which a window does not ask.");
-        (Machine, Options) = (machine, options ?? new());
-        Processor = new($"monitor of {machine.Name}", machine.Host.Loop, machine.Host.Options.Costs);
+        (Machine, Options, _driver) = (machine, options ?? new(), driver);
+        if (driver is not null && Options.Access != MonitorAccess.Window)
+            throw new InvalidOperationException($"A service VM has no memory of {machine.Name} but through a window.");
+        Pages = driver is null ? new HostPages(machine, Options.ShootDown) : driver.PagesOf(machine);
+        Processor = Pages.Processor;
         _window = new(Options.WindowPages);
-        _device = new(machine, _space, _window, Processor, Counts, Options.ShootDown);
+        _space = new(Pages);
+        _device = new(Pages, _space, _window, Counts, Options.ShootDown == ShootDown.Flushed);
         Transfers = new(this);
+        driver?.Add(this);
         machine.Services.Add(this);
     }
 
@@ -52,6 +63,9 @@ public sealed class UserLevelMonitor : IGuestService, IModelMemory
 
     /// <summary>Whether the process runs.</summary>
     public bool IsAlive { get; private set; } = true;
+
+    /// <summary>Whether the service VM that it ran in has ended: then nothing of it ends by itself any more.</summary>
+    public bool IsAbandoned => _driver is { IsRunning: false };
 
     /// <summary>Its transfers between devices of the host and memory of the VM.</summary>
     public MonitorTransfers Transfers { get; }
@@ -130,6 +144,7 @@ public sealed class UserLevelMonitor : IGuestService, IModelMemory
         if (!IsAlive)
             return;
         IsAlive = false;
+        _driver?.Remove(this);
         _ = Machine.Services.Remove(this);
         foreach (IGuestService model in _models.ToArray())
         {
@@ -150,9 +165,13 @@ public sealed class UserLevelMonitor : IGuestService, IModelMemory
         if (!IsAlive)
             return false;
         Processor.Count(Cost.SystemCall);
+        _driver?.Interrupt();
         Counts.Interrupts++;
         return true;
     }
+
+    /// <summary>Where the pages of its window come from.</summary>
+    internal IWindowPages Pages { get; }
 
     /// <summary>A model runs in it.</summary>
     internal void Add(IGuestService model) => _models.Add(model);
@@ -163,8 +182,11 @@ public sealed class UserLevelMonitor : IGuestService, IModelMemory
     /// <summary>The guest accessed a register of a model: it waits until the model has answered.</summary>
     internal void Upcall()
     {
-        Machine.Cpu.Processor.Charge(Cost.Upcall);
         Counts.Upcalls++;
+        if (_driver is { } driver)
+            driver.Upcall(Machine);
+        else
+            Machine.Cpu.Processor.Charge(Cost.Upcall);
     }
 
     /// <summary>The frame that the window shows of a page, which is there afterwards.</summary>

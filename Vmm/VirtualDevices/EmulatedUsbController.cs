@@ -78,7 +78,8 @@ public sealed class EmulatedUsbController : IUsbMediator, IGuestService
         if (port is null)
             return new(false);
         _attached.Add(device, port);
-        port.Plug(new PassthroughUsbDevice(device, _monitor?.Processor ?? Machine.Host.Cpu.Processor));
+        UserLevelMonitor? direct = _monitor is { Options.IsZeroCopy: true } && _function is EhciController ? _monitor : null;
+        port.Plug(new PassthroughUsbDevice(device, _monitor?.Processor ?? Machine.Host.Cpu.Processor, direct));
         return new(true);
     }
 
@@ -90,7 +91,8 @@ public sealed class EmulatedUsbController : IUsbMediator, IGuestService
 
         // Pulled out, it calls off what is on the host; what is called off ends when the stack looks next, and before its reset.
         PassthroughUsbDevice? virtualDevice = (PassthroughUsbDevice?)port.Unplug();
-        await (virtualDevice?.WaitUntilIdle() ?? default);
+        if (virtualDevice is not null && _monitor is not { IsAbandoned: true })
+            await virtualDevice.WaitUntilIdle();
     }
 
     /// <inheritdoc/>

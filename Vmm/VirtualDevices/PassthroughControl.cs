@@ -169,7 +169,11 @@ internal sealed class PassthroughControl(PassthroughLink link, int maxPacketSize
                 SetupPacket asked = setup.In ? setup : setup with { Length = (ushort)data.Length };
                 result = await link.Device.Request(asked, asked.Length == 0 ? null : buffer);
                 if (setup.In && result.Bytes != 0)
-                    answer = link.Read(buffer!, 0, Math.Min(result.Bytes, setup.Length));
+                {
+                    answer = new byte[Math.Min(result.Bytes, setup.Length)];
+                    link.Read(buffer!, 0, answer);
+                }
+
                 if (buffer is not null)
                     await link.Release(buffer);
             }

@@ -5,13 +5,17 @@ namespace Dma.Vmm;
 /// <summary>A device of the host as those parts of a virtual device use it that pass packets on: buffers, copies, and software that runs.</summary>
 /// <param name="device">The device.</param>
 /// <param name="vmm">Who is charged for copies.</param>
-internal sealed class PassthroughLink(IHostUsbDevice device, Processor vmm)
+/// <param name="direct">Who moves data straight from and to memory of the VM; null where all is copied.</param>
+internal sealed class PassthroughLink(IHostUsbDevice device, Processor vmm, UserLevelMonitor? direct = null)
 {
     /// <summary>The longest transfer that is passed on at once, in bytes.</summary>
     public const int TransferBytesMax = 1 << 16;
 
     /// <summary>The device.</summary>
     public IHostUsbDevice Device => device;
+
+    /// <summary>Who moves data straight from and to memory of the VM; null where all is copied.</summary>
+    public UserLevelMonitor? Direct => direct;
 
     /// <summary>Virtual time.</summary>
     public EventLoop Loop => vmm.Loop;
@@ -36,7 +40,7 @@ internal sealed class PassthroughLink(IHostUsbDevice device, Processor vmm)
     public async ValueTask<HostUsbBuffer?> TryAllocate(int length)
     {
         HostUsbBuffer? buffer = await device.Controller.TryAllocate(length);
-        buffer?.Memory!.Write(0, new byte[length]);
+        buffer?.Memory!.Clear(0, length);
         return buffer;
     }
 
@@ -51,12 +55,10 @@ internal sealed class PassthroughLink(IHostUsbDevice device, Processor vmm)
     }
 
     /// <summary>Copies out of it.</summary>
-    public byte[] Read(HostUsbBuffer buffer, int offset, int length)
+    public void Read(HostUsbBuffer buffer, int offset, Span<byte> bytes)
     {
-        byte[] bytes = new byte[length];
         buffer.Memory!.Read(offset, bytes);
-        Copied(length);
-        return bytes;
+        Copied(bytes.Length);
     }
 
     private void Copied(int bytes)

@@ -74,6 +74,8 @@ internal sealed class PassthroughSource(PassthroughLink link, byte address) : IP
             Dropped++;
         }
 
-        _packets.Enqueue(link.Read(buffer, packet.Offset, Math.Min(packet.Moved, packet.Length)));
+        byte[] bytes = new byte[Math.Min(packet.Moved, packet.Length)];
+        link.Read(buffer, packet.Offset, bytes);
+        _packets.Enqueue(bytes);
     }
 }

@@ -9,7 +9,7 @@ namespace Dma.Vmm;
 /// The guest's address for it, and its data toggles, are kept here; the host has its own. A packet that changes endpoints
 /// changes them on the host first.
 /// </remarks>
-internal sealed class PassthroughUsbDevice : IUsbDevice
+internal sealed class PassthroughUsbDevice : IDirectDevice
 {
     private readonly PassthroughLink _link;
     private readonly PassthroughControl _control;
@@ -22,9 +22,10 @@ internal sealed class PassthroughUsbDevice : IUsbDevice
     /// <summary>A device that is not plugged in.</summary>
     /// <param name="device">The device of the host, just reset; not a SuperSpeed one.</param>
     /// <param name="vmm">Who is charged for copies.</param>
-    public PassthroughUsbDevice(IHostUsbDevice device, Processor vmm)
+    /// <param name="direct">Who moves bulk data straight from and to memory of the VM; null where all is copied.</param>
+    public PassthroughUsbDevice(IHostUsbDevice device, Processor vmm, UserLevelMonitor? direct = null)
     {
-        _link = new(device, vmm);
+        _link = new(device, vmm, direct);
         _control = new(_link, device.PacketBytesOf(0))
         {
             Changed = EndpointsChanged,
@@ -127,6 +128,24 @@ internal sealed class PassthroughUsbDevice : IUsbDevice
             _control.Acknowledge();
         else if (_pipes.TryGetValue((byte)(token.Endpoint | 0x80), out PassthroughPipe? pipe))
             pipe.Acknowledge();
+    }
+
+    /// <inheritdoc/>
+    public UsbReply? Move(in UsbToken token, bool toggle, int length, TransferPages pages)
+    {
+        bool isIn = token.Pid == UsbPid.In;
+        byte endpoint = (byte)(token.Endpoint | (isIn ? 0x80 : 0));
+        if (_link.Direct is null || token.Endpoint == 0 || _port?.Bus is not { } bus || TypeOf(endpoint) != TransferType.Bulk)
+            return null;
+        PassthroughPipe pipe = PipeOf(endpoint);
+        return isIn ? pipe.InDirect(pages, bus) : pipe.OutDirect(toggle, length, pages, bus);
+    }
+
+    /// <inheritdoc/>
+    public void LetGo(uint? polledIn)
+    {
+        foreach (PassthroughPipe pipe in _pipes.Values)
+            pipe.LetGo(polledIn);
     }
 
     /// <inheritdoc/>

@@ -21,19 +21,37 @@ public sealed class ServiceCrashTests
              from transport in Gen.Elements(Enum.GetValues<ServiceTransport>())
              from copied in Gen.Elements(0, int.MaxValue)
              from afterNs in Gen.Choose(0, 150_000_000)
-             select (vms, controller, transport, copied, (ulong)afterNs)).ToArbitrary(),
-            crash => Crash(crash.vms, crash.controller, crash.transport, crash.copied, crash.Item5),
+             select (vms, new ServiceMachineOptions
+             {
+                 Vms = vms,
+                 Controller = controller,
+                 Service = new() { Transport = transport },
+                 BackEnd = new() { CopiedBytesMax = copied },
+             }, (ulong)afterNs)).ToArbitrary(),
+            crash => Crash(crash.vms, crash.Item2, crash.Item3),
             count: 16);
 
-    private static void Crash(int vms, string controller, ServiceTransport transport, int copiedBytesMax, ulong afterNs)
+    [Fact]
+    public void Whenever_it_crashes_guests_whose_controllers_it_models_see_them_pulled_out_and_come_back() =>
+        Property.Check(
+            (from vms in Gen.Choose(2, 4)
+             from controller in Gen.Elements(UsbControllers.Ehci, UsbControllers.Xhci)
+             from pages in Gen.Elements((int?)null, 3, 40)
+             from isZeroCopy in Gen.Elements(false, true)
+             from afterNs in Gen.Choose(0, 150_000_000)
+             select (vms, new ServiceMachineOptions
+             {
+                 Vms = vms,
+                 Controller = controller,
+                 Devices = ServedDevices.Model,
+                 Monitor = new() { WindowPages = pages, IsZeroCopy = isZeroCopy },
+             }, (ulong)afterNs)).ToArbitrary(),
+            crash => Crash(crash.vms, crash.Item2, crash.Item3),
+            count: 16);
+
+    private static void Crash(int vms, ServiceMachineOptions options, ulong afterNs)
     {
-        using ServiceMachine machine = new(new()
-        {
-            Vms = vms,
-            Controller = controller,
-            Service = new() { Transport = transport },
-            BackEnd = new() { CopiedBytesMax = copiedBytesMax },
-        });
+        using ServiceMachine machine = new(options);
         byte[][] contents = [.. Enumerable.Range(0, vms).Select(seed => DiskReader.Content(DiskBytes / 512 + seed))];
         for (int guest = 0; guest < vms; guest++)
             machine.Plug(guest, new MassStorageDevice(new MemoryDiskImage(contents[guest])));
@@ -41,7 +59,7 @@ public sealed class ServiceCrashTests
             async () =>
             {
                 await machine.StartService();
-                ParavirtualUsbDriver[] fronts = new ParavirtualUsbDriver[vms];
+                IUsbHostController[] fronts = new IUsbHostController[vms];
                 for (int guest = 0; guest < vms; guest++)
                     fronts[guest] = await machine.StartGuest(guest);
                 Task<bool>[] reads = [.. fronts.Select(ReadUntilItFails)];
@@ -53,12 +71,16 @@ public sealed class ServiceCrashTests
                 Assert.Null(machine.Controller.Domain);
                 Assert.Equal(0ul, machine.Host.Frames.Pins);
                 Assert.All(machine.Guests, guest => Assert.Equal((0, 0ul), (guest.Grants.InUse, guest.PinnedPages)));
+                Assert.All(machine.Monitors, monitor => Assert.Equal((false, 0), (monitor.IsAlive, monitor.PagesPresent)));
+                Assert.All(machine.Guests, guest => Assert.Equal((0, 0), machine.Service.WindowOf(guest)));
+                Assert.All(machine.Guests, guest => Assert.Null(guest.Pci.Find(RunningService.ModelPlace)));
                 foreach (Task<bool> read in reads)
                     Assert.True(await read);
-                Assert.All(fronts, front => Assert.True(front.HasStopped));
+                if (options.Devices == ServedDevices.FrontEnd)
+                    Assert.All(fronts, front => Assert.True(front.HasStopped));
 
                 // E5, and U4: memory of guests is theirs again, and the next service VM brings their devices back.
-                foreach (ParavirtualUsbDriver front in fronts)
+                foreach (IUsbHostController front in fronts)
                     await front.Stop();
                 await machine.StartService();
                 for (int guest = 0; guest < vms; guest++)
@@ -69,7 +91,7 @@ public sealed class ServiceCrashTests
     }
 
     // A driver that gives up was told so; it never waits for ever.
-    private static async Task<bool> ReadUntilItFails(ParavirtualUsbDriver front)
+    private static async Task<bool> ReadUntilItFails(IUsbHostController front)
     {
         try
         {

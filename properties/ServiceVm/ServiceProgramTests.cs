@@ -20,11 +20,14 @@ public sealed class ServiceProgramTests
         from guests in Gen.Choose(1, 4)
         from steps in Gen.ArrayOf(DeviceSteps.Any.ArrayOf(), guests)
         from controller in Gen.Frequency((3, Gen.Constant(UsbControllers.Ehci)), (1, Gen.Constant(UsbControllers.Xhci)))
+        from devices in Gen.Elements(Enum.GetValues<ServedDevices>())
+        from pages in Gen.Elements((int?)null, 5, 40)
+        from isZeroCopy in Gen.Elements(false, true)
         from transport in Gen.Elements(Enum.GetValues<ServiceTransport>())
         from copied in Gen.Elements(0, 1024, int.MaxValue)
         from slots in Gen.Choose(1, 4)
         from jitterNs in Gen.Elements(0, 300_000)
-        select new ServiceProgram([.. steps.Select(own => own.Take(5).ToArray())], controller, transport, copied, slots, (ulong)jitterNs);
+        select new ServiceProgram([.. steps.Select(own => own.Take(5).ToArray())], controller, devices, pages, isZeroCopy, transport, copied, slots, (ulong)jitterNs);
 
     private static IEnumerable<ServiceProgram> Smaller(ServiceProgram program) =>
         DeviceSteps.Smaller(program.Guests).Select(guests => program with { Guests = guests });
@@ -37,6 +40,8 @@ public sealed class ServiceProgramTests
         {
             Vms = guests,
             Controller = program.Controller,
+            Devices = program.Devices,
+            Monitor = new() { WindowPages = program.WindowPages, IsZeroCopy = program.IsZeroCopy },
             Service = new() { Transport = program.Transport, JitterNsMax = program.JitterNs },
             BackEnd = new() { CopiedBytesMax = program.CopiedBytesMax, Sharing = new() { Slots = program.Slots } },
             Watch = watch.Watch,
@@ -62,9 +67,12 @@ public sealed class ServiceProgramTests
         Assert.Empty(watch.Wrongs);
 
         // E2: with nothing under way, nothing but rings is mapped, and a VM that has ended has nothing mapped or pinned.
-        int ringPages = program.Transport == ServiceTransport.SharedRing ? 2 : 0;
+        bool hasRings = program.Devices == ServedDevices.FrontEnd;
+        int ringPages = hasRings && program.Transport == ServiceTransport.SharedRing ? 2 : 0;
         Assert.All(machine.Guests, guest => Assert.Equal(guest.IsRunning ? ringPages : 0, machine.Service.PagesMappedOf(guest)));
-        Assert.All(machine.Guests, guest => Assert.Equal(guest.IsRunning ? 2ul : 0, guest.PinnedPages));
+        Assert.All(machine.Guests, guest => Assert.Equal(guest.IsRunning && hasRings ? 2ul : 0, guest.PinnedPages));
+        Assert.Equal((ulong)machine.Monitors.Sum(monitor => monitor.PagesPresent), machine.Host.Frames.Pins - (ulong)machine.Host.Machines.Sum(vm => (long)vm.PinnedPages));
+        Assert.All(machine.Guests.Zip(machine.Monitors), pair => Assert.Equal((pair.Second.PagesPresent, 0), machine.Service.WindowOf(pair.First)));
     }
 
     private static List<string> Alone(ServiceProgram program, int number)
@@ -96,13 +104,16 @@ public sealed class ServiceProgramTests
     /// <summary>What all guests do.</summary>
     /// <param name="Guests">The steps of each.</param>
     /// <param name="Controller">Which controller the service VM has.</param>
+    /// <param name="Devices">How guests have their devices.</param>
+    /// <param name="WindowPages">How many pages the windows have of processes that model controllers; null for all.</param>
+    /// <param name="IsZeroCopy">Whether their bulk data goes straight to pages of guests.</param>
     /// <param name="Transport">How requests come to it.</param>
     /// <param name="CopiedBytesMax">Up to how many bytes are copied.</param>
     /// <param name="Slots">How many transfers are under way at a time.</param>
     /// <param name="JitterNs">How much later than it was woken it runs at most.</param>
-    private sealed record ServiceProgram(DeviceStep[][] Guests, string Controller, ServiceTransport Transport, int CopiedBytesMax, int Slots, ulong JitterNs)
+    private sealed record ServiceProgram(DeviceStep[][] Guests, string Controller, ServedDevices Devices, int? WindowPages, bool IsZeroCopy, ServiceTransport Transport, int CopiedBytesMax, int Slots, ulong JitterNs)
     {
         public override string ToString() =>
-            $"{Controller} {Transport} copies {CopiedBytesMax} slots {Slots} jitter {JitterNs}: {string.Join(" | ", Guests.Select(own => string.Join(", ", own)))}";
+            $"{Controller} {Devices} {WindowPages} {(IsZeroCopy ? "direct " : "")}{Transport} copies {CopiedBytesMax} slots {Slots} jitter {JitterNs}: {string.Join(" | ", Guests.Select(own => string.Join(", ", own)))}";
     }
 }

@@ -70,7 +70,7 @@ public sealed class ServiceVmTests
             await machine.StartService();
             for (int guest = 0; guest < 2; guest++)
             {
-                ParavirtualUsbDriver front = await machine.StartGuest(guest);
+                IUsbHostController front = await machine.StartGuest(guest);
                 for (int port = 1; port <= (guest == 0 ? 3 : 1); port++)
                 {
                     // Two lanes for each endpoint: there is always one more request in the ring.
@@ -102,7 +102,7 @@ public sealed class ServiceVmTests
             found.Add(machine.Host.Loop.Run(async () =>
             {
                 await machine.StartService();
-                ParavirtualUsbDriver front = await machine.StartGuest(0);
+                IUsbHostController front = await machine.StartGuest(0);
                 ulong[] moved = [0];
                 machine.Host.Loop.Start(await Reader(front, await UsbDeviceHandle.Enumerate(front, 1), depth * RequestBytes, moved, 0));
                 (ulong startNs, ServiceCounts before, uint requests) = (machine.Host.Loop.NowNs, machine.Service.Counts, machine.BackEnd.CountsOf(0).Responses);
@@ -135,7 +135,7 @@ public sealed class ServiceVmTests
         machine.Host.Loop.Run(async () =>
         {
             await machine.StartService();
-            ParavirtualUsbDriver front = await machine.StartGuest(0);
+            IUsbHostController front = await machine.StartGuest(0);
 
             // A guest that wants its pages back is told that somebody still uses them.
             await Assert.ThrowsAsync<DriverException>(async () => await UsbDeviceHandle.Enumerate(front, port: 1));
@@ -152,10 +152,10 @@ public sealed class ServiceVmTests
         {
             await machine.StartService();
             GuestCpu service = machine.Service.Machine.Cpu;
-            ParavirtualUsbDriver front = await machine.StartGuest(0);
+            IUsbHostController front = await machine.StartGuest(0);
             async Task<DmaRefusal> Call(GuestCpu cpu, Hypercall number, params ulong[] arguments) =>
                 (await cpu.Call(number, arguments.ElementAtOrDefault(0), arguments.ElementAtOrDefault(1), arguments.ElementAtOrDefault(2), arguments.ElementAtOrDefault(3))).Refusal;
-            for (Hypercall number = Hypercall.ServeUsb; number <= Hypercall.CopyGrants; number++)
+            for (Hypercall number = Hypercall.ServeUsb; number <= Hypercall.UnmapGuest; number++)
                 Assert.Equal(DmaRefusal.NotAssigned, await Call(machine.Guests[1].Cpu, number));
             Assert.Equal(DmaRefusal.BadRange, await Call(service, Hypercall.ServeUsb, 31));
             Assert.Equal(DmaRefusal.BadRange, await Call(service, Hypercall.ServeUsb, 248));
@@ -189,7 +189,7 @@ public sealed class ServiceVmTests
     }
 
     // Reads a bulk endpoint over and over.
-    private static async Task<Func<Task>> Reader(ParavirtualUsbDriver front, UsbDeviceHandle device, int bytes, ulong[] moved, int index)
+    private static async Task<Func<Task>> Reader(IUsbHostController front, UsbDeviceHandle device, int bytes, ulong[] moved, int index)
     {
         IUsbPipe pipe = await device.Open(device.Configuration.Interfaces[0].Endpoints[0]);
         CoherentBuffer buffer = await front.Memory.AllocateCoherent(bytes);

@@ -30,6 +30,8 @@ public sealed class CompareSharingTests
         Assert.True(Exits("e") <= 2.1 && Exits("f+a+h") < 0.1 && Exits("f+a") > 3 && Copies("f+a") < Copies("emulated") && Copies("e") < 1);
         Assert.True(Exits("h") < 0.1 && Exits("emulated") > 3 && Copies("h") > 1 && Copies("emulated") > 1);
         Assert.True(Cycles("direct") < Cycles("split") && Cycles("split") < Cycles("emulated") && Cycles("emulated") < Cycles("g") && Cycles("g") < Cycles("h"));
+        Assert.True(Copies("g-zc") < Copies("g") - 1.5 && Copies("e+g-zc") < Copies("e+g") - 1.5);
+        Assert.True(Cycles("g") < Cycles("e+g") && Copies("e+g") > 1 && Exits("e+g") > 3 && Exits("e+g") < Exits("g") * 1.5);
         Assert.All(
             _rows.Value.Where(row => row.Value["figures"] is not null),
             row => Assert.Equal(row.Key == "b", (int)row.Value["figures"]!["slotsMissed"]! > 100));

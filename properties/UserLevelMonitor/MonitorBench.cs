@@ -3,7 +3,7 @@ using Dma.Vmm;
 
 namespace Dma.Properties;
 
-/// <summary>A VM with a user-level monitor, another VM that takes what is free, and an array of bytes that both ways into the first VM are compared with.</summary>
+/// <summary>A VM with a user-level monitor, on the host or in a service VM, another VM that takes what is free, and an array of bytes that both ways into the first VM are compared with.</summary>
 internal sealed class MonitorBench : IDisposable
 {
     public const int Pages = 64;
@@ -18,8 +18,10 @@ internal sealed class MonitorBench : IDisposable
     private readonly bool _isLazy;
     private readonly byte[] _model = new byte[Pages * PageBytes];
     private readonly VirtualMachine _other;
-    private readonly FakeHostUsb _stack;
-    private readonly HeldDevice _device;
+    private readonly MonitorService? _service;
+    private readonly List<string> _wrongs = [];
+    private FakeHostUsb _stack;
+    private HeldDevice _device;
     private readonly HashSet<ulong> _present = [];
     private readonly HashSet<ulong> _written = [];
     private readonly HashSet<ulong> _moved = [];
@@ -29,14 +31,19 @@ internal sealed class MonitorBench : IDisposable
     private ulong _faults;
     private ulong _otherPage;
 
-    public MonitorBench(MonitorOptions options, bool isLazy)
+    /// <summary>A host that runs.</summary>
+    /// <param name="options">How the monitor works.</param>
+    /// <param name="isLazy">Whether memory of the VM comes when it is touched.</param>
+    /// <param name="service">What the VMM does for the service VM; null for a monitor of the host.</param>
+    public MonitorBench(MonitorOptions options, bool isLazy, ServiceVmOptions? service = null)
     {
         (_options, _isLazy) = (options, isLazy);
         Host = new(new() { MemoryBytes = 24 * MiB, VmmBytes = 16 * MiB });
+        _service = service is null ? null : new(Host, service);
         Host.Boot();
         Machine = isLazy ? Host.TryCreateLazyMachine("VM 1", GuestBytes, 40)! : Host.CreateMachine("VM 1", GuestBytes);
         _other = Host.TryCreateLazyMachine("VM 2", GuestBytes, 64)!;
-        _stack = new(Host);
+        _stack = _service?.Start(Machine) ?? new(Host);
         _device = new(_stack, Host.Loop);
         Monitor = Open();
     }
@@ -53,6 +60,7 @@ internal sealed class MonitorBench : IDisposable
         foreach (MonitorStep step in program)
         {
             await Take(step);
+            await Settle();
             Check();
         }
 
@@ -66,7 +74,23 @@ internal sealed class MonitorBench : IDisposable
         _present.Clear();
         Array.Clear(_lists);
         _faults = 0;
-        return new(Machine, _options) { Watcher = Happened };
+        return new(Machine, _options, _service?.Driver) { Watcher = Happened };
+    }
+
+    // Before the driver of a service VM hears of it, its entries lead nowhere, and never to what is another's now.
+    private ValueTask Settle()
+    {
+        const ulong DriverNs = 400_000;
+        if (_service is null)
+            return default;
+        AssertNothingStale();
+        return Host.Loop.Delay(DriverNs);
+    }
+
+    private void AssertNothingStale()
+    {
+        for (ulong page = 0; page < GuestBytes / PageBytes; page++)
+            Assert.NotEqual(WindowPageState.Stale, Monitor.StateOf(new(page * PageBytes)));
     }
 
     // The set that faults are counted by: pages that were touched since they were taken out last.
@@ -110,13 +134,13 @@ internal sealed class MonitorBench : IDisposable
                 Assert.True(Machine.Cpu.TryWrite(new((ulong)address), _model.AsSpan(address, length)));
                 break;
             case MonitorAct.Move:
-                Left(at, await Machine.Mover.Move(at));
+                _ = await Left(at, Machine.Mover.Move(at));
                 break;
             case MonitorAct.SwapOut:
-                Left(at, await Machine.Mover.SwapOut(at));
+                _ = await Left(at, Machine.Mover.SwapOut(at));
                 break;
             case MonitorAct.Balloon:
-                if (Left(at, await Machine.Mover.Balloon(at)))
+                if (await Left(at, Machine.Mover.Balloon(at)))
                     _model.AsSpan(step.Page * PageBytes, PageBytes).Clear();
                 break;
             case MonitorAct.GiveToOther:
@@ -156,7 +180,7 @@ internal sealed class MonitorBench : IDisposable
                 Harvested(await _log.Harvest());
                 break;
             case MonitorAct.Kill:
-                await Kill();
+                await (_service is not null && random.Next(2) == 0 ? Crash(_service) : Kill());
                 Monitor = Open();
                 break;
             default:
@@ -214,6 +238,7 @@ internal sealed class MonitorBench : IDisposable
         byte endpoint = (byte)(isIn ? 0x81 : 0x02);
         Task<HostUsbResult> task = isDirect ? Monitor.Transfers.Direct(_device, endpoint, list).AsTask() : Monitor.Transfers.Copied(_device, endpoint, list).AsTask();
         await Host.Loop.Delay(0);
+        await Settle();
         Assert.Equal(1, _device.Waiting);
         _transfers.Add((task, list, isIn, isDirect));
     }
@@ -281,10 +306,27 @@ internal sealed class MonitorBench : IDisposable
         Assert.Equal(DmaStatus.Unclaimed, dead.Write(new(0), new byte[4]));
     }
 
+    // The service VM is gone, and its processes with it: nobody ends anything, and the VMM alone clears up.
+    private async Task Crash(MonitorService service)
+    {
+        UserLevelMonitor dead = Monitor;
+        await service.Crash();
+        _wrongs.AddRange(_stack.Wrongs);
+        foreach ((_, ScatterList list, bool isIn, _) in _transfers)
+            _ = isIn && Mark((int)list.Start.Value, list.Length, _moved);
+        _transfers.Clear();
+        Assert.Equal((false, 0, 0ul, 0ul), (dead.IsAlive, dead.PagesPresent, Host.Frames.Pins, Machine.PinnedPages));
+        Assert.Equal(DmaStatus.Unclaimed, dead.Read(new(0), new byte[4]));
+        _stack = await service.StartAgain(Machine);
+        _device = new(_stack, Host.Loop);
+    }
+
     private async Task End()
     {
+        await Settle();
         Load(0, _model.Length);
         Read(0, _model.Length);
+        await Settle();
         Check();
         if (_log is not null)
             await ToggleLog();
@@ -293,7 +335,7 @@ internal sealed class MonitorBench : IDisposable
         await Host.Destroy(Machine);
         Assert.False(Monitor.IsAlive);
         Assert.Equal((0ul, 0ul, 0ul), (Host.Frames.Pins, Machine.PinnedPages, Host.Frames.CountOf(Machine.Owner)));
-        Assert.Empty(_stack.Wrongs);
+        Assert.Empty(_wrongs.Concat(_stack.Wrongs));
         Assert.Equal((0, 0ul), (_stack.Mapped, _stack.Allocated));
         byte[] bytes = new byte[PageBytes];
         for (ulong page = 0; page < Math.Min(_otherPage, OtherPages); page++)
@@ -334,8 +376,10 @@ internal sealed class MonitorBench : IDisposable
             Assert.Contains((ulong)page, _present);
     }
 
-    private bool Left(GuestPhysicalAddress page, PageRefusal refusal)
+    private async Task<bool> Left(GuestPhysicalAddress page, ValueTask<PageRefusal> way)
     {
+        PageRefusal refusal = await way;
+        await Settle();
         bool isHeld = _transfers.Exists(transfer => transfer.IsDirect && transfer.List.Start.Page <= page.Page && page.Page <= (transfer.List.Start + (ulong)(transfer.List.Length - 1)).Page);
         if (isHeld)
             Assert.Equal(PageRefusal.Pinned, refusal);

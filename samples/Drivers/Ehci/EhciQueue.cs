@@ -142,6 +142,8 @@ internal sealed class EhciQueue
     /// <param name="keepsToggle">Whether the data toggle stays as it is; else it starts anew, as the device's does when its halt is cleared.</param>
     public void Repair(bool keepsToggle)
     {
+        if (keepsToggle)
+            CountUnfinished();
         Retire();
         TransferToken last = _memory.Read<TransferToken>(Offset + QueueHead.OverlayOffset + TransferDescriptor.TokenOffset);
         TransferDescriptor waiting = Waiting with { Token = new() { DataToggle = keepsToggle && last.DataToggle } };
@@ -154,6 +156,16 @@ internal sealed class EhciQueue
         Retire();
         _memory.ReturnSmall(_tail);
         _memory.ReturnLarge(Offset);
+    }
+
+    // What was moved of a descriptor that is not done stands in the overlay alone.
+    private void CountUnfinished()
+    {
+        if (Examine() != TransferStatus.None || !_chain[_cursor].IsData)
+            return;
+        QueueHead head = _memory.Read<QueueHead>(Offset);
+        if (head.Current.Address == _memory.Address(_chain[_cursor].Offset) && head.Overlay.Token.Active)
+            BytesMoved += _chain[_cursor].Length - Math.Min(head.Overlay.Token.TotalBytes, _chain[_cursor].Length);
     }
 
     private static TransferStatus Classify(TransferToken token) => token switch

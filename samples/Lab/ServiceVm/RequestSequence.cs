@@ -16,23 +16,25 @@ internal sealed class RequestSequence : IUrbWatch
     /// <summary>Begins to write.</summary>
     /// <param name="machine">The computer.</param>
     /// <param name="guest">Which VM.</param>
-    public RequestSequence(ServiceMachine machine, int guest)
+    /// <param name="what">What it does.</param>
+    public RequestSequence(ServiceMachine machine, int guest, string what = "asks")
     {
         (_loop, _costs, _startNs, _service) = (machine.Host.Loop, machine.Host.Options.Costs, machine.Host.Loop.NowNs, machine.Processor.Name);
         Watch(machine.Guests[guest].Cpu.Processor);
         Watch(machine.Processor);
         Watch(machine.Host.Cpu.Processor);
-        Add(machine.Guests[guest].Name, "asks", 0);
+        Add(machine.Guests[guest].Name, what, 0);
     }
 
     /// <inheritdoc/>
     public void Reached(int frontEnd, ushort id, UrbStage stage) => Add(_service, $"request {stage.ToString().ToLowerInvariant()}", 0);
 
     /// <summary>Ends it.</summary>
-    /// <param name="who">Who has the answer.</param>
-    public IReadOnlyList<SequenceStep> End(string who)
+    /// <param name="who">Who has what was asked for.</param>
+    /// <param name="what">What that means.</param>
+    public IReadOnlyList<SequenceStep> End(string who, string what = "has the answer")
     {
-        Add(who, "has the answer", 0);
+        Add(who, what, 0);
         foreach (Processor processor in _watched)
             processor.Charging = null;
         return _steps;
@@ -57,6 +59,7 @@ internal sealed class RequestSequence : IUrbWatch
         Cost.RegisterAccess => "register access",
         Cost.MachineSwitch => "comes onto the processor",
         Cost.Copy => "copy begins",
+        Cost.Upcall => "process woken",
         _ => cost.ToString(),
     };
 

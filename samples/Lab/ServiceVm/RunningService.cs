@@ -5,7 +5,7 @@ using Dma.Vmm;
 
 namespace Dma.Lab;
 
-/// <summary>A service VM at work: it has the controller, drives it, and serves the front ends of others.</summary>
+/// <summary>A service VM at work: it has the controller, drives it, and serves the front ends of others, or models controllers for them.</summary>
 internal sealed class RunningService
 {
     /// <summary>Bytes of its memory.</summary>
@@ -14,19 +14,28 @@ internal sealed class RunningService
     private const ulong MiB = 1 << 20;
     private const byte ControllerVector = 0x40;
     private const byte BackEndVector = 0x50;
+    private const byte WindowVector = 0x60;
     private static readonly SourceId _place = new(0, 4, 0);
 
     private readonly ServiceUsbStack _stack;
     private readonly IReadOnlyList<VirtualMachine> _guests;
+    private readonly List<EmulatedUsbController> _models = [];
+    private readonly List<UserLevelMonitor> _monitors = [];
 
     private RunningService(ServiceVm service, ServiceUsbStack stack, ServiceBackEnd backEnd, IReadOnlyList<VirtualMachine> guests) =>
         (Service, _stack, BackEnd, _guests) = (service, stack, backEnd, guests);
+
+    /// <summary>Where a guest finds a controller that is modelled for it.</summary>
+    public static SourceId ModelPlace { get; } = new(0, 4, 0);
 
     /// <summary>The service VM as the VMM sees it.</summary>
     public ServiceVm Service { get; }
 
     /// <summary>The back end that runs in it.</summary>
     public ServiceBackEnd BackEnd { get; }
+
+    /// <summary>The processes that model controllers, in the order of VMs; none where front ends are served.</summary>
+    public IReadOnlyList<UserLevelMonitor> Monitors => _monitors;
 
     /// <summary>Makes the VM, assigns the controller to it, and starts its software.</summary>
     /// <param name="host">The host, booted.</param>
@@ -55,6 +64,29 @@ internal sealed class RunningService
         return new(served, stack, await ServiceBackEnd.Start(machine.Cpu, machine.Cpu, frames, stack, BackEndVector, backEnd), guests);
     }
 
+    /// <summary>Starts a process for each VM that models a controller.</summary>
+    /// <param name="create">Makes a controller, plugged in nowhere yet.</param>
+    /// <param name="options">How the processes work.</param>
+    /// <exception cref="InvalidOperationException">A VM cannot have one.</exception>
+    public async Task StartModels(Func<PciFunction> create, MonitorOptions options)
+    {
+        WindowDriver driver = await WindowDriver.Start(Service, WindowVector);
+        foreach (VirtualMachine guest in _guests)
+        {
+            _ = Service.Model(guest);
+            UserLevelMonitor monitor = new(guest, options, driver);
+            _monitors.Add(monitor);
+            _models.Add(new(guest, create(), ModelPlace, monitor: monitor));
+        }
+    }
+
+    /// <summary>Shows a device, which was just reset, to a VM.</summary>
+    /// <returns>Whether it has a port for it.</returns>
+    public ValueTask<bool> Attach(int guest, IHostUsbDevice device) => _models.Count == 0 ? BackEnd.Attach(guest, device) : _models[guest].Attach(device);
+
+    /// <summary>Takes a device from a VM.</summary>
+    public ValueTask Detach(int guest, IHostUsbDevice device) => _models.Count == 0 ? BackEnd.Detach(guest, device) : _models[guest].Detach(device);
+
     /// <summary>Gives the device at a port to a VM.</summary>
     /// <param name="guest">Which VM.</param>
     /// <param name="port">The port of the controller.</param>
@@ -62,7 +94,7 @@ internal sealed class RunningService
     public async Task<HostUsbDevice> Give(int guest, int port)
     {
         HostUsbDevice device = new(_stack, port);
-        return await device.Reset() && await BackEnd.Attach(guest, device)
+        return await device.Reset() && await Attach(guest, device)
             ? device
             : throw new InvalidOperationException($"{device.Name} cannot be given to {_guests[guest].Name}.");
     }

@@ -11,7 +11,7 @@ namespace Dma.Lab;
 /// <param name="readBytes">How much it reads at a time.</param>
 internal sealed class ServiceGuest(ServiceMachine machine, int number, byte[] content, int readBytes)
 {
-    private ParavirtualUsbDriver? _front;
+    private IUsbHostController? _front;
     private UsbDeviceHandle? _device;
     private MassStorageDriver? _disk;
     private ulong _bytes;

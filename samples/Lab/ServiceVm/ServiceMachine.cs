@@ -1,4 +1,5 @@
 using Dma.Drivers;
+using Dma.Hal;
 using Dma.Machine;
 using Dma.UsbDevice;
 using Dma.Vmm;
@@ -53,6 +54,10 @@ internal sealed class ServiceMachine : IDisposable, IUrbWatch
     /// <exception cref="InvalidOperationException">There is none.</exception>
     public ServiceBackEnd BackEnd => Running.BackEnd;
 
+    /// <summary>The processes in it that model controllers, in the order of VMs.</summary>
+    /// <exception cref="InvalidOperationException">There is no service VM.</exception>
+    public IReadOnlyList<UserLevelMonitor> Monitors => Running.Monitors;
+
     /// <summary>Who is told how far requests came, besides whom the options name; null for nobody.</summary>
     public IUrbWatch? Watch { get; set; }
 
@@ -82,19 +87,32 @@ internal sealed class ServiceMachine : IDisposable, IUrbWatch
     public async Task StartService()
     {
         _service = await RunningService.Start(Host, Controller.Source, Guests, _options.Service, _options.BackEnd with { Watch = this });
+        if (_options.Devices == ServedDevices.Model)
+            await _service.StartModels(() => UsbControllers.Create(_options.Controller, Host.Loop).Function, _options.Monitor);
         List<HostUsbDevice> devices = [];
         foreach ((int guest, IUsbDevice plugged) in _devices)
             devices.Add(await _service.Give(guest, _controller.PortOf(plugged)));
         Devices = devices;
     }
 
-    /// <summary>Starts the front end of a VM.</summary>
+    /// <summary>Starts the front end of a VM, or the driver of the controller that it sees.</summary>
     /// <returns>Its devices are at ports from 1 on, in the order in which they were plugged in.</returns>
-    public async Task<ParavirtualUsbDriver> StartGuest(int guest)
+    public async Task<IUsbHostController> StartGuest(int guest)
     {
         GuestCpu cpu = Guests[guest].Cpu;
-        return await ParavirtualUsbDriver.Start(cpu, cpu, new(new(MiB), GuestBytes - MiB), FrontEndVector);
+        FrameAllocator frames = new(new(MiB), GuestBytes - MiB);
+        if (_options.Devices == ServedDevices.FrontEnd)
+            return await ParavirtualUsbDriver.Start(cpu, cpu, frames, FrontEndVector);
+        return await UsbHostControllers.Start(
+            PciDevice.Open(cpu, new PciConfigurationPorts(cpu), RunningService.ModelPlace, new IdentityDmaSpace(cpu, frames), FrontEndVector));
     }
+
+    /// <summary>Shows a device, which was just reset, to a VM.</summary>
+    /// <returns>Whether it has a port for it.</returns>
+    public ValueTask<bool> Attach(int guest, IHostUsbDevice device) => Running.Attach(guest, device);
+
+    /// <summary>Takes a device from a VM.</summary>
+    public ValueTask Detach(int guest, IHostUsbDevice device) => Running.Detach(guest, device);
 
     /// <summary>The processor of the service VM.</summary>
     public Processor Processor => Running.Service.Machine.Cpu.Processor;

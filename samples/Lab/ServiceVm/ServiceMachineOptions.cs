@@ -12,6 +12,12 @@ internal sealed record ServiceMachineOptions
     /// <summary>One of <see cref="UsbControllers.Names"/>.</summary>
     public string Controller { get; init; } = UsbControllers.Ehci;
 
+    /// <summary>How VMs have their devices.</summary>
+    public ServedDevices Devices { get; init; }
+
+    /// <summary>How processes that model controllers work.</summary>
+    public MonitorOptions Monitor { get; init; } = new();
+
     /// <summary>What the VMM does for the service VM.</summary>
     public ServiceVmOptions Service { get; init; } = new();
 

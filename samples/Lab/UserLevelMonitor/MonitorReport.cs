@@ -32,6 +32,7 @@ public sealed record MonitorReport(
 
 /// <summary>Reads of 4 KiB by the guest's driver, on a controller that a monitor emulates.</summary>
 /// <param name="Access">How the monitor gets at memory.</param>
+/// <param name="IsZeroCopy">Whether bulk data of an EHCI controller goes straight to pages of the VM.</param>
 /// <param name="IsRight">Whether the guest got what is on the disk.</param>
 /// <param name="Reads">How many reads were measured, after the first one.</param>
 /// <param name="WarmUpFaults">Faults until the first read was done.</param>
@@ -45,6 +46,7 @@ public sealed record MonitorReport(
 /// <param name="CyclesPerRead">Cycles of the monitor.</param>
 public sealed record MonitorWork(
     MonitorAccess Access,
+    bool IsZeroCopy,
     bool IsRight,
     int Reads,
     ulong WarmUpFaults,

@@ -22,7 +22,8 @@ internal sealed class MonitorRun(string controller, MonitorOptions options, ulon
     /// <summary>Runs it.</summary>
     public MonitorReport Run()
     {
-        MonitorWork[] work = [.. Enum.GetValues<MonitorAccess>().Select(access => In(options with { Access = access, ShootDown = ShootDown.Flushed }, machine => Work(machine, access)))];
+        MonitorOptions[] ways = [new(), new() { IsZeroCopy = true }, new() { Access = MonitorAccess.SystemCall }];
+        MonitorWork[] work = [.. ways.Select(way => In(way with { WindowPages = options.WindowPages }, machine => Work(machine, way)))];
         MonitorTransfer[] transfers =
         [
             In(new() { Access = MonitorAccess.SystemCall }, machine => Transfer(machine, "copied by system call", isDirect: false)),
@@ -39,7 +40,7 @@ internal sealed class MonitorRun(string controller, MonitorOptions options, ulon
         return machine.Host.Loop.Run(() => play(machine));
     }
 
-    private static async Task<MonitorWork> Work(MonitorMachine machine, MonitorAccess access)
+    private static async Task<MonitorWork> Work(MonitorMachine machine, MonitorOptions way)
     {
         (MassStorageDriver disk, IDmaSpace memory) = await machine.Start();
         MemoryBuffer buffer = memory.Allocate(PieceBytes);
@@ -51,7 +52,8 @@ internal sealed class MonitorRun(string controller, MonitorOptions options, ulon
         for (int read = 1; read <= Reads; read++)
             isRight &= await Read(machine, disk, buffer, read);
         return new(
-            access,
+            way.Access,
+            way.IsZeroCopy,
             isRight,
             Reads,
             warm,

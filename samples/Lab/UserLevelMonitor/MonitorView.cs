@@ -48,7 +48,7 @@ internal static class MonitorView
         foreach (MonitorWork work in report.Work)
         {
             table.AddRow(
-                work.Access == MonitorAccess.Window ? "window" : "system call",
+                work.IsZeroCopy ? "window, data in place" : work.Access == MonitorAccess.Window ? "window" : "system call",
                 Invariant($"{work.WarmUpFaults}"),
                 Invariant($"{work.Faults}"),
                 Invariant($"{work.UpcallsPerRead:F1}"),

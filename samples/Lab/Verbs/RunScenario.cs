@@ -29,6 +29,7 @@ internal sealed class RunScenario : Verb
         Add(new RunMergedSchedules(terminal));
         Add(new RunDummyDevices(terminal));
         Add(new RunServiceVm(terminal));
+        Add(new RunServiceVmModels(terminal));
         Add(new RunExitlessPolling(terminal));
         Add(new RunUserLevelMonitor(terminal));
     }

@@ -26,10 +26,14 @@ internal sealed class RunUserLevelMonitor : TracedVerb
         Description = "Let the monitor copy by system calls instead of using its window.",
     };
 
+    private readonly Option<bool> _zeroCopy = new("--zero-copy")
+    {
+        Description = "Let bulk data of an EHCI controller go straight between device and pages of the VM.",
+    };
 
     /// <summary>The verb.</summary>
     public RunUserLevelMonitor(Terminal terminal)
-        : base("user-level-monitor", "Device models in a process of the service OS, with a window on the memory of their VM: faults, system calls, copies, and a page that is taken away.", terminal) => Add(_usb, _windowPages, _noShootDown, _noFlush, _copy);
+        : base("user-level-monitor", "Device models in a process of the service OS, with a window on the memory of their VM: faults, system calls, copies, and a page that is taken away.", terminal) => Add(_usb, _windowPages, _noShootDown, _noFlush, _copy, _zeroCopy);
 
     /// <inheritdoc/>
     public override IReadOnlyList<string> Examples =>
@@ -38,6 +42,7 @@ internal sealed class RunUserLevelMonitor : TracedVerb
         "run user-level-monitor --no-shootdown",
         "run user-level-monitor --usb xhci --window-pages 4",
         "run user-level-monitor --copy --no-shootdown",
+        "run user-level-monitor --zero-copy",
         "run user-level-monitor --trace timeline.json",
     ];
 
@@ -48,6 +53,7 @@ internal sealed class RunUserLevelMonitor : TracedVerb
         {
             Access = line.GetValue(_copy) ? MonitorAccess.SystemCall : MonitorAccess.Window,
             WindowPages = _windowPages.Given(line),
+            IsZeroCopy = line.GetValue(_zeroCopy),
             ShootDown = line.GetValue(_noShootDown) ? ShootDown.None : line.GetValue(_noFlush) ? ShootDown.Unflushed : ShootDown.Flushed,
         };
         MonitorReport report = new MonitorRun(line.GetRequiredValue(_usb), options, seed, trace).Run();

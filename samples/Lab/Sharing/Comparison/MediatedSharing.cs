@@ -83,9 +83,9 @@ internal sealed class MediatedSharing : SharingWorld
 
     private UserLevelMonitor? MonitorOf(VirtualMachine machine)
     {
-        if (_mediator != SharingMediator.MonitoredController)
+        if (_mediator is not (SharingMediator.MonitoredController or SharingMediator.DirectController))
             return null;
-        UserLevelMonitor monitor = new(machine);
+        UserLevelMonitor monitor = new(machine, new() { IsZeroCopy = _mediator == SharingMediator.DirectController });
         _monitors.Add(monitor);
         return monitor;
     }
@@ -102,6 +102,9 @@ internal enum SharingMediator
 
     /// <summary>A controller made of software in a process of the service OS; each access to its registers exits, and wakes the process.</summary>
     MonitoredController,
+
+    /// <summary>The same, and bulk data goes straight to pages of the VM.</summary>
+    DirectController,
 
     /// <summary>The back end of a split driver.</summary>
     BackEnd,

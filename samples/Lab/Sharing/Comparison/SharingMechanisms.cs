@@ -81,6 +81,12 @@ internal static class SharingMechanisms
             Isolation = "a window on one VM, shot down",
             Cannot = "cannot spare the processor: each access exits and wakes a process, and each byte is copied twice",
         },
+        new("g-zc", "imitated controllers in processes, data straight to pages", static plan => new MediatedSharing(plan, SharingMediator.DirectController))
+        {
+            Needs = "nothing",
+            Isolation = "a window on one VM, shot down; pins",
+            Cannot = "cannot spare the processor: each access exits and wakes a process, which reads schedules all the time",
+        },
         new("h", "imitated controllers, registers polled", static plan => new MediatedSharing(plan, SharingMediator.PolledController))
         {
             Needs = "a HAL for the ring",
@@ -95,12 +101,24 @@ internal static class SharingMechanisms
             Cannot = "cannot serve a guest that has no front end",
             CopiesMax = 1,
         },
-        new("e", "a service VM, ring and grants", static plan => new ServiceVmSharing(plan))
+        new("e", "a service VM, ring and grants", static plan => new ServiceVmSharing(plan, ServedDevices.FrontEnd))
         {
             Needs = "a front end",
             Isolation = "service VM, grants",
             Cannot = "cannot go on without its service VM: when that ends, all wait for the next one",
             CopiesMax = 1,
+        },
+        new("e+g", "imitated controllers in processes of a service VM, windows on memory", static plan => new ServiceVmSharing(plan, ServedDevices.Model))
+        {
+            Needs = "nothing",
+            Isolation = "service VM, a window on one VM, shot down by the VMM",
+            Cannot = "cannot spare the processor: each access goes to another VM and back, and each byte is copied twice",
+        },
+        new("e+g-zc", "imitated controllers in processes of a service VM, data straight to pages", static plan => new ServiceVmSharing(plan, ServedDevices.Model, isZeroCopy: true))
+        {
+            Needs = "nothing",
+            Isolation = "service VM, a window on one VM, shot down by the VMM; pins",
+            Cannot = "cannot spare the processor: each access goes to another VM and back, and its processes read schedules all the time",
         },
         new("j", "virtual management device", Create: null)
         {
