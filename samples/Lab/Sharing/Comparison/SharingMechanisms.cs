@@ -40,7 +40,7 @@ internal static class SharingMechanisms
         },
         new("b", "turns, state saved and restored", static plan => new RoundRobinSharing(plan))
         {
-            Needs = "nothing",
+            Needs = "gates at the ports",
             Isolation = "quiescence, context switch",
             Cannot = "cannot serve streams: slots outside of a VM's turns are lost",
         },
