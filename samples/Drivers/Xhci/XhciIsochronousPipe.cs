@@ -157,6 +157,8 @@ internal sealed class XhciIsochronousPipe : IUsbIsochronousPipe, IXhciTransferEv
         ulong endNs = _endNs + GraceNs;
         while (!transfer.IsDone && !_driver.HasStopped && !_isClosed && _driver.Events.NowNs < endNs)
             await _driver.Events.Next(endNs);
+        if (!transfer.IsDone)
+            await GiveUp(transfer);
 
         // Transfers end in the order in which they were queued; but each waits for itself.
         int others = _queued.Count;
@@ -171,6 +173,30 @@ internal sealed class XhciIsochronousPipe : IUsbIsochronousPipe, IXhciTransferEv
         return _driver.HasStopped ? TransferStatus.ControllerStopped : _isClosed ? TransferStatus.Canceled : TransferStatus.Completed;
     }
 
+    // A controller that is late still has the buffer, and that of each transfer behind: they come back only from an endpoint that is
+    // stopped. Then the ring is empty, and what comes next is on time again: packets that may be served at any time never expire.
+    private async ValueTask GiveUp(Row late)
+    {
+        await _queueing.Enter();
+        try
+        {
+            if (late.IsDone || _isClosed || _driver.HasStopped)
+                return;
+            Row[] given = [.. _queued];
+            await _endpoint.Clear();
+            foreach (Row row in given)
+                row.End();
+        }
+        catch (DriverException)
+        {
+            // Either the controller stopped, or the device went away with its slot.
+        }
+        finally
+        {
+            _queueing.Leave();
+        }
+    }
+
     /// <summary>The packets of one transfer and where their TRBs are.</summary>
     private sealed class Row(IsochronousPacket[] packets)
     {
@@ -182,6 +208,9 @@ internal sealed class XhciIsochronousPipe : IUsbIsochronousPipe, IXhciTransferEv
         public bool IsDone => _reported == packets.Length;
 
         public void Add(ulong first, ulong rest, int firstBytes) => _places.Add((first, rest, firstBytes));
+
+        /// <summary>Packets without an event get none any more.</summary>
+        public void End() => _reported = packets.Length;
 
         /// <summary>Takes an event where it belongs to a packet of this transfer that has none yet.</summary>
         public bool Take(TransferEvent transfer)
