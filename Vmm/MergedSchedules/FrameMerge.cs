@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Dma.UsbDevice.Spec;
 
 namespace Dma.Vmm;
@@ -29,7 +30,9 @@ internal sealed class FrameMerge(PeriodicMerge periodic, MergeOptions options)
         {
             CopiedGuest guest = guests[(int)((number + (ulong)step) % (ulong)guests.Count)];
             guest.ShareOf(frame.Element).CopyTo(_shareNs);
+            frame.Begin(guest);
             guest.CopyFrame(this, frame.Number, frame.Copies);
+            frame.End();
         }
 
         _ = Relink(frame.Element);
@@ -53,9 +56,9 @@ internal sealed class FrameMerge(PeriodicMerge periodic, MergeOptions options)
         Frame before = _frames[(number - 1) % Kept];
         if (number == 0 || before.Number != number - 1)
             return 0;
-        foreach (FrameCopy copy in before.Copies)
+        foreach (FrameCopy copy in before.Of(guest))
         {
-            if (copy.Guest == guest && copy.GuestAddress == guestAddress && copy.Type == LinkType.SplitIsochronousTransfer)
+            if (copy.GuestAddress == guestAddress && copy.Type == LinkType.SplitIsochronousTransfer)
                 return copy.Address;
         }
 
@@ -68,8 +71,8 @@ internal sealed class FrameMerge(PeriodicMerge periodic, MergeOptions options)
         int armed = 0;
         foreach (Frame frame in _frames)
         {
-            foreach (FrameCopy copy in frame.Copies)
-                armed |= copy.Guest == guest && copy.GuestAddress == guestAddress ? copy.Armed : 0;
+            foreach (FrameCopy copy in frame.Of(guest))
+                armed |= copy.GuestAddress == guestAddress ? copy.Armed : 0;
         }
 
         return (byte)armed;
@@ -127,11 +130,8 @@ internal sealed class FrameMerge(PeriodicMerge periodic, MergeOptions options)
     {
         foreach (Frame frame in _frames)
         {
-            foreach (FrameCopy copy in frame.Copies)
-            {
-                if (copy.Guest == guest)
-                    copy.WriteEndpoint();
-            }
+            foreach (FrameCopy copy in frame.Of(guest))
+                copy.WriteEndpoint();
         }
     }
 
@@ -156,15 +156,7 @@ internal sealed class FrameMerge(PeriodicMerge periodic, MergeOptions options)
         bool isAny = false;
         foreach (Frame frame in _frames)
         {
-            for (int index = frame.Copies.Count - 1; index >= 0; index--)
-            {
-                if (frame.Copies[index].Guest != guest)
-                    continue;
-                isAny = true;
-                frame.Leaving.Add(frame.Copies[index]);
-                frame.Copies.RemoveAt(index);
-            }
-
+            isAny |= frame.TakeOut(guest);
             if (frame.Leaving.Count != 0 && !Relink(frame.Element))
                 periodic.WriteElement(frame.Element, periodic.FirstQueue(frame.Element));
         }
@@ -191,12 +183,16 @@ internal sealed class FrameMerge(PeriodicMerge periodic, MergeOptions options)
     {
         foreach (FrameCopy copy in frame.Copies)
             copy.Complete().Return();
-        frame.Copies.Clear();
+        frame.Clear();
     }
 
-    /// <summary>A frame with its copies.</summary>
+    /// <summary>A frame with its copies: those of a VM stand together, so that what is asked of one VM costs nothing for the others.</summary>
     private sealed class Frame
     {
+        private readonly Dictionary<CopiedGuest, Range> _parts = [];
+        private CopiedGuest? _adding;
+        private int _start;
+
         public ulong Number { get; set; } = ulong.MaxValue;
 
         public int Element { get; set; } = -1;
@@ -204,5 +200,48 @@ internal sealed class FrameMerge(PeriodicMerge periodic, MergeOptions options)
         public List<FrameCopy> Copies { get; } = [];
 
         public List<FrameCopy> Leaving { get; } = [];
+
+        /// <summary>The copies of a VM.</summary>
+        public ReadOnlySpan<FrameCopy> Of(CopiedGuest guest) => CollectionsMarshal.AsSpan(Copies)[PartOf(guest)];
+
+        /// <summary>What is added from here on is a VM's.</summary>
+        public void Begin(CopiedGuest guest) => (_adding, _start) = (guest, Copies.Count);
+
+        /// <summary>All of it has been added.</summary>
+        public void End()
+        {
+            if (Copies.Count > _start)
+                _parts[_adding!] = _start..Copies.Count;
+            _adding = null;
+        }
+
+        /// <summary>Lets the copies of a VM leave.</summary>
+        /// <returns>Whether there are any.</returns>
+        public bool TakeOut(CopiedGuest guest)
+        {
+            Range part = PartOf(guest);
+            (int start, int count) = part.GetOffsetAndLength(Copies.Count);
+            if (count == 0)
+                return false;
+            Leaving.AddRange(CollectionsMarshal.AsSpan(Copies)[part]);
+            Copies.RemoveRange(start, count);
+            _ = _parts.Remove(guest);
+            foreach ((CopiedGuest other, Range place) in _parts)
+            {
+                if (place.Start.Value > start)
+                    _parts[other] = (place.Start.Value - count)..(place.End.Value - count);
+            }
+
+            return true;
+        }
+
+        /// <summary>There are none any more.</summary>
+        public void Clear()
+        {
+            Copies.Clear();
+            _parts.Clear();
+        }
+
+        private Range PartOf(CopiedGuest guest) => guest == _adding ? _start..Copies.Count : _parts.GetValueOrDefault(guest, 0..0);
     }
 }
