@@ -41,16 +41,16 @@ static string Window(PolicyFigures figures)
 
 // It prints:
 // policy        hypercalls  invalidations  pinned  copied/byte  us/read  window after the unmap
-// strict              2.00          1.000      31         0.00     46.8  0 us
-// deferred            2.00          0.000     546         0.00     46.8  9959 us, and the buffer is hit
-// optimistic          0.01          0.000      33         0.00     45.5  10004 us, and the buffer is hit
-// bounce              0.00          0.000     283         2.00     45.5  never closes
+// strict              2.00          1.000      42         0.00     46.8  0 us
+// deferred            2.00          0.000     557         0.00     46.8  9959 us, and the buffer is hit
+// optimistic          0.01          0.000      44         0.00     45.5  10004 us, and the buffer is hit
+// bounce              0.00          0.000     294         2.00     45.5  never closes
 // static              0.00          0.000    4096         0.00     45.5  never closes, and the buffer is hit, as all of its VM
-// untranslated        2.00          0.000      31         0.00     46.8  never closes, and the buffer is hit, as all of the host
+// untranslated        2.00          0.000      42         0.00     46.8  never closes, and the buffer is hit, as all of the host
 // untranslated: 00:1d.0 would reach all memory of the host: nothing would translate for it
 // deferred, at most  invalidations  pinned  window after the unmap
-//   1 or  10000 us            1.000      31  0 us
-//   4 or  10000 us            0.250      43  124 us, and the buffer is hit
-//  16 or  10000 us            0.063      91  653 us, and the buffer is hit
-// 250 or    500 us            0.094      75  500 us, and the buffer is hit
-// 250 or  10000 us            0.000     546  9959 us, and the buffer is hit
+//   1 or  10000 us            1.000      42  0 us
+//   4 or  10000 us            0.250      54  124 us, and the buffer is hit
+//  16 or  10000 us            0.063     102  653 us, and the buffer is hit
+// 250 or    500 us            0.094      86  500 us, and the buffer is hit
+// 250 or  10000 us            0.000     557  9959 us, and the buffer is hit

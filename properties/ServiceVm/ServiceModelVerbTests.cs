@@ -21,7 +21,9 @@ public sealed class ServiceModelVerbTests
         {
             Assert.True(vm.GetProperty("bytes").GetUInt64() > 200_000);
             Assert.Equal(vm.GetProperty("pagesShown").GetUInt64(), vm.GetProperty("faultsBefore").GetUInt64() + vm.GetProperty("faults").GetUInt64());
-            Assert.InRange(vm.GetProperty("faults").GetUInt64(), 0ul, 1ul);
+
+            // Each ring may come to its second page for the first time: that of events, and of xHCI those of two endpoints.
+            Assert.InRange(vm.GetProperty("faults").GetUInt64(), 0ul, usb == "ehci" ? 1ul : 3ul);
             Assert.InRange(vm.GetProperty("upcallsPerRead").GetDouble(), 1, vm.GetProperty("exitsPerRead").GetDouble());
         });
         Assert.InRange(report.GetProperty("switchesPerRead").GetDouble(), 2, 60);

@@ -2,7 +2,6 @@ using System.Buffers.Binary;
 using Dma.Drivers;
 using Dma.Hal;
 using Dma.Lab;
-using Dma.Vmm;
 
 namespace Dma.Properties;
 
