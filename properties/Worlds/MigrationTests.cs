@@ -36,7 +36,10 @@ public sealed class MigrationTests
                 Assert.Equal(MigrationRoundKind.Stopped, report.Rounds[^1].Kind);
                 Assert.Equal(512, report.Rounds[0].Pages);
                 Assert.Equal(world.Link.Carried, report.Rounds.Aggregate(0ul, (sum, round) => sum + round.Bytes));
-                Assert.InRange(report.DowntimeNs, 1ul, 500_000ul);
+
+                // What is left fits into the goal, or a guest that writes as fast as the link carries has had all its rounds.
+                bool hasConverged = report.Rounds.Count(round => round.Kind == report.Rounds[^2].Kind) < world.Options.RoundsMax;
+                Assert.InRange(report.DowntimeNs, 1ul, hasConverged ? 500_000ul : world.Options.DowntimeMaxNs);
 
                 // Life goes on, once the guest has paid for looking at all of its memory.
                 await world.Source.Cpu.Processor.Delay(10_000_000);
