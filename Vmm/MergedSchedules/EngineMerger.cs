@@ -16,8 +16,7 @@ internal sealed class EngineMerger : IMerger
     private readonly MergedEhci _hardware;
     private readonly MergeEngineDriver _engine;
     private readonly MergeDrive _drive;
-    private readonly FetchedGuest?[] _byNumber;
-    private readonly List<FetchedGuest> _guests = [];
+    private readonly MergedGuests<FetchedGuest> _guests;
     private readonly List<Assignment> _lanes = [];
 
     private ulong _watchedNs;
@@ -25,7 +24,7 @@ internal sealed class EngineMerger : IMerger
     private EngineMerger(Host host, MergedEhci hardware, MergeEngineDriver engine, RemappingDomain domain)
     {
         (_host, _hardware, _engine, Domain) = (host, hardware, engine, domain);
-        (_drive, _byNumber) = (new(host.Loop, hardware), new FetchedGuest?[engine.SlotCount]);
+        (_drive, _guests) = (new(host.Loop, hardware), new(engine.SlotCount));
     }
 
     /// <inheritdoc/>
@@ -36,7 +35,7 @@ internal sealed class EngineMerger : IMerger
         (_engine[MergeEngineOffsets.LinkSegment], _engine[MergeEngineOffsets.LinkFrames], _engine[MergeEngineOffsets.LinkHead]);
 
     /// <inheritdoc/>
-    public int MachinesMax => Math.Min(_byNumber.Length, MergedUsbController.MachinesMax);
+    public int MachinesMax => Math.Min(_guests.ByNumber.Length, MergedUsbController.MachinesMax);
 
     /// <inheritdoc/>
     public MergedPicture? Picture => null;
@@ -61,7 +60,7 @@ internal sealed class EngineMerger : IMerger
     }
 
     /// <inheritdoc/>
-    public ulong DueNs() => _guests.Exists(static guest => guest.IsUrgent) ? 0 : Math.Min(_drive.RetryNs, _hardware.Clock.IsRunning ? _watchedNs + WatchNs : ulong.MaxValue);
+    public ulong DueNs() => _guests.All.Exists(static guest => guest.IsUrgent) ? 0 : Math.Min(_drive.RetryNs, _hardware.Clock.IsRunning ? _watchedNs + WatchNs : ulong.MaxValue);
 
     /// <inheritdoc/>
     public void Work()
@@ -73,8 +72,8 @@ internal sealed class EngineMerger : IMerger
 
         // 1. What the engine has to say, and the ports.
         for (ulong left = _engine.Notices; left != 0; left &= left - 1)
-            _byNumber[BitOperations.TrailingZeroCount(left)]?.Hear();
-        foreach (FetchedGuest guest in _guests)
+            _guests.ByNumber[BitOperations.TrailingZeroCount(left)]?.Hear();
+        foreach (FetchedGuest guest in _guests.All)
         {
             if (status.PortChange || guest.Ports.IsEnding)
                 guest.Ports.Refresh();
@@ -83,7 +82,7 @@ internal sealed class EngineMerger : IMerger
         // 2. What guests want. The controller runs before their frames are known, and they are told when all is on.
         Program();
         _ = _drive.Apply(Any(static guest => guest.Virtual.IsUp || !guest.IsStill), Any(static guest => guest.RunsAsync), Any(static guest => guest.RunsPeriodic));
-        foreach (FetchedGuest guest in _guests)
+        foreach (FetchedGuest guest in _guests.All)
             guest.Settle();
     }
 
@@ -91,7 +90,7 @@ internal sealed class EngineMerger : IMerger
     public void StandStill()
     {
         _hardware.Clock.Stop(_host.Loop.NowNs);
-        foreach (FetchedGuest guest in _guests)
+        foreach (FetchedGuest guest in _guests.All)
             guest.Virtual.Die();
         Program();
     }
@@ -100,31 +99,18 @@ internal sealed class EngineMerger : IMerger
     public int OwnerOf(byte real)
     {
         if (real == 0)
-            return _engine.Peek(MergeEngineOffsets.AddressZero) is var owner && owner < _byNumber.Length ? (int)owner : -1;
+            return _engine.Peek(MergeEngineOffsets.AddressZero) is var owner && owner < _guests.ByNumber.Length ? (int)owner : -1;
         uint entry = _engine.Peek(MergeEngineOffsets.FirstAddress + (sizeof(uint) * real));
         return (AddressState)(entry >> 30) == AddressState.Free ? -1 : (int)(entry >> 8 & 0xFF);
     }
 
     /// <inheritdoc/>
     public async ValueTask<(MergedGuest?, AssignmentResult)> TryAdd(
-        MergedUsbController controller, VirtualMachine machine, SourceId guestAddress, int number, uint ports)
-    {
-        (FetchedGuest? guest, AssignmentResult result) = await FetchedGuest.TryCreate(controller, _engine, machine, guestAddress, number, ports);
-        if (guest is not null)
-        {
-            _byNumber[number] = guest;
-            _guests.Add(guest);
-        }
-
-        return (guest, result);
-    }
+        MergedUsbController controller, VirtualMachine machine, SourceId guestAddress, int number, uint ports) =>
+        _guests.Add(await FetchedGuest.TryCreate(controller, _engine, machine, guestAddress, number, ports));
 
     /// <inheritdoc/>
-    public void Remove(MergedGuest guest)
-    {
-        _byNumber[guest.Number] = null;
-        _ = _guests.RemoveAll(own => own == guest);
-    }
+    public void Remove(MergedGuest guest) => _guests.Remove(guest);
 
     /// <inheritdoc/>
     public async ValueTask Close()
@@ -136,11 +122,11 @@ internal sealed class EngineMerger : IMerger
 
     private void Program()
     {
-        foreach (FetchedGuest guest in _guests)
+        foreach (FetchedGuest guest in _guests.All)
             guest.Program();
     }
 
-    private bool Any(Predicate<FetchedGuest> predicate) => _guests.Exists(predicate);
+    private bool Any(Predicate<FetchedGuest> predicate) => _guests.All.Exists(predicate);
 
     /// <summary>Keeps a function of the engine with the host.</summary>
     private sealed class LaneHolder : IHostDriver

@@ -9,15 +9,14 @@ internal sealed class ScheduleMerger : IMerger
     private readonly Host _host;
     private readonly CopyPool _pool;
     private readonly MergeOptions _options;
-    private readonly CopiedGuest?[] _byNumber = new CopiedGuest?[MergedUsbController.MachinesMax];
-    private readonly List<CopiedGuest> _guests = [];
+    private readonly MergedGuests<CopiedGuest> _guests = new(MergedUsbController.MachinesMax);
     private readonly MergeRounds _rounds;
 
     private ScheduleMerger(Host host, MergedEhci hardware, RemappingDomain domain, CopyPool pool, MergeOptions options)
     {
         (_host, Hardware, Domain, _pool, _options) = (host, hardware, domain, pool, options);
-        Addresses = new(host.Loop, options, _byNumber);
-        _rounds = new(host.Loop, hardware, _guests, pool, options);
+        Addresses = new(host.Loop, options, _guests.ByNumber);
+        _rounds = new(host.Loop, hardware, _guests.All, pool, options);
         Async.Start();
         Picture = new(this, pool);
     }
@@ -39,7 +38,7 @@ internal sealed class ScheduleMerger : IMerger
     public MergedEhci Hardware { get; }
 
     /// <summary>The VMs.</summary>
-    public IReadOnlyList<CopiedGuest> Guests => _guests;
+    public IReadOnlyList<CopiedGuest> Guests => _guests.All;
 
     /// <summary>Which devices have which addresses.</summary>
     public BusAddresses Addresses { get; }
@@ -76,24 +75,11 @@ internal sealed class ScheduleMerger : IMerger
 
     /// <inheritdoc/>
     public async ValueTask<(MergedGuest?, AssignmentResult)> TryAdd(
-        MergedUsbController controller, VirtualMachine machine, SourceId guestAddress, int number, uint ports)
-    {
-        (CopiedGuest? guest, AssignmentResult result) = await CopiedGuest.TryCreate(controller, this, machine, guestAddress, number, ports);
-        if (guest is not null)
-        {
-            _byNumber[number] = guest;
-            _guests.Add(guest);
-        }
-
-        return (guest, result);
-    }
+        MergedUsbController controller, VirtualMachine machine, SourceId guestAddress, int number, uint ports) =>
+        _guests.Add(await CopiedGuest.TryCreate(controller, this, machine, guestAddress, number, ports));
 
     /// <inheritdoc/>
-    public void Remove(MergedGuest guest)
-    {
-        _byNumber[guest.Number] = null;
-        _ = _guests.RemoveAll(own => own == guest);
-    }
+    public void Remove(MergedGuest guest) => _guests.Remove(guest);
 
     /// <inheritdoc/>
     public async ValueTask Close()
@@ -103,5 +89,5 @@ internal sealed class ScheduleMerger : IMerger
     }
 
     /// <summary>Bits 63:32 of the device address of the memory of a VM.</summary>
-    public uint WindowOf(CopiedGuest guest) => _options.Skips(MergeSteps.Windows) ? _guests[0].Space.High : guest.Space.High;
+    public uint WindowOf(CopiedGuest guest) => _options.Skips(MergeSteps.Windows) ? _guests.All[0].Space.High : guest.Space.High;
 }
