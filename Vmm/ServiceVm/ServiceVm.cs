@@ -170,7 +170,16 @@ public sealed class ServiceVm : IGuestService
             Machine.Interrupt(interrupt);
     }
 
-    private FrontEndLink? Find(VirtualMachine guest) => Array.Find(_links, link => link?.Guest == guest);
+    private FrontEndLink? Find(VirtualMachine guest)
+    {
+        foreach (FrontEndLink? link in _links)
+        {
+            if (link?.Guest == guest)
+                return link;
+        }
+
+        return null;
+    }
 
     private HypercallResult Serve(ulong vector)
     {
