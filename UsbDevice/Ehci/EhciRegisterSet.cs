@@ -12,6 +12,7 @@ namespace Dma.UsbDevice;
 internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
 {
     private const ulong Never = ulong.MaxValue;
+    private const ulong MicroframeNs = 125_000;
 
     private readonly EhciEngine _engine;
     private readonly EventLoop _loop;
@@ -26,6 +27,7 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
 
     private ulong _seen;
     private uint _index;
+    private ulong _askNs = Never;
 
     /// <summary>A set at its reset values, without sockets behind its ports.</summary>
     /// <param name="engine">What it shares with others.</param>
@@ -122,6 +124,8 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
     /// <summary>Everything goes back to its reset value; no reset is driven onto the bus.</summary>
     public void Reset()
     {
+        // Who uses memory of software for a function that is reset has the time for it that software has to wait.
+        _ = _wire.TryLetGo(isAll: true);
         _registers.File.Reset();
         Ports.Reset();
         _engine.Addresses?.Reset(Number);
@@ -173,13 +177,15 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
     {
         _ = Sync();
         Ports.Tick(_loop.NowNs);
+        if (_askNs <= _loop.NowNs)
+            LeaveIfLetGo();
     }
 
     /// <summary>Status that is due becomes visible, and the interrupt follows.</summary>
     public void Settle()
     {
         _interrupt.Settle();
-        DueNs = Math.Min(Math.Min(_interrupt.DueNs, Ports.DueNs), RolloverNs());
+        DueNs = Math.Min(Math.Min(_interrupt.DueNs, Ports.DueNs), Math.Min(RolloverNs(), _askNs));
     }
 
     /// <summary>A microframe begins.</summary>
@@ -316,9 +322,13 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
     private void LeaveIfLetGo()
     {
         IsInMicroframe = false;
-        UsbCommand command = _registers.UsbCommand;
-        if (IsRunning && !_wire.TryLetGo(isAll: true))
+        bool isLetGo = _wire.TryLetGo(isAll: true);
+
+        // One that runs asks again in each microframe; one that a bus error has halted has none.
+        _askNs = isLetGo || IsRunning ? Never : _loop.NowNs + MicroframeNs;
+        if (!isLetGo)
             return;
+        UsbCommand command = _registers.UsbCommand;
         if (command.Reset)
         {
             Reset();
@@ -349,7 +359,7 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
         _clock.Set(0);
         _async.Reset();
         _memory.Segment = 0;
-        (IsDead, _seen) = (false, 0);
+        (IsDead, _seen, _askNs) = (false, 0, Never);
         _interrupt.Forget();
         SettleAndPlan();
     }

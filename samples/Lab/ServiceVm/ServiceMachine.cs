@@ -10,7 +10,6 @@ namespace Dma.Lab;
 internal sealed class ServiceMachine : IDisposable, IUrbWatch
 {
     private const ulong MiB = 1 << 20;
-    private const ulong VmmBytes = 32 * MiB;
     private const ulong ServiceBytes = RunningService.MemoryBytes;
     private const ulong GuestBytes = 8 * MiB;
     private const int ControllerPlace = 0x1D;
@@ -28,8 +27,8 @@ internal sealed class ServiceMachine : IDisposable, IUrbWatch
         _options = options;
         Host = new(new()
         {
-            MemoryBytes = VmmBytes + (2 * ServiceBytes) + ((ulong)options.Vms * GuestBytes),
-            VmmBytes = VmmBytes,
+            MemoryBytes = options.VmmBytes + (2 * ServiceBytes) + ((ulong)options.Vms * GuestBytes),
+            VmmBytes = options.VmmBytes,
             Seed = options.Seed,
             Trace = options.Trace,
             Watch = options.Watch,
