@@ -1,4 +1,5 @@
 using Dma.UsbDevice;
+using Dma.Vmm;
 
 namespace Dma.Lab;
 
@@ -69,17 +70,21 @@ internal sealed class SharingComparison(SharingPlan plan, IReadOnlyList<SharingM
         string problems = Problems(world, guests);
         return figures is null
             ? Row(mechanism, null, refusal, [])
-            : Row(mechanism, figures, "", [.. Unexpected(mechanism, figures), .. problems.Length == 0 ? [] : (string[])[problems]]);
+            : Row(mechanism, figures, "", [.. Unexpected(mechanism, figures, world.Plan.Vms), .. problems.Length == 0 ? [] : (string[])[problems]]);
     }
 
     private static string Problems(SharingWorld world, SharingGuest[] guests) =>
         string.Join("; ", guests.Zip(world.Machines).Where(pair => pair.First.Problem.Length != 0).Select(pair => $"{pair.Second.Name}: {pair.First.Problem.TrimEnd('.')}"));
 
-    private static IEnumerable<string> Unexpected(SharingMechanism mechanism, SharingFigures figures)
+    private static IEnumerable<string> Unexpected(SharingMechanism mechanism, SharingFigures figures, int vms)
     {
         if (figures.ExitsPerTransfer > mechanism.ExitsMax)
             yield return $"more than {mechanism.ExitsMax} exits for a transfer";
         if (figures.CopiesPerByte > mechanism.CopiesMax)
             yield return $"more than {mechanism.CopiesMax} bytes copied for a byte";
+
+        // All others have a whole turn, and there are as many switches as VMs.
+        if (mechanism.SwitchNsMax is { } switchNs && figures.GapNs > ((ulong)(vms - 1) * TimeSharingOptions.UsualQuantumNs) + ((ulong)vms * switchNs))
+            yield return "a disk waited for longer than all other turns and their switches";
     }
 }

@@ -45,7 +45,7 @@ internal static class SharingComparisonView
                 figures.KeyMean == 0 ? "" : Text($"{figures.KeyMean:F1} ({figures.KeyMax:F0})"),
                 figures.Jain is { } jain ? Text($"{jain:F3}") : "",
                 figures.TransferMean == 0 ? "" : Text($"{figures.GapNs / 1e6:F2}"),
-                Text($"{100 * figures.PeriodicLoadMax:F1} %"),
+                figures.PeriodicLoadMax is { } load ? Text($"{100 * load:F1} %") : figures.PeriodicRefusal,
                 figures.SlotsDue == 0 ? "" : Text($"{figures.SlotsMissed:N0} of {figures.SlotsDue:N0}"),
                 figures.CyclesPerByte >= 100 ? Text($"{figures.CyclesPerByte:N0}") : Text($"{figures.CyclesPerByte:F2}"));
         }

@@ -8,7 +8,7 @@ internal static class SharingMechanisms
     /// <summary>They.</summary>
     public static IReadOnlyList<SharingMechanism> All { get; } =
     [
-        new("direct", "a controller for each VM", static plan => new DirectSharing(plan))
+        new("direct", "a controller for each VM", static plan => new DirectSharing(plan, TurnController.Ehci))
         {
             Needs = "a controller for each VM",
             Isolation = "remapping unit, reset",
@@ -38,11 +38,27 @@ internal static class SharingMechanisms
             Isolation = "requester id of each set",
             Cannot = "cannot keep apart devices to which drivers gave the same address",
         },
-        new("b", "turns, state saved and restored", static plan => new RoundRobinSharing(plan))
+        new("b", "turns, state saved and restored", static plan => new RoundRobinSharing(plan, TurnController.Ehci))
         {
             Needs = "gates at the ports",
             Isolation = "quiescence, context switch",
             Cannot = "cannot serve streams: slots outside of a VM's turns are lost",
+            SwitchNsMax = 1_375_000,
+        },
+        new("direct-x", "an xHCI controller for each VM", static plan => new DirectSharing(plan, TurnController.Xhci))
+        {
+            Needs = "a controller for each VM",
+            Isolation = "remapping unit, reset",
+            Cannot = "shares nothing: the reference for b-x, whose controller is another one than that of the other rows",
+            ExitsMax = 0,
+            CopiesMax = 0,
+        },
+        new("b-x", "turns of an xHCI controller, which saves and restores what it knows", static plan => new RoundRobinSharing(plan, TurnController.Xhci))
+        {
+            Needs = "gates at the ports",
+            Isolation = "quiescence, context switch",
+            Cannot = "cannot serve streams: slots outside of a VM's turns are lost",
+            SwitchNsMax = 250_000,
         },
         new("f+a", "schedules merged, found by scans", static plan => new MergedSharing(plan, new()))
         {
