@@ -11,6 +11,8 @@ internal static class SharingComparisonView
     {
         console.Write(Figures(report));
         console.WriteLine("µf: microframes, mean and (longest); least: Jain's index in the least even 10 ms; gap: the longest wait of a disk for the bus; periodic: of the 100 µs of a microframe; missed: of isochronous slots.");
+        foreach (SharingRow row in report.Rows.Where(static row => row.Figures is { PeriodicLoadMax: null }))
+            console.WriteLine($"¹ {row.Letters}: {row.Figures!.PeriodicRefusal}.");
         if (report.Workload == SharingWorkload.Video)
             console.WriteLine("in full: streams that have the size which was asked for first; the others were refused it, and took less.");
         console.Write(Matrix(report));
@@ -40,7 +42,7 @@ internal static class SharingComparisonView
             ("Jain", all.Any(static figures => figures.Jain is not null), static figures => Text($"{figures.Jain:F3}")),
             ("least", all.Any(static figures => figures.JainLeast is not null), static figures => Text($"{figures.JainLeast:F2}")),
             ("gap ms", all.Any(static figures => figures.Transfer is not null), static figures => Text($"{figures.GapNs / 1e6:F2}")),
-            ("periodic", true, static figures => Text($"{100 * figures.PeriodicLoadMax:F1} %")),
+            ("periodic", true, static figures => figures.PeriodicLoadMax is { } load ? Text($"{100 * load:F1} %") : "¹"),
             ("missed", all.Any(static figures => figures.SlotsDue != 0), static figures => figures.SlotsDue == 0 ? "" : Text($"{100.0 * figures.SlotsMissed / figures.SlotsDue:F1} %")),
             ("in full", all.Any(static figures => figures.Streams != 0), static figures => Text($"{figures.StreamsInFull} of {figures.Streams}")),
             ("cycles\n/B", true, static figures => figures.CyclesPerByte >= 100 ? Text($"{figures.CyclesPerByte:N0}") : Text($"{figures.CyclesPerByte:F2}")),
