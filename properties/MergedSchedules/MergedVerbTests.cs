@@ -68,11 +68,11 @@ public sealed class MergedVerbTests
     }
 
     [Fact]
-    public void A_timeline_has_lines_for_vms_the_bus_and_iommu()
+    public void A_timeline_has_lines_for_vms_vmm_bus_controller_and_iommu()
     {
         using TemporaryFile file = new();
         Assert.Equal(ExitCode.Ok, ToolRun.Of("run", "merged-schedules", "--vms", "2", "--trace", file.Path).ExitCode);
-        Assert.Equal(["VMs", "bus", "IOMMU"], TimelineFormat.Check(File.ReadAllBytes(file.Path)));
+        Assert.Equal(["VMs", "VMM", "bus", "controller", "IOMMU"], TimelineFormat.Check(File.ReadAllBytes(file.Path)));
     }
 
     [Fact]
@@ -80,7 +80,7 @@ public sealed class MergedVerbTests
     {
         using TemporaryFile file = new();
         Assert.Equal(ExitCode.Ok, ToolRun.Of("run", "merged-schedules", "--merge", "hardware", "--vms", "2", "--trace", file.Path).ExitCode);
-        Assert.Equal(["VMs", "bus", "engine", "IOMMU"], TimelineFormat.Check(File.ReadAllBytes(file.Path)));
+        Assert.Equal(["VMs", "VMM", "bus", "controller", "engine", "IOMMU"], TimelineFormat.Check(File.ReadAllBytes(file.Path)));
     }
 
     [Theory]

@@ -76,7 +76,7 @@ public sealed class ServiceModelVerbTests
         JsonElement crash = document.RootElement.GetProperty("crash");
         Assert.Equal((0ul, 2, 2), (crash.GetProperty("pinsLeft").GetUInt64(), crash.GetProperty("outstanding").GetInt32(), crash.GetProperty("readAgain").GetInt32()));
         Assert.All(document.RootElement.GetProperty("vms").EnumerateArray(), vm => Assert.InRange(vm.GetProperty("pagesShown").GetInt32(), 1, 9));
-        Assert.Equal(["VMs", "service VM", "IOMMU"], TimelineFormat.Check(File.ReadAllBytes(file.Path)));
+        Assert.Equal(["VMs", "VMM", "bus", "controller", "service VM", "IOMMU"], TimelineFormat.Check(File.ReadAllBytes(file.Path)));
     }
 
     [Theory]

@@ -45,11 +45,11 @@ public sealed class RoundRobinVerbTests
     }
 
     [Fact]
-    public void A_timeline_has_lines_for_vms_turns_switches_and_iommu()
+    public void A_timeline_has_lines_for_vms_vmm_turns_bus_and_iommu()
     {
         using TemporaryFile file = new();
         Assert.Equal(ExitCode.Ok, ToolRun.Of("run", "round-robin", "--vms", "2", "--trace", file.Path).ExitCode);
-        Assert.Equal(["VMs", "controller", "VMM", "IOMMU"], TimelineFormat.Check(File.ReadAllBytes(file.Path)));
+        Assert.Equal(["VMs", "VMM", "controller", "bus", "IOMMU"], TimelineFormat.Check(File.ReadAllBytes(file.Path)));
     }
 
     [Theory]

@@ -28,7 +28,7 @@ public sealed class MonitorVerbTests
         Assert.Equal([2.0, 1.0, 0.0], transfers.Select(way => way.GetProperty("copiesPerByte").GetDouble()));
         Assert.Equal([1.0, 0.0, 0.0], transfers.Select(way => way.GetProperty("systemCallsPerBlock").GetDouble()));
         Assert.DoesNotContain('!', run.Output);
-        Assert.Equal(["VMs", "Service OS"], TimelineFormat.Check(File.ReadAllBytes(file.Path)));
+        Assert.Equal(["VMs", "VMM", "bus", "controller", "service OS", "IOMMU"], TimelineFormat.Check(File.ReadAllBytes(file.Path)));
     }
 
     [Theory]

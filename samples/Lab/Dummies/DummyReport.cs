@@ -9,6 +9,7 @@ namespace Dma.Lab;
 /// <param name="FreeNs">What could still be promised.</param>
 /// <param name="Granted">The steps of the first request that was granted.</param>
 /// <param name="Refused">The steps of the first request that was refused; none where none was.</param>
+/// <param name="Strip">Whose the bus was in some microframes in a row.</param>
 /// <param name="OverAllocation">The largest part of the 100 microseconds for periodic work that was promised.</param>
 /// <param name="PeriodicLoadMax">The largest part of them that was used in a microframe.</param>
 /// <param name="Requests">Requests for more time that were granted.</param>
@@ -27,6 +28,7 @@ public sealed record DummyReport(
     uint FreeNs,
     IReadOnlyList<DummyMessage> Granted,
     IReadOnlyList<DummyMessage> Refused,
+    BusStrip Strip,
     double OverAllocation,
     double PeriodicLoadMax,
     ulong Requests,

@@ -21,6 +21,8 @@ internal static class DummyView
         console.WriteLine($"  {"in truth",-8} |{Bar((report.PromisedNs, '█'), (report.LooksNs, '░'))}| {Us(report.FreeNs)} free{(report.PromisedNs > BarNs ? $", {Us(report.PromisedNs)} promised" : "")}");
         Write(console, "A request that is granted, in two phases:", report.Granted);
         Write(console, "A request that is refused:", report.Refused);
+        console.WriteLine("");
+        BusStripView.Write(console, report.Strip);
         Table table = new Table { Border = TableBorder.Rounded }.AddColumns("VM", "asked for", "has", "slots", "missed");
         foreach (DummyVm vm in report.Vms)
         {

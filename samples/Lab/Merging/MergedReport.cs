@@ -11,7 +11,7 @@ namespace Dma.Lab;
 /// <param name="Vms">What came of each VM.</param>
 /// <param name="Frames">Some elements of the frame lists when the window was over: from the frame before the current one on, or where hardware merged up to it.</param>
 /// <param name="Ring">The asynchronous list at that time, a letter for each queue head.</param>
-/// <param name="Strip">The last microframes, a line for each VM: who had the bus.</param>
+/// <param name="Strip">Whose the bus was in some microframes in a row.</param>
 /// <param name="Registers">The registers at that time.</param>
 /// <param name="RealInterrupts">Interrupts of the real controller.</param>
 /// <param name="PayloadBytesCopied">Bytes that a processor copied and that belong to no structure of a schedule.</param>
@@ -26,7 +26,7 @@ public sealed record MergedReport(
     IReadOnlyList<MergedSummary> Vms,
     IReadOnlyList<MergedFrameRow> Frames,
     string Ring,
-    IReadOnlyList<string> Strip,
+    BusStrip Strip,
     IReadOnlyList<MergedRegisterRow> Registers,
     ulong RealInterrupts,
     ulong PayloadBytesCopied,

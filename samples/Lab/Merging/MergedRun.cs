@@ -41,7 +41,6 @@ internal sealed class MergedRun(int vms, MergeOptions options, ulong seed, Strea
     {
         MergedUsbController sharing = await MergedUsbController.Start(machine.Host, machine.Controller.Source, options)
             ?? throw new InvalidOperationException("The controller cannot be shared.");
-        MergedBusWatch bus = new(machine, sharing);
         MergedWorker[] workers = [.. Enumerable.Range(0, vms).Select(number => new MergedWorker(machine, number))];
         Task[] running = [.. workers.Select(worker => worker.Run(sharing))];
         ulong endNs = machine.Host.Loop.NowNs + StartNsMax;
@@ -53,12 +52,13 @@ internal sealed class MergedRun(int vms, MergeOptions options, ulong seed, Strea
             engine.Observer = fetched;
 
         // From here on it counts.
-        machine.Controller.Usb.Observer = bus;
+        _ = machine.Account.Open(machine.Host.Loop.NowNs);
         foreach (MergedWorker worker in workers)
             worker.Begin(sharing);
         ulong copied = Copied(machine), spent = Spent(machine), interrupts = sharing.Interrupts;
         await machine.Host.Loop.Delay(WindowNs);
-        MergedReport report = Report(machine, sharing, bus, fetched, workers);
+        MergedReport report = Report(machine, sharing, fetched, workers);
+        machine.Account.Close();
         ulong structures = report.Vms.Aggregate(0ul, static (sum, vm) => sum + vm.Counts.StructureBytes);
         report = report with
         {
@@ -76,7 +76,7 @@ internal sealed class MergedRun(int vms, MergeOptions options, ulong seed, Strea
         return report;
     }
 
-    private MergedReport Report(MergedMachine machine, MergedUsbController sharing, MergedBusWatch bus, MergedFetchLog? fetched, MergedWorker[] workers)
+    private MergedReport Report(MergedMachine machine, MergedUsbController sharing, MergedFetchLog? fetched, MergedWorker[] workers)
     {
         MergedSummary[] sums = [.. workers.Select(worker => worker.Sum(sharing))];
         int current = (int)(sharing.RealRegister(EhciOperationalOffsets.FrameIndex) >> 3);
@@ -90,7 +90,7 @@ internal sealed class MergedRun(int vms, MergeOptions options, ulong seed, Strea
             sums,
             [.. Enumerable.Range(first, FramesShown).Select(frame => Row(machine, sharing, fetched, frame & (1024 - 1)))],
             fetched?.Round ?? string.Join(' ', sharing.Picture!.Async.Select(Letter)),
-            bus.Strip(),
+            machine.Account.Strip(),
             [.. _registers.Select(register => new MergedRegisterRow(
                 register.Name,
                 [.. machine.Machines.Select(vm => sharing.RegistersOf(vm).First(own => own.Name == register.Name).Value)],

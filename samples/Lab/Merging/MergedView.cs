@@ -28,9 +28,7 @@ internal static class MergedView
         foreach (MergedRegisterRow row in report.Registers)
             registers.AddRow([row.Register, .. row.Virtual.Select(value => Invariant($"{value:X8}")), Invariant($"{row.Real:X8}")]);
         console.Write(registers);
-        console.WriteLine("The bus by VM, a column for a microframe (▪ one packet, █ more):");
-        foreach ((string line, MergedSummary vm) in report.Strip.Zip(report.Vms))
-            console.WriteLine($"  {vm.Name} |{line}|");
+        BusStripView.Write(console, report.Strip);
         WriteCosts(console, report);
         console.MarkupLine(report.IsClean
             ? "[green]Each VM found what is its own, in time.[/]"

@@ -53,17 +53,20 @@ internal sealed class PollingRun(string controller, PollingOptions options, ulon
         VirtualMachine vm = host.CreateMachine("VM 1", GuestBytes);
         RegisterPoller poller = new(host, options);
         PolledRegisters registers = poller.Plug(vm, built.Function, _place, access);
-        using Timeline? timeline = stream is null ? null : new(stream);
+        using MachineTimeline? timeline = stream is null ? null : new(stream, host);
+        PacketOwners packets = new(host.Loop, account: null) { Timeline = timeline is null ? null : new(timeline.Timeline, [vm.Name]) };
+        packets.Add(disk, number: 0);
+        foreach ((_, UsbBus bus) in built.Buses)
+            packets.Watch(bus);
         return host.Loop.Run(() => Play(host, vm, poller, registers, content, timeline));
     }
 
     private static async Task<(PollingWay, double, double)> Play(
-        Host host, VirtualMachine vm, RegisterPoller poller, PolledRegisters registers, byte[] content, Timeline? timeline)
+        Host host, VirtualMachine vm, RegisterPoller poller, PolledRegisters registers, byte[] content, MachineTimeline? timeline)
     {
         IdentityDmaSpace dma = new(vm.Cpu, new(new GuestPhysicalAddress(1 << 20), GuestBytes - (1 << 20)));
-        StoreWatch watch = new(registers, host.Loop, timeline);
+        StoreWatch watch = new(registers, host.Loop, timeline?.Timeline);
         IDevice device = watch.Watch(new ExitlessDevice(vm.Cpu, PciDevice.Open(vm.Cpu, new PciConfigurationPorts(vm.Cpu), _place, dma, Vector)));
-        TimelineTrack reads = timeline?.Track("VMs", "reads of the driver") ?? default;
         string outcome = "read its disk, byte for byte";
         bool isSame = true;
         int done = 0;
@@ -78,7 +81,7 @@ internal sealed class PollingRun(string controller, PollingOptions options, ulon
             {
                 ulong beganNs = host.Loop.NowNs;
                 await disk.Read((ulong)(done * ReadBytes / BlockBytes), buffer);
-                timeline?.Slice(reads, "read 16 KiB", beganNs, host.Loop.NowNs - beganNs);
+                timeline?.Note(0, "read 16 KiB", beganNs);
                 buffer.Read(0, got);
                 isSame &= got.AsSpan().SequenceEqual(content.AsSpan(done * ReadBytes, ReadBytes));
             }

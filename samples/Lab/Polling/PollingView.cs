@@ -32,6 +32,7 @@ internal static class PollingView
         foreach (PollingWay way in report.Ways.Where(way => way.NotSeen.Count != 0))
             console.WriteLine($"{way.Name}: stores that the poller never saw: {string.Join(", ", way.NotSeen.Select(lost => $"{lost.Key} {lost.Value}"))}");
 
+        console.WriteLine("No bus is shared: one VM has the controller, a model whose registers are polled or trap.");
         Table costs = new Table { Border = TableBorder.Rounded }.AddColumns("exits a second", "trapping", "this poller", "one that never naps");
         foreach (BreakEvenRow row in report.BreakEven)
             costs.AddRow(Invariant($"{row.ExitsPerSecond:N0}"), Percent(row.Trap), Percent(row.Poll), Percent(row.PollAwake));

@@ -14,6 +14,7 @@ internal sealed class StoreWatch(PolledRegisters registers, EventLoop loop, Time
     private readonly SortedDictionary<string, int> _notSeen = new(StringComparer.Ordinal);
     private readonly TimelineTrack _stores = timeline?.Track("VMs", "stores into registers") ?? default;
     private readonly TimelineTrack _poller = timeline?.Track("VMM", "poller") ?? default;
+    private readonly TimelineTrack _device = timeline?.Track("controller", "registers") ?? default;
     private ulong _totalNs;
     private ulong _count;
     private int _traced;
@@ -65,7 +66,10 @@ internal sealed class StoreWatch(PolledRegisters registers, EventLoop loop, Time
         (_totalNs, MaxNs) = (_totalNs + tookNs, Math.Max(MaxNs, tookNs));
         _count++;
         if (_traced++ < TracedMax)
-            timeline?.Instant(_poller, _cells[write.Offset].Name, write.NowNs, ("value", $"0x{write.Value:x}"), ("after ns", tookNs));
+        {
+            timeline?.Instant(_poller, _cells[write.Offset].Name, write.NowNs, ("after ns", tookNs));
+            timeline?.Instant(_device, _cells[write.Offset].Name, write.NowNs, ("value", $"0x{write.Value:x}"));
+        }
     }
 
     private void NotSeen(int offset, int count)

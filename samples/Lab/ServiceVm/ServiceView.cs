@@ -18,6 +18,8 @@ internal static class ServiceView
         console.WriteLine(Invariant($"Requests without an answer in the end, of {report.Places} places, a column for {report.ColumnNs / 1e6:0.###} ms:"));
         foreach ((string line, ServiceSummary vm) in report.Occupancy.Zip(report.Vms))
             console.WriteLine($"  {vm.Name} |{line}|");
+        console.WriteLine("");
+        BusStripView.Write(console, report.Strip);
         WriteSequence(console, report);
         WriteFigures(console, report);
         WriteLookAhead(console, report.LookAhead);

@@ -43,6 +43,7 @@ internal sealed class AddressRun(int vms, AddressOptions addresses, ulong seed, 
             mapping,
             watch.Turns,
             watch.Tokens,
+            machine.Account.Strip(),
             statistics?.Lookups ?? 0,
             statistics?.Unsent ?? 0,
             sharing.AddressesChosen,
@@ -58,6 +59,8 @@ internal sealed class AddressRun(int vms, AddressOptions addresses, ulong seed, 
             Guest guest = await machine.Give(sharing, number);
             ulong startNs = machine.Host.Loop.NowNs;
             Session session = await Session.Open(guest, number + 1);
+            if (machine.Account.Ledger is null)
+                machine.Account.Open(machine.Host.Loop.NowNs);
             enumerationNs = machine.Host.Loop.NowNs - startNs;
             machine.Note(number, "enumerate", startNs);
             startNs = machine.Host.Loop.NowNs;

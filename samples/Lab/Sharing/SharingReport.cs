@@ -9,6 +9,7 @@ namespace Dma.Lab;
 /// <param name="Addresses">The mapping, when all were done.</param>
 /// <param name="AddressZero">Who had address 0, one after the other.</param>
 /// <param name="Tokens">A few tokens of each VM, with both addresses.</param>
+/// <param name="Strip">Whose the bus was in some microframes in a row, while all read.</param>
 /// <param name="Lookups">Looks at the mapping.</param>
 /// <param name="NotSent">Tokens that did not go out, since their address is not mapped.</param>
 /// <param name="ExitsForAddresses">Exits of guests since the VMM chose an address.</param>
@@ -20,6 +21,7 @@ public sealed record AddressReport(
     IReadOnlyList<AddressMapping> Addresses,
     IReadOnlyList<AddressZeroTurn> AddressZero,
     IReadOnlyList<string> Tokens,
+    BusStrip Strip,
     ulong Lookups,
     ulong NotSent,
     ulong ExitsForAddresses,
@@ -54,7 +56,7 @@ public sealed record AddressZeroTurn(string Vm, ulong StartNs, ulong EndNs);
 /// <param name="Vms">What each had.</param>
 /// <param name="Jain">Jain's index of their bus time.</param>
 /// <param name="PeriodicLoadMax">The largest part of the periodic time of a microframe that was used.</param>
-/// <param name="Strip">The last microframes: the part of each that each VM had, periodic and asynchronous.</param>
+/// <param name="Strip">Whose the bus was in some microframes in a row.</param>
 /// <param name="Microframe">The uses of the last whole microframe, in order.</param>
 public sealed record RegisterSetReport(
     string Policy,
@@ -62,7 +64,7 @@ public sealed record RegisterSetReport(
     IReadOnlyList<SetSummary> Vms,
     double Jain,
     double PeriodicLoadMax,
-    IReadOnlyList<StripRow> Strip,
+    BusStrip Strip,
     IReadOnlyList<MicroframeUse> Microframe)
 {
     /// <summary>Whether every VM was served.</summary>
@@ -78,19 +80,6 @@ public sealed record RegisterSetReport(
 /// <param name="BytesRead">What it read from its disk.</param>
 /// <param name="GapNsMax">The longest time that it waited.</param>
 public sealed record SetSummary(string Name, bool IsGreedy, int Weight, ulong BusNs, ulong Visits, ulong BytesRead, ulong GapNsMax);
-
-/// <summary>The microframes of one VM.</summary>
-/// <param name="Name">The VM.</param>
-/// <param name="PeriodicNs">Periodic time in each microframe.</param>
-/// <param name="AsyncNs">Asynchronous time in each microframe.</param>
-public sealed record StripRow(string Name, IReadOnlyList<uint> PeriodicNs, IReadOnlyList<uint> AsyncNs);
-
-/// <summary>One use of the bus within a microframe.</summary>
-/// <param name="Set">The register set, from 0.</param>
-/// <param name="OffsetNs">When it began, from the start of the microframe.</param>
-/// <param name="WireNs">How long it lasted.</param>
-/// <param name="IsPeriodic">Whether it was periodic work.</param>
-public sealed record MicroframeUse(int Set, uint OffsetNs, uint WireNs, bool IsPeriodic);
 
 /// <summary>How the reports become JSON.</summary>
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, WriteIndented = true)]

@@ -10,9 +10,6 @@ internal static class SharingView
 {
     private const int MicroframeColumns = 100;
 
-    // The part of a microframe that was used: nothing, and then a quarter each.
-    private const string Levels = " ░▒▓█";
-
     /// <summary>Writes what became of addresses: the mapping, who had address 0, a few tokens, and the verdict.</summary>
     public static void Write(IAnsiConsole console, AddressReport report)
     {
@@ -25,6 +22,8 @@ internal static class SharingView
         console.WriteLine(report.Tokens.Count == 0 ? "" : "\nTokens:");
         foreach (string token in report.Tokens)
             console.WriteLine($"  {token}");
+        console.WriteLine("");
+        BusStripView.Write(console, report.Strip);
         console.WriteLine("");
         foreach (AddressOutcome outcome in report.Vms)
         {
@@ -39,9 +38,7 @@ internal static class SharingView
     public static void Write(IAnsiConsole console, RegisterSetReport report)
     {
         console.WriteLine($"\n{report.Policy}: {report.Vms.Count} VMs on one bus for {report.WindowNs / 1_000_000} ms; VM 1 takes all it can get, the others read disks.\n");
-        console.WriteLine($"The last {report.Strip[0].AsyncNs.Count} microframes, a column each ({Levels.Trim()} is up to a quarter, a half, three quarters, all of it):");
-        foreach (StripRow row in report.Strip)
-            console.WriteLine($"  {row.Name} |{string.Concat(row.PeriodicNs.Zip(row.AsyncNs, (periodic, async) => Level(periodic + async)))}|");
+        BusStripView.Write(console, report.Strip);
         console.WriteLine("\nOne microframe close up (a letter is periodic work, a digit asynchronous, of VM A = 1, B = 2, ...):");
         console.WriteLine($"  |{CloseUp(report.Microframe)}|\n");
         Table table = new Table { Border = TableBorder.Rounded }.AddColumns("VM", "bus time", "share", "visits", "read", "longest wait");
@@ -60,8 +57,6 @@ internal static class SharingView
         string numbers = string.Create(CultureInfo.InvariantCulture, $"Jain's index {report.Jain:F3}, periodic load at most {100 * report.PeriodicLoadMax:F1} %.");
         console.MarkupLine(report.IsFair ? $"[green]Every VM was served.[/] {numbers}" : $"[red]STARVED:[/] {string.Join(", ", report.Vms.Where(vm => vm.BusNs == 0).Select(vm => vm.Name))}. {numbers}");
     }
-
-    private static char Level(uint ns) => Levels[(int)Math.Min(((ns * 4L) + WireTime.MicroframeNs - 1) / WireTime.MicroframeNs, Levels.Length - 1)];
 
     private static string CloseUp(IReadOnlyList<MicroframeUse> uses)
     {

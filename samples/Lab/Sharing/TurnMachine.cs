@@ -25,8 +25,7 @@ internal sealed class TurnMachine : IDisposable
     public TurnMachine(TurnController kind, int vms, ulong seed, Stream? trace)
     {
         (_kind, _vms) = (kind, vms);
-        BusTrace? bus = trace is null ? null : new(MachineTimeline.TracedMax);
-        Host = new(new() { MemoryBytes = VmmBytes + ((ulong)vms * GuestBytes) + VmmBytes, VmmBytes = VmmBytes, Seed = seed, Trace = bus });
+        Host = new(new() { MemoryBytes = VmmBytes + ((ulong)vms * GuestBytes) + VmmBytes, VmmBytes = VmmBytes, Seed = seed, Trace = MachineTimeline.TraceFor(trace) });
         (Controller, IReadOnlyList<UsbPort> ports) = Build(kind, vms);
         Disks = [.. Enumerable.Range(1, vms).Select(Disk)];
         ports[0].Plug(new AudioSourceDevice(Host.Loop, new SineWave(hertz: 440)));
@@ -39,6 +38,12 @@ internal sealed class TurnMachine : IDisposable
             return;
         _timeline = new(trace, Host);
         Turns = new TurnTimeline(_timeline.Timeline);
+        PacketOwners owners = new(Host.Loop, account: null) { Timeline = new(_timeline.Timeline, [.. Machines.Select(machine => machine.Name)]) };
+        for (int number = 0; number < vms; number++)
+        {
+            owners.Add(ports[number].Device!, number, isPeriodic: number == 0);
+            owners.Watch(ports[number].Bus!);
+        }
     }
 
     /// <summary>The host.</summary>

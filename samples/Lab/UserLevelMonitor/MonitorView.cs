@@ -14,6 +14,8 @@ internal static class MonitorView
         console.Write(Work(report));
         console.WriteLine("\nBlocks of 4 KiB from a disk of the host into the guest:\n");
         console.Write(Transfers(report));
+        console.WriteLine("");
+        BusStripView.Write(console, report.Strip);
         string size = report.WindowPages is { } pages ? Invariant($"A window of {pages} pages") : "A window as large as the VM";
         string shootDown = report.ShootDown switch
         {
