@@ -23,6 +23,14 @@ public sealed class MergedVerbTests
         Assert.NotEqual(0ul, found[0].GetProperty("slotsDue").GetUInt64());
         Assert.Equal(0ul, found[0].GetProperty("slotsMissed").GetUInt64());
         Assert.Equal(0ul, report.GetProperty("payloadBytesCopied").GetUInt64());
+        JsonElement[] traps = [.. report.GetProperty("traps").EnumerateArray()];
+        Assert.Equal(12, traps.Length);
+        Assert.Equal(traps.Select(trap => trap.GetProperty("atNs").GetUInt64()).Order(), traps.Select(trap => trap.GetProperty("atNs").GetUInt64()));
+        Assert.Contains(traps, trap => trap.GetProperty("what").GetString()!.Contains(discovery == "scan" ? "USBSTS" : "stores into its schedules", StringComparison.Ordinal));
+
+        // Up to the current frame, the sixth, what VMs have is what the controller runs.
+        foreach (JsonElement row in report.GetProperty("frames").EnumerateArray().Skip(4).Take(2))
+            Assert.Equal(string.Join(' ', row.GetProperty("guests").EnumerateArray().Select(guest => guest.GetString()).Where(guest => guest!.Length != 0)), row.GetProperty("merged").GetString());
         Assert.Contains("i1", report.GetProperty("frames").EnumerateArray().Select(row => row.GetProperty("merged").GetString()));
         Assert.Equal(run, ToolRun.Of(words));
     }

@@ -87,6 +87,32 @@ public sealed class BusStripTests
             Assert.All(Enumerable.Range(0, BusStrip.Columns), at => Assert.InRange(had.Sum(row => (long)row[at]), 0, MicroframeNs));
     }
 
+    [Theory]
+    [InlineData("round-robin")]
+    [InlineData("service-vm")]
+    [InlineData("service-vm-models")]
+    public void Requests_of_devices_reach_to_the_end_of_the_work_and_what_is_missing_is_said(string verb)
+    {
+        using TemporaryFile file = new();
+        Assert.Equal(ExitCode.Ok, ToolRun.Of("run", verb, "--vms", "3", "--trace", file.Path).ExitCode);
+        using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(file.Path));
+        JsonElement[] events = [.. document.RootElement.GetProperty("traceEvents").EnumerateArray()];
+        decimal[] requests = TimesOf(events, "IOMMU"), packets = TimesOf(events, "bus");
+        Assert.InRange(requests[^1], packets[^1] - 1000, decimal.MaxValue);
+
+        // Where not all fit, an event says how many came earlier.
+        bool isWhole = !events.Any(entry => entry.GetProperty("name").GetString()!.EndsWith("earlier ones left out", StringComparison.Ordinal));
+        Assert.Equal(isWhole, requests.Length < 200_000);
+        if (isWhole)
+            Assert.InRange(requests[0], 0, packets[0]);
+    }
+
+    private static decimal[] TimesOf(JsonElement[] events, string group)
+    {
+        int process = events.First(entry => entry.GetProperty("name").ValueEquals("process_name") && entry.GetProperty("args").GetProperty("name").ValueEquals(group)).GetProperty("pid").GetInt32();
+        return [.. events.Where(entry => entry.GetProperty("pid").GetInt32() == process && !entry.GetProperty("ph").ValueEquals("M")).Select(entry => entry.GetProperty("ts").GetDecimal()).Order()];
+    }
+
     [Fact]
     public void A_trace_that_keeps_the_last_events_says_how_many_it_left_out()
     {

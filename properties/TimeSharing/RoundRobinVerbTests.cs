@@ -27,6 +27,13 @@ public sealed class RoundRobinVerbTests
         Assert.InRange(report.GetProperty("utilisation").GetDouble(), 0.8, 0.99);
         Assert.InRange(report.GetProperty("jain").GetDouble(), workConserving == "true" ? 0.5 : 0.99, 1);
         Assert.All(report.GetProperty("gantt").EnumerateArray(), line => Assert.Contains('█', line.GetString()!));
+
+        // Where slots are missed, the first VM does not have the controller; the frame that its turn begins or ends in may go either way.
+        string first = report.GetProperty("gantt")[0].GetString()!, overlay = report.GetProperty("missed").GetString()!;
+        Assert.Equal(first.Length, overlay.Length);
+        Assert.Contains('×', overlay);
+        Assert.Contains(' ', overlay);
+        Assert.InRange(first.Zip(overlay).Count(static column => column is ('█', '×')), 0, 12);
         Assert.Equal(run, ToolRun.Of(words));
     }
 

@@ -56,6 +56,8 @@ public sealed class MonitorVerbTests
     [InlineData("--window-pages", "0")]
     [InlineData("--window-pages", "many")]
     [InlineData("--trace", "no/such/folder/timeline.json")]
+    [InlineData("--usb", "xhci", "--zero-copy")]
+    [InlineData("--copy", "--zero-copy")]
     public void A_bad_line_is_refused_with_one_line_on_standard_error(params string[] words)
     {
         ToolRun run = ToolRun.Of(["run", "user-level-monitor", .. words]);

@@ -19,8 +19,12 @@ internal static class BusStripView
         console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
             $"The bus by VM from {strip.StartNs / 1e6:F3} ms on, 125 us a column ({Levels.Trim()} up to a quarter of it, a half, three quarters, all):"));
-        foreach (StripRow row in strip.Rows)
-            console.WriteLine($"  {row.Name.PadRight(width)} |{string.Concat(row.PeriodicNs.Zip(row.AsyncNs, (periodic, async) => Level(periodic + async)))}|");
+        for (int number = 0; number < strip.Rows.Count; number++)
+        {
+            StripRow row = strip.Rows[number];
+            string levels = string.Concat(row.PeriodicNs.Zip(row.AsyncNs, (periodic, async) => Level(periodic + async)));
+            console.MarkupLine($"  {Markup.Escape(row.Name.PadRight(width))} |[{VmColors.Of(number)}]{levels}[/]|");
+        }
     }
 
     private static char Level(uint ns) => Levels[(int)Math.Min(((ns * 4L) + WireTime.MicroframeNs - 1) / WireTime.MicroframeNs, Levels.Length - 1)];

@@ -106,7 +106,7 @@ internal sealed class DummyRun(int vms, ReservationSteps without, bool hasLiar, 
     {
         ReservationCounts counts = reservations.Counts;
         return new(
-            without == ReservationSteps.None ? "" : without.ToString(),
+            without == ReservationSteps.None ? "" : without.ToString().ToLowerInvariant(),
             hasLiar ? Names[0] : "",
             outcomes,
             reservations.Dummies.Count,
@@ -123,6 +123,7 @@ internal sealed class DummyRun(int vms, ReservationSteps without, bool hasLiar, 
             counts.Changes == 0 ? 0 : (double)counts.Notices / counts.Changes,
             counts.Granted == 0 ? 0 : counts.SetupNsTotal / counts.Granted,
             counts.SetupNsMax,
-            IsRestored: false);
+            IsRestored: false,
+            Other: null);
     }
 }

@@ -21,10 +21,8 @@ internal sealed class SharedMachine : IDisposable
     /// <param name="options">How the controller is built.</param>
     /// <param name="seed">What the bytes of the disks come from.</param>
     /// <param name="trace">Where a timeline is written, or null.</param>
-    /// <param name="observer">Who sees how the bus is shared beside its account; given the timeline, where there is one. Null for nobody.</param>
     /// <param name="device">Makes the device of a VM, by its number from 0 on; null for disks.</param>
-    public SharedMachine(
-        int vms, SharedEhciOptions options, ulong seed, Stream? trace, Func<IBusShareObserver?, IBusShareObserver>? observer = null, Func<int, IUsbDevice>? device = null)
+    public SharedMachine(int vms, SharedEhciOptions options, ulong seed, Stream? trace, Func<int, IUsbDevice>? device = null)
     {
         Host = new(new() { MemoryBytes = VmmBytes + ((ulong)vms * GuestBytes) + VmmBytes, VmmBytes = VmmBytes, Seed = seed, Trace = MachineTimeline.TraceFor(trace) });
         Controller = new(Host.Loop, options with { SetCount = vms, RootPortCount = vms });
@@ -41,7 +39,7 @@ internal sealed class SharedMachine : IDisposable
             _sharing = new(_timeline.Timeline, Host.Loop, [.. Machines.Select(machine => machine.Name)]);
         }
 
-        Account = new(Controller.Usb, [.. Machines.Select(machine => machine.Name)], observer is null ? _sharing : observer(_sharing));
+        Account = new(Controller.Usb, [.. Machines.Select(machine => machine.Name)], _sharing);
         Controller.Observer = Account;
     }
 

@@ -34,11 +34,16 @@ internal sealed class TurnMachine : IDisposable
         Host.Pci.Add(Controller, ControllerPlace);
         Host.Boot();
         Machines = [.. Enumerable.Range(1, vms).Select(number => Host.CreateMachine($"VM {number}", GuestBytes))];
-        if (trace is null)
-            return;
-        _timeline = new(trace, Host);
-        Turns = new TurnTimeline(_timeline.Timeline);
-        PacketOwners owners = new(Host.Loop, account: null) { Timeline = new(_timeline.Timeline, [.. Machines.Select(machine => machine.Name)]) };
+        string[] names = [.. Machines.Select(machine => machine.Name)];
+        Account = new(ports[0].Bus!, names);
+        PacketOwners owners = new(Host.Loop, Account);
+        if (trace is not null)
+        {
+            _timeline = new(trace, Host);
+            Turns = new TurnTimeline(_timeline.Timeline);
+            owners.Timeline = new(_timeline.Timeline, names);
+        }
+
         for (int number = 0; number < vms; number++)
         {
             owners.Add(ports[number].Device!, number, isPeriodic: number == 0);
@@ -51,6 +56,9 @@ internal sealed class TurnMachine : IDisposable
 
     /// <summary>The controller.</summary>
     public PciFunction Controller { get; }
+
+    /// <summary>The account of the buses, by VM.</summary>
+    public BusAccount Account { get; }
 
     /// <summary>What the disk of each VM holds; the first one has none.</summary>
     public IReadOnlyList<byte[]> Disks { get; }
