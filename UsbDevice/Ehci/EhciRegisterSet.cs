@@ -222,7 +222,11 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
 
     /// <summary>Begins to walk the periodic list of the current frame.</summary>
     /// <returns><c>false</c> where the bus failed.</returns>
-    public bool StartPeriodic() => _periodic.Start(_index);
+    public bool StartPeriodic()
+    {
+        Statistics.FrameListReads++;
+        return _periodic.Start(_index);
+    }
 
     /// <summary>Visits the next structure of the periodic list.</summary>
     /// <param name="leftNs">Nanoseconds that are left of the microframe.</param>
