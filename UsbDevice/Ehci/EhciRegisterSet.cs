@@ -321,7 +321,7 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
             return;
         if (command.Reset)
         {
-            Reset();
+            _engine.Reset(this);
         }
         else if (command.LightReset)
         {

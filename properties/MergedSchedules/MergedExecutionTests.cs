@@ -1,3 +1,4 @@
+using Dma.Hal;
 using Dma.UsbDevice;
 using Dma.UsbDevice.Spec;
 using Dma.Vmm;
@@ -39,6 +40,52 @@ public sealed class MergedExecutionTests
         Assert.True(executed > 200 && cancelled > 50, $"{executed} and {cancelled}");
     }
 
+    [Theory]
+    [InlineData(MergeMethod.Software, DiscoveryMethod.Scan)]
+    [InlineData(MergeMethod.Software, DiscoveryMethod.WriteProtection)]
+    [InlineData(MergeMethod.Hardware, DiscoveryMethod.Scan)]
+    public void No_interrupt_and_no_status_register_of_a_virtual_controller_is_ahead_of_what_it_speaks_of(MergeMethod method, DiscoveryMethod discovery)
+    {
+        using MergedComputer machine = new(2, method);
+        PacketNumbers watch = new(machine.Controller.Usb, machine.Host.Loop);
+        machine.Host.Loop.Run(
+            async () =>
+            {
+                await machine.Start(new() { Discovery = discovery });
+                await Task.WhenAll(Enumerable.Range(0, 2).Select(async number =>
+                {
+                    RecordingDevice recorder = new(number);
+                    machine.Controller.Usb.Ports[number].Plug(recorder);
+                    PciDevice device = await machine.Open(number);
+                    PaperGuest paper = new(machine.Guests[number], device, FrameListSize.Elements1024);
+                    paper.Run();
+                    WorkingGuest guest = new(machine.Host.Loop, paper, recorder, watch, number + 1);
+                    await guest.Enumerate();
+                    await guest.WaitForEnds(device.Interrupt, 40);
+                    await guest.End();
+                }));
+            },
+            PatienceNs);
+    }
+
+    [Fact]
+    public void Where_a_doorbell_is_answered_at_once_what_was_taken_back_is_executed_all_the_same()
+    {
+        WorkStep[] steps = [.. Enumerable.Range(0, 6).SelectMany(static _ => (WorkStep[])[new(WorkAct.AddQueue, 0, 20), new(WorkAct.Append, 0, 254), new(WorkAct.Cancel, 0, 100)])];
+        WorkProgram program = new([steps], [FrameListSize.Elements1024, FrameListSize.Elements1024], MergeMethod.Software, DiscoveryMethod.Scan, 1);
+        _ = Play(program);
+        _ = Assert.ThrowsAny<Exception>(() => Play(program, MergeSteps.Doorbell));
+    }
+
+    [Fact]
+    public void Where_nobody_counts_bus_time_isochronous_slots_of_several_guests_take_more_than_may_be_promised()
+    {
+        WorkStep[] steps = [.. Enumerable.Range(0, 8).Select(static _ => new WorkStep(WorkAct.AddFrame, 749, 127))];
+        WorkProgram program = new([steps, steps, steps], [.. Enumerable.Repeat(FrameListSize.Elements1024, 4)], MergeMethod.Software, DiscoveryMethod.Scan, 1);
+        _ = Play(program);
+        Assert.Contains("ns", Assert.ThrowsAny<Exception>(() => Play(program, MergeSteps.Budget)).Message, StringComparison.Ordinal);
+    }
+
     private static Gen<WorkStep> Step(WorkAct act) =>
         from first in Gen.Choose(0, 1023)
         from second in Gen.Choose(0, 255)
@@ -67,7 +114,7 @@ public sealed class MergedExecutionTests
         }
     }
 
-    private static (int Executed, int Cancelled)[] Play(WorkProgram program)
+    private static (int Executed, int Cancelled)[] Play(WorkProgram program, MergeSteps without = MergeSteps.None)
     {
         int count = program.Guests.Length;
 
@@ -78,7 +125,7 @@ public sealed class MergedExecutionTests
         machine.Host.Loop.Run(
             async () =>
             {
-                await machine.Start(new() { Discovery = program.Discovery, AheadMicroframes = program.Ahead });
+                await machine.Start(new() { Discovery = program.Discovery, AheadMicroframes = program.Ahead, Without = without });
                 PaperGuest still = await Paper(machine, count, program);
                 await Task.WhenAll(Enumerable.Range(0, count).Select(async number =>
                 {
@@ -87,14 +134,14 @@ public sealed class MergedExecutionTests
                     guests[number] = new(machine.Host.Loop, await Paper(machine, number, program), device, watch, number + 1);
                     await guests[number].Enumerate();
                 }));
-                byte[] before = MemoryOf(machine.Guests[count]);
+                byte[] before = PaperGuest.MemoryOf(machine.Guests[count]);
                 await Task.WhenAll(guests.Select(async (guest, number) =>
                 {
                     foreach (WorkStep step in program.Guests[number])
                         await guest.Do(step);
                     await guest.End();
                 }));
-                Assert.True(before.AsSpan().SequenceEqual(MemoryOf(machine.Guests[count])));
+                Assert.True(before.AsSpan().SequenceEqual(PaperGuest.MemoryOf(machine.Guests[count])));
                 Assert.True(still.HasItsLinks());
             },
             PatienceNs);
@@ -116,13 +163,6 @@ public sealed class MergedExecutionTests
 
         paper.Run();
         return paper;
-    }
-
-    private static byte[] MemoryOf(VirtualMachine vm)
-    {
-        byte[] memory = new byte[0x30_0000];
-        Assert.True(vm.Cpu.TryRead(new(0x10_0000), memory));
-        return memory;
     }
 
     /// <summary>What all guests do.</summary>

@@ -21,6 +21,7 @@ internal sealed class PaperGuest
 
     private const int Operational = 0x20;
     private const uint StructureBytes = 128;
+    private const int MemoryBytes = 0x30_0000;
     private const uint BufferAt = 0x18_0000;
 
     private readonly VirtualMachine _machine;
@@ -63,6 +64,14 @@ internal sealed class PaperGuest
     }
 
     private static LinkPointer End => new() { Terminate = true };
+
+    /// <summary>All memory of a guest in which its software has anything.</summary>
+    public static byte[] MemoryOf(VirtualMachine machine)
+    {
+        byte[] memory = new byte[MemoryBytes];
+        Assert.True(machine.Cpu.TryRead(new(FrameListAt), memory));
+        return memory;
+    }
 
     public void Run() => Command = new() { Run = true, AsyncEnable = true, PeriodicEnable = true, FrameListSize = Size, InterruptThreshold = 1 };
 

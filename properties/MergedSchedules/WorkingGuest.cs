@@ -17,6 +17,7 @@ internal sealed class WorkingGuest(EventLoop loop, PaperGuest paper, RecordingDe
     private const int DeviceAddress = 5;
     private const ulong MicroframeNs = 125_000;
     private const ulong MillisecondNs = 1_000_000;
+    private const ulong LookNs = 10_000;
     private const uint BuffersAt = 0x30_0000;
     private const uint BuffersEnd = 0x3F_0000;
     private const uint Scribbled = 0xA5A5_A5A5;
@@ -102,6 +103,32 @@ internal sealed class WorkingGuest(EventLoop loop, PaperGuest paper, RecordingDe
         await loop.Delay((ulong)step.Second * 8_000);
     }
 
+    /// <summary>Has transfers executed one by one, and looks at its registers and its interrupt all the time: neither speaks of an end before that is in memory (U3).</summary>
+    /// <param name="line">Its interrupt.</param>
+    /// <param name="count">How many.</param>
+    public async Task WaitForEnds(IInterruptLine line, int count)
+    {
+        AddQueue(0);
+        device.IsSlow = false;
+        for (; count > 0; count--)
+        {
+            paper[EhciOperationalOffsets.UsbStatus] = paper.Status.Raw.Value & 0x3F;
+            Append(_queues[0], 1, interrupts: true);
+            uint at = _queues[0].Items[^1].Address;
+            (bool isPosted, bool came) = (false, false);
+            for (int waited = 0; !isPosted; waited++)
+            {
+                Assert.True(waited < 2000, "No status comes.");
+                came |= await line.Wait(LookNs);
+                isPosted = paper.Status.TransferInterrupt;
+                Assert.False(isPosted && TokenOf(at).Active);
+            }
+
+            Assert.True(came || await line.Wait(MillisecondNs), "No interrupt comes.");
+            await loop.Delay((ulong)count * LookNs);
+        }
+    }
+
     /// <summary>Lets what is there end, and looks at all that it ever had.</summary>
     public async Task End()
     {
@@ -170,7 +197,7 @@ internal sealed class WorkingGuest(EventLoop loop, PaperGuest paper, RecordingDe
         _queues.Add(new(paper.AddToRing(after, head), endpoint) { Tail = tail });
     }
 
-    private void Append(WorkQueue queue, int count)
+    private void Append(WorkQueue queue, int count, bool interrupts = false)
     {
         for (; count > 0; count--)
         {
@@ -178,7 +205,7 @@ internal sealed class WorkingGuest(EventLoop loop, PaperGuest paper, RecordingDe
             if (buffer == 0)
                 return;
             paper.Write(buffer, ++_number);
-            TransferToken token = new() { PacketId = PacketId.Out, ErrorCount = 3, TotalBytes = 8 };
+            TransferToken token = new() { PacketId = PacketId.Out, ErrorCount = 3, TotalBytes = 8, InterruptOnComplete = interrupts };
             paper.Write(at, new TransferDescriptor { Next = new() { Address = tail }, AlternateNext = new() { Terminate = true }, Token = token, Page0 = new(new(buffer)) });
             paper.Write(at + TransferDescriptor.TokenOffset, token with { Active = true });
             queue.Items.Add(new(_number, at));
