@@ -10,7 +10,10 @@ internal static class SharingComparisonView
     public static void Write(IAnsiConsole console, SharingComparisonReport report)
     {
         console.Write(Figures(report));
-        console.WriteLine("µf: microframes, mean and (longest); gap: the longest wait of a disk for the bus; periodic: of the 100 µs of a microframe.");
+        console.WriteLine("µf: microframes, the mean, and (99 of 100, the longest); Jain: in all, and (in the least even 10 ms); gap: the longest wait of a disk for the bus;");
+        console.WriteLine("periodic: of the 100 µs of a microframe.");
+        if (report.Workload == SharingWorkload.Video)
+            console.WriteLine("in full: streams that have the size which was asked for first; the others were refused it, and took less.");
         console.Write(Matrix(report));
         foreach (SharingRow row in report.Rows.Where(row => row.Refusal.Length != 0))
             console.MarkupLineInterpolated($"[yellow]REFUSED:[/] {row.Letters}: {row.Refusal}.");
@@ -28,26 +31,31 @@ internal static class SharingComparisonView
     {
         Table table = new Table { Border = TableBorder.Rounded, Title = new(Text($"{report.Vms} VMs on one controller for {report.WindowNs / 1_000_000} ms: {Describe(report.Workload)}")) }
             .AddColumns("", "IOs", "exits/IO", "copies/B", "µf/disk IO", "µf/key", "Jain", "gap ms", "periodic", "missed", "cycles/B");
+        bool hasChoice = report.Workload == SharingWorkload.Video;
+        if (hasChoice)
+            table.AddColumn("in full");
         foreach (SharingRow row in report.Rows)
         {
             if (row.Figures is not { } figures)
             {
-                table.AddRow([row.Letters, .. Enumerable.Repeat("—", 10)]);
+                table.AddRow([row.Letters, .. Enumerable.Repeat("—", table.Columns.Count - 1)]);
                 continue;
             }
 
-            table.AddRow(
+            table.AddRow([
                 row.Letters,
                 Text($"{figures.Transfers:N0}"),
                 Text($"{figures.ExitsPerTransfer:F2}"),
                 Text($"{figures.CopiesPerByte:F2}"),
-                figures.TransferMean == 0 ? "" : Text($"{figures.TransferMean:F1} ({figures.TransferMax:F0})"),
-                figures.KeyMean == 0 ? "" : Text($"{figures.KeyMean:F1} ({figures.KeyMax:F0})"),
-                figures.Jain is { } jain ? Text($"{jain:F3}") : "",
-                figures.TransferMean == 0 ? "" : Text($"{figures.GapNs / 1e6:F2}"),
+                Describe(figures.Transfer),
+                Describe(figures.Key),
+                figures.Jain is { } jain ? Text($"{jain:F3} ({figures.JainLeast:F2})") : "",
+                figures.Transfer is null ? "" : Text($"{figures.GapNs / 1e6:F2}"),
                 Text($"{100 * figures.PeriodicLoadMax:F1} %"),
                 figures.SlotsDue == 0 ? "" : Text($"{figures.SlotsMissed:N0} of {figures.SlotsDue:N0}"),
-                figures.CyclesPerByte >= 100 ? Text($"{figures.CyclesPerByte:N0}") : Text($"{figures.CyclesPerByte:F2}"));
+                figures.CyclesPerByte >= 100 ? Text($"{figures.CyclesPerByte:N0}") : Text($"{figures.CyclesPerByte:F2}"),
+                .. hasChoice ? (string[])[Text($"{figures.StreamsInFull} of {figures.Streams}")] : [],
+            ]);
         }
 
         return table;
@@ -66,8 +74,12 @@ internal static class SharingComparisonView
         SharingWorkload.Mix => "a disk, a microphone, a keyboard, in turn",
         SharingWorkload.Bulk => "each reads its disk",
         SharingWorkload.Keyboard => "somebody types on each",
+        SharingWorkload.Video => "each has a camera, and wants half of the bus",
         _ => "each records sound",
     };
+
+    private static string Describe(SharingLatency? latency) =>
+        latency is null ? "" : Text($"{latency.Mean:F1} ({latency.Most}, {latency.Longest})");
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }
