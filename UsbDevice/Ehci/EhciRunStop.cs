@@ -73,7 +73,7 @@ internal sealed class EhciRunStop(
             return;
         UsbCommand command = registers.UsbCommand;
         if (command.Reset)
-            set.Reset();
+            engine.Reset(set);
         else if (command.LightReset)
             set.ResetButPorts();
         else

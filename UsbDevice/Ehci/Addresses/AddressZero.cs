@@ -42,6 +42,9 @@ public sealed class AddressZero
     /// <summary>How many wait for it.</summary>
     public int Waiting => _line.Count;
 
+    /// <summary>Whether tokens of a set to it may go out.</summary>
+    public bool MayUse(int set) => Owner == set || !_options.GuardsAddressZero;
+
     /// <summary>Whether a set waits for it.</summary>
     public bool IsWaiting(int set) => _waits[set];
 
@@ -55,7 +58,7 @@ public sealed class AddressZero
     /// <returns>Whether it has it.</returns>
     public bool Request(int set)
     {
-        if (Owner == set)
+        if (MayUse(set))
             return true;
         if (Owner < 0)
         {

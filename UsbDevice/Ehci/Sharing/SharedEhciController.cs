@@ -33,7 +33,8 @@ public sealed class SharedEhciController
             PortCount = Math.Min(Options.RootPortCount + Options.InternalPortCount, ShownPortsMax),
             InternalPortCount = Options.InternalPortCount,
         });
-        _engine = new(loop, Options.RootPortCount, sets, Options.Addresses.IsOn ? Options.Addresses : null, Options.SetCount);
+        _engine = new(loop, Options.RootPortCount, sets, Options.Addresses.IsOn ? Options.Addresses : null, Options.SetCount) { SharesReset = Options.SharesReset };
+        _engine.RootHub.ShowsLeaving = Options.ShowsPortsLeave;
         _interfaces = new EhciInterface[Options.SetCount];
         for (int number = 0; number < _interfaces.Length; number++)
             _interfaces[number] = new(_engine, sets, Options.SharesRequester && number != 0 ? _interfaces[0].Way : null);
