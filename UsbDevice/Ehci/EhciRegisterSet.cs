@@ -124,6 +124,8 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
     /// <summary>Everything goes back to its reset value; no reset is driven onto the bus.</summary>
     public void Reset()
     {
+        // Who uses memory of software for a function that is reset has the time for it that software has to wait.
+        _ = _wire.TryLetGo(isAll: true);
         _registers.File.Reset();
         Ports.Reset();
         _engine.Addresses?.Reset(Number);
@@ -182,13 +184,15 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
     {
         _ = Sync();
         Ports.Tick(_loop.NowNs);
+        if (_run.AskNs <= _loop.NowNs)
+            _run.LeaveIfLetGo();
     }
 
     /// <summary>Status that is due becomes visible, and the interrupt follows.</summary>
     public void Settle()
     {
         _interrupt.Settle();
-        DueNs = Math.Min(Math.Min(_interrupt.DueNs, Ports.DueNs), RolloverNs());
+        DueNs = Math.Min(Math.Min(_interrupt.DueNs, Ports.DueNs), Math.Min(RolloverNs(), _run.AskNs));
     }
 
     /// <summary>A microframe begins.</summary>
@@ -218,7 +222,11 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
 
     /// <summary>Begins to walk the periodic list of the current frame.</summary>
     /// <returns><c>false</c> where the bus failed.</returns>
-    public bool StartPeriodic() => _periodic.Start(_index);
+    public bool StartPeriodic()
+    {
+        Statistics.FrameListReads++;
+        return _periodic.Start(_index);
+    }
 
     /// <summary>Visits the next structure of the periodic list.</summary>
     /// <param name="leftNs">Nanoseconds that are left of the microframe.</param>

@@ -15,8 +15,13 @@ namespace Dma.UsbDevice;
 internal sealed class EhciRunStop(
     EhciRegisterSet set, EhciEngine engine, EhciRegisters registers, EhciWire wire, AsyncSchedule async, FrameClock clock, EventLoop loop)
 {
+    private const ulong Never = ulong.MaxValue;
+
     /// <summary>Not halted.</summary>
     public bool IsRunning { get; private set; }
+
+    /// <summary>When <see cref="LeaveIfLetGo"/> is to be tried again although it runs no microframe; the end of time for never.</summary>
+    public ulong AskNs { get; private set; } = Never;
 
     /// <summary>Whether it met a bus error, and was not reset since.</summary>
     public bool IsDead { get; private set; }
@@ -60,11 +65,15 @@ internal sealed class EhciRunStop(
     public void LeaveIfLetGo()
     {
         IsInMicroframe = false;
-        UsbCommand command = registers.UsbCommand;
-        if (IsRunning && !wire.TryLetGo(isAll: true))
+        bool isLetGo = wire.TryLetGo(isAll: true);
+
+        // One that runs asks again in each microframe; one that a bus error has halted has none.
+        AskNs = isLetGo || IsRunning ? Never : loop.NowNs + WireTime.MicroframeNs;
+        if (!isLetGo)
             return;
+        UsbCommand command = registers.UsbCommand;
         if (command.Reset)
-            set.Reset();
+            engine.Reset(set);
         else if (command.LightReset)
             set.ResetButPorts();
         else
@@ -88,7 +97,7 @@ internal sealed class EhciRunStop(
     public void Forget()
     {
         Leave();
-        IsDead = false;
+        (IsDead, AskNs) = (false, Never);
     }
 
     private void Start()

@@ -18,9 +18,6 @@ public sealed record WorkloadCase(string Name, string WorkingSet, double? RatioM
 
     private static int[] SharingVms => [1, 4, 16, 64];
 
-    // As many as have a port of their own; more have nothing behind their virtual controllers.
-    private static int[] LoadedVms => [1, 4, 8];
-
     /// <summary>All that is measured.</summary>
     public static IReadOnlyList<WorkloadCase> All { get; } =
     [
@@ -59,7 +56,7 @@ public sealed record WorkloadCase(string Name, string WorkingSet, double? RatioM
     private static WorkloadCase[] Merged(string name, MergeMethod method) =>
     [
         .. SharingVms.Select(vms => new WorkloadCase(name, $"{vms} VMs, idle", null, () => new MergedMicroframeWorkload(vms, isLoaded: false, method))),
-        .. LoadedVms.Select(vms => new WorkloadCase(name, $"{vms} VMs, loaded", null, () => new MergedMicroframeWorkload(vms, isLoaded: true, method))),
+        .. SharingVms.Select(vms => new WorkloadCase(name, $"{vms} VMs, {MergedMicroframeWorkload.LoadOf(vms)}", null, () => new MergedMicroframeWorkload(vms, isLoaded: true, method))),
     ];
 
     private static WorkloadCase[] Usb(ControllerKind controller, string name) =>

@@ -8,7 +8,7 @@ using Dma.Vmm;
 namespace Dma.Workloads;
 
 /// <summary>Microframes of a controller that runs the merged schedules of several VMs, beside a loop on which one event happens in each.</summary>
-/// <remarks>Idle, each VM has started its virtual controller and asks nothing of it. Loaded, each reads its disk all the time: together they fill the bus.</remarks>
+/// <remarks>Idle, each VM has started its virtual controller and asks nothing of it. Loaded, each that has a port reads its disk all the time: together they fill the bus.</remarks>
 public sealed class MergedMicroframeWorkload : Workload
 {
     private const ulong MicroframeNs = 125_000;
@@ -29,20 +29,23 @@ public sealed class MergedMicroframeWorkload : Workload
 
     /// <summary>A controller that so many VMs share.</summary>
     /// <param name="vms">How many, 1 to <see cref="MergedUsbController.MachinesMax"/>; the first 15 have a port each.</param>
-    /// <param name="isLoaded">Whether they have work for it; then 15 at most.</param>
+    /// <param name="isLoaded">Whether those with a port have work for it.</param>
     /// <param name="method">Who merges.</param>
     public MergedMicroframeWorkload(int vms, bool isLoaded, MergeMethod method)
     {
         _turn = new(Turn);
         Turn();
-        _reads = new ulong[isLoaded ? vms : 0];
+        _reads = new ulong[isLoaded ? Math.Min(vms, PortsMax) : 0];
         _host = new(new() { MemoryBytes = (2 * VmmBytes) + ((ulong)vms * GuestBytes), VmmBytes = VmmBytes, Profile = HardwareProfile.Named("friendly") });
         EhciFunction controller = Create(new() { PortCount = Math.Min(vms, PortsMax) }, vms, method);
         foreach (UsbPort port in controller.Usb.Ports)
             port.Plug(new MassStorageDevice(new MemoryDiskImage(new byte[DiskBytes])));
         _host.Boot();
-        _host.Loop.Run(() => Start(controller, vms, isLoaded, method));
+        _host.Loop.Run(() => Start(controller, vms, method));
     }
+
+    /// <summary>What so many VMs do when they are loaded: a controller has no more than 15 ports.</summary>
+    public static string LoadOf(int vms) => vms <= PortsMax ? "loaded" : $"{PortsMax} loaded";
 
     /// <inheritdoc/>
     public override ulong Baseline() => Run(_empty);
@@ -61,8 +64,8 @@ public sealed class MergedMicroframeWorkload : Workload
                 return difference;
         }
 
-        int idle = Array.FindIndex(before, count => count == _reads[Array.IndexOf(before, count)]);
-        return idle < 0 ? null : $"VM {idle + 1} does not get on.";
+        int idle = Enumerable.Range(1, _reads.Length).FirstOrDefault(number => _reads[number - 1] == before[number - 1]);
+        return idle == 0 ? null : $"VM {idle} does not get on.";
     }
 
     /// <inheritdoc/>
@@ -93,7 +96,7 @@ public sealed class MergedMicroframeWorkload : Workload
         return controller;
     }
 
-    private async Task Start(EhciFunction controller, int vms, bool isLoaded, MergeMethod method)
+    private async Task Start(EhciFunction controller, int vms, MergeMethod method)
     {
         MergedUsbController merged = await MergedUsbController.Start(_host, controller.Source, new() { Method = method })
             ?? throw new InvalidOperationException("The controller's schedules cannot be merged.");
@@ -105,7 +108,7 @@ public sealed class MergedMicroframeWorkload : Workload
                 throw new InvalidOperationException($"{vm.Name} gets no virtual controller: {result.Reason}.");
             IdentityDmaSpace dma = new(vm.Cpu, new(new GuestPhysicalAddress(KernelBytes), GuestBytes - KernelBytes));
             EhciDriver driver = await EhciDriver.Start(PciDevice.Open(vm.Cpu, new PciConfigurationPorts(vm.Cpu), _place, dma, Vector));
-            if (!isLoaded)
+            if (number >= _reads.Length)
                 continue;
             MassStorageDriver disk = await MassStorageDriver.Start(await UsbDeviceHandle.Enumerate(driver, number + 1));
             int own = number;

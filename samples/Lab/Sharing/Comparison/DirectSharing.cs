@@ -1,4 +1,5 @@
 using Dma.Drivers;
+using Dma.Hal;
 using Dma.Machine;
 using Dma.UsbDevice;
 using Dma.Vmm;
@@ -6,6 +7,7 @@ using Dma.Vmm;
 namespace Dma.Lab;
 
 /// <summary>Nothing is shared: each VM is assigned an EHCI or xHCI controller of its own. The reference.</summary>
+/// <remarks>Its devices reach all memory of their VM, or what the guest's HAL maps by hypercalls.</remarks>
 internal sealed class DirectSharing : SharingWorld
 {
     private const int FirstPlace = 2;
@@ -14,14 +16,16 @@ internal sealed class DirectSharing : SharingWorld
     private readonly PciFunction[] _controllers;
     private readonly UsbBus[] _buses;
     private readonly TurnController _kind;
+    private readonly MappingPolicy _policy;
 
     /// <summary>A host that is switched off.</summary>
     /// <param name="plan">What all mechanisms have in common.</param>
     /// <param name="kind">What controllers.</param>
-    public DirectSharing(SharingPlan plan, TurnController kind)
+    /// <param name="policy">When memory is mapped for devices.</param>
+    public DirectSharing(SharingPlan plan, TurnController kind, MappingPolicy policy = MappingPolicy.Static)
         : base(plan)
     {
-        _kind = kind;
+        (_kind, _policy) = (kind, policy);
         (_controllers, _buses) = (new PciFunction[plan.Vms], new UsbBus[plan.Vms]);
         for (int number = 0; number < plan.Vms; number++)
         {
@@ -42,7 +46,7 @@ internal sealed class DirectSharing : SharingWorld
     /// <inheritdoc/>
     public override async ValueTask<(IUsbHostController Usb, int Port)> Start(int number)
     {
-        PrepareAssigned(Machines[number]);
+        PrepareAssigned(Machines[number], _policy);
         Require(await AssignmentOf(number).Assign(Machines[number], _place));
         return (await StartAssigned(Machines[number]), 1);
     }

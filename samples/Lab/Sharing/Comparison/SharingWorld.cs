@@ -111,12 +111,12 @@ internal abstract class SharingWorld : IDisposable
         return await UsbHostControllers.Start(hal?.Invoke(device) ?? device);
     }
 
-    /// <summary>How devices of a VM are mapped, and how interrupts reach it, where it has a function of its own: without exits.</summary>
-    protected static void PrepareAssigned(VirtualMachine machine)
+    /// <summary>How devices of a VM are mapped, and how interrupts reach it, where it has a function of its own: these without exits.</summary>
+    protected static void PrepareAssigned(VirtualMachine machine, MappingPolicy policy = MappingPolicy.Static)
     {
         if (machine.Host.Remapping.Interrupts is { CanPost: true })
             machine.Delivery = InterruptDelivery.Posted;
-        machine.Mapping = new() { Policy = MappingPolicy.Static };
+        machine.Mapping = new() { Policy = policy };
     }
 
     /// <summary>Throws where something was not assigned.</summary>
