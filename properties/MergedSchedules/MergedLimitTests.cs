@@ -291,13 +291,11 @@ public sealed class MergedLimitTests
                 guest.Write(guest.Queues(0).First(), new LinkPointer { Type = LinkType.FrameSpan, Address = NodeAt });
                 break;
             case "isochronous onto itself":
-                for (int frame = 0; frame < guest.Frames; frame += 8)
-                {
+                int[] frames = [.. Enumerable.Range(0, guest.Frames / 8).Select(static index => 8 * index)];
+                foreach (int frame in frames)
                     guest.AddIsochronous(frame, slots: 0, isSplit: false);
-                    uint own = guest.Frame(frame).First().Address;
+                foreach (uint own in frames.Select(frame => guest.Frame(frame).First().Address))
                     guest.Write(own, new LinkPointer { Type = LinkType.IsochronousTransfer, Address = own });
-                }
-
                 break;
             case "way back without end":
                 guest.AddInterrupt(1, 0, 1);
