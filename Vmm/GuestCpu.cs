@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Dma.Hal;
 using Dma.Machine;
 
@@ -147,6 +148,7 @@ public sealed class GuestCpu : ICpu, IHypercallGate
     public Signal Vector(byte vector) => Gates.Connect(vector);
 
     /// <inheritdoc/>
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     public async ValueTask<HypercallResult> Call(
         Hypercall number, ulong argument0 = 0, ulong argument1 = 0, ulong argument2 = 0, ulong argument3 = 0)
     {

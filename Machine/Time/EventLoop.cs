@@ -15,6 +15,7 @@ public sealed class EventLoop
     private readonly PriorityQueue<ScheduledEvent, (ulong Due, ulong Sequence)> _events = new();
     private readonly LoopSynchronizationContext _context;
     private readonly Stack<LoopWait> _waits = new();
+    private readonly Dictionary<Type, object> _spare = [];
     private ulong _sequence;
     private int _eventsThisInstant;
     private bool _isRunning;
@@ -153,6 +154,19 @@ public sealed class EventLoop
             throw new InvalidOperationException("Only software on the loop can wait: begin it by Run or Start.");
     }
 
+    /// <summary>The loop whose software runs here; null where none does.</summary>
+    internal static EventLoop? Current => (SynchronizationContext.Current as LoopSynchronizationContext)?.Loop;
+
+    /// <summary>Objects of a kind that nobody uses.</summary>
+    internal Stack<T> SpareOf<T>()
+    {
+        if (_spare.TryGetValue(typeof(T), out object? spare))
+            return (Stack<T>)spare;
+        Stack<T> none = new();
+        _spare.Add(typeof(T), none);
+        return none;
+    }
+
     /// <summary>A wait that nobody uses.</summary>
     internal LoopWait TakeWait() => _waits.TryPop(out LoopWait? wait) ? wait : new(this);
 
@@ -197,6 +211,8 @@ public sealed class EventLoop
     /// <summary>Brings what awaits post back onto the loop.</summary>
     private sealed class LoopSynchronizationContext(EventLoop loop) : SynchronizationContext
     {
+        public EventLoop Loop => loop;
+
         public override void Post(SendOrPostCallback d, object? state) => _ = loop.Schedule(0, () => d(state));
 
         public override void Send(SendOrPostCallback d, object? state) => d(state);

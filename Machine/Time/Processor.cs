@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Dma.Machine;
 
 /// <summary>A processor that runs software: what the software costs in time, and how it waits.</summary>
@@ -61,6 +63,7 @@ public sealed class Processor(string name, EventLoop loop, CostModel costs)
     /// <param name="signal">What to wait for.</param>
     /// <param name="timeoutNs">How long at most after the debt is paid, in nanoseconds.</param>
     /// <returns><c>true</c> when raised, <c>false</c> when time ran out.</returns>
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     public async ValueTask<bool> Wait(Signal signal, ulong timeoutNs = ulong.MaxValue)
     {
         if (_debtNs != 0)

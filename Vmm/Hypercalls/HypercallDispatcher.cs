@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Dma.Hal;
 using Dma.Machine;
 
@@ -8,6 +9,7 @@ namespace Dma.Vmm;
 internal sealed class HypercallDispatcher(VirtualMachine machine)
 {
     /// <summary>Answers one call; the meaning of each stands at <see cref="Hypercall"/>.</summary>
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     public async ValueTask<HypercallResult> Call(Hypercall number, ulong argument0, ulong argument1, ulong argument2, ulong argument3) =>
         !machine.IsRunning ? Refuse(DmaRefusal.Denied) : number switch
         {

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Dma.Machine;
 
 namespace Dma.Vmm;
@@ -48,6 +49,7 @@ public sealed class FairGate
     /// <param name="flow">Which front end asks.</param>
     /// <param name="bytes">Bytes of the transfer.</param>
     /// <returns>The place, which is left when the transfer has ended.</returns>
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     public async ValueTask<TransferTurn> Enter(int flow, int bytes)
     {
         Waiting waiting = new(flow, bytes, new(TaskCreationOptions.RunContinuationsAsynchronously));

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Dma.Hal;
 using Dma.Hal.Spec;
 using Dma.Machine;
@@ -91,6 +92,7 @@ internal sealed class GrantMaps(VirtualMachine service, IGrants grants, FrameAll
     }
 
     /// <summary>Answers <see cref="Hypercall.UnmapGrants"/>.</summary>
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     public async ValueTask<DmaRefusal> Unmap(GuestPhysicalAddress address)
     {
         await _gate.Enter();
@@ -205,7 +207,7 @@ internal sealed class GrantMaps(VirtualMachine service, IGrants grants, FrameAll
         DmaDirection direction = (flags & GrantMapFlags.ReadOnly) != 0 ? DmaDirection.ToDevice : DmaDirection.Bidirectional;
         for (int device = 0; device < service.Devices.Count; device++)
         {
-            if (service.Devices[device].Domain is { } domain && !mapping.Domains.Exists(reached => reached.Domain == domain) && !await TryMapIn(domain, mapping, direction))
+            if (service.Devices[device].Domain is { } domain && !mapping.Reaches(domain) && !await TryMapIn(domain, mapping, direction))
                 return false;
         }
 
@@ -228,6 +230,7 @@ internal sealed class GrantMaps(VirtualMachine service, IGrants grants, FrameAll
     }
 
     // Devices first, then the processor, then whose page it is.
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder))]
     private async ValueTask Remove(Mapping mapping)
     {
         _ = _mappings.Remove(mapping.First);
@@ -270,6 +273,18 @@ internal sealed class GrantMaps(VirtualMachine service, IGrants grants, FrameAll
 
         /// <summary>Domains, and how many of the pages are in each.</summary>
         public List<(RemappingDomain Domain, int Pages)> Domains { get; } = [];
+
+        /// <summary>Whether pages are in a domain.</summary>
+        public bool Reaches(RemappingDomain domain)
+        {
+            foreach ((RemappingDomain reached, _) in Domains)
+            {
+                if (reached == domain)
+                    return true;
+            }
+
+            return false;
+        }
 
         /// <summary>Where a page is.</summary>
         public GuestPhysicalAddress AddressOf(int index) => First + ((ulong)index * PageBytes);

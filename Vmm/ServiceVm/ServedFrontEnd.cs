@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Dma.Hal;
 using Dma.Hal.Spec;
 using Dma.Machine;
@@ -54,5 +55,6 @@ internal sealed class ServedFrontEnd(
         _ = await calls.Gate.Call(Hypercall.ReleaseUsb, (ulong)number);
     }
 
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder))]
     private async ValueTask Wake() => _ = await calls.Gate.Call(Hypercall.NotifyFrontEnd, (ulong)number);
 }

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Dma.Hal;
 using Dma.Hal.Spec;
@@ -27,6 +28,7 @@ internal sealed class ServiceCalls(ICpu cpu, IHypercallGate gate, MemoryBuffer l
     public ValueTask<HypercallResult> Copy(int frontEnd, bool isWritten, ReadOnlyMemory<UrbSegment> segments, GuestPhysicalAddress own) =>
         WithList(Hypercall.CopyGrants, (uint)frontEnd | (isWritten ? 1ul << 8 : 0), segments, own.Value);
 
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     private async ValueTask<HypercallResult> WithList(Hypercall number, ulong who, ReadOnlyMemory<UrbSegment> segments, ulong last)
     {
         await _turn.Enter();

@@ -1,5 +1,7 @@
+using System.Runtime.CompilerServices;
 using Dma.Hal;
 using Dma.Hal.Spec;
+using Dma.Machine;
 
 namespace Dma.Vmm;
 
@@ -36,6 +38,7 @@ internal sealed class ServiceFrontEndMemory(IUsbStack stack, ServiceCalls calls,
             return isDone;
         }
 
+        [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
         protected override async ValueTask<(UrbStatus Status, HostUsbBuffer? Buffer)> TryMap(int length, DmaDirection direction)
         {
             GrantMapFlags flags = direction == DmaDirection.ToDevice ? GrantMapFlags.Device | GrantMapFlags.ReadOnly : GrantMapFlags.Device;
@@ -49,12 +52,15 @@ internal sealed class ServiceFrontEndMemory(IUsbStack stack, ServiceCalls calls,
         }
 
         // Where it is refused, the guest or this VM has ended, and nothing is mapped any more.
+        [AsyncMethodBuilder(typeof(LoopMethodBuilder))]
         protected override async ValueTask Unmap(HostUsbBuffer mapped) =>
             _ = await calls.Unmap(frontEnd, mapped.DeviceAddress.Value & ~(ulong)(SharedRing.PageBytes - 1));
 
+        [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
         protected override async ValueTask<bool> CopyIn(MemoryBuffer to, int length) =>
             (await calls.Copy(frontEnd, isWritten: false, Part(0, length), to.Address)).Refusal == DmaRefusal.None;
 
+        [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
         protected override async ValueTask<bool> CopyOut(MemoryBuffer from, int offset, int length) =>
             (await calls.Copy(frontEnd, isWritten: true, Part(offset, length), from.Address + (ulong)offset)).Refusal == DmaRefusal.None;
 

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Dma.Hal;
 using Dma.Hal.Spec;
 using Dma.Machine;
@@ -113,6 +114,7 @@ public sealed class ServiceVm : IGuestService
     }
 
     /// <summary>Answers a hypercall of the service VM.</summary>
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     internal async ValueTask<HypercallResult> Call(Hypercall number, ulong argument0, ulong argument1, ulong argument2, ulong argument3)
     {
         int who = (int)(argument0 & byte.MaxValue);
@@ -170,7 +172,16 @@ public sealed class ServiceVm : IGuestService
             Machine.Interrupt(interrupt);
     }
 
-    private FrontEndLink? Find(VirtualMachine guest) => Array.Find(_links, link => link?.Guest == guest);
+    private FrontEndLink? Find(VirtualMachine guest)
+    {
+        foreach (FrontEndLink? link in _links)
+        {
+            if (link?.Guest == guest)
+                return link;
+        }
+
+        return null;
+    }
 
     private HypercallResult Serve(ulong vector)
     {
@@ -191,6 +202,7 @@ public sealed class ServiceVm : IGuestService
         return Refuse(DmaRefusal.NotMapped);
     }
 
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     private async ValueTask<HypercallResult> Map(FrontEndLink? link, GrantMapFlags flags, ulong list, ulong count)
     {
         if ((flags & (GrantMapFlags.Device | GrantMapFlags.Host)) == 0 || (flags & ~(GrantMapFlags.Device | GrantMapFlags.Host | GrantMapFlags.ReadOnly)) != 0)

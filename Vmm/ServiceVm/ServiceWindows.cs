@@ -27,7 +27,16 @@ internal sealed class ServiceWindows(ServiceVm service)
     public int? NumberOf(VirtualMachine guest) => Find(guest)?.Number;
 
     /// <summary>What it is shown of a VM; null where it models no devices of it.</summary>
-    public ServiceWindow? Find(VirtualMachine guest) => Array.Find(_windows, window => window?.Guest == guest);
+    public ServiceWindow? Find(VirtualMachine guest)
+    {
+        foreach (ServiceWindow? window in _windows)
+        {
+            if (window?.Guest == guest)
+                return window;
+        }
+
+        return null;
+    }
 
     /// <summary>The VM has ended: nothing of it is shown.</summary>
     public void Remove(ServiceWindow window) => _windows[window.Number] = null;

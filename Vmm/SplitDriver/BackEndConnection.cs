@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Dma.Hal.Spec;
 using Dma.Machine;
@@ -213,6 +214,7 @@ internal sealed class BackEndConnection
         }
     }
 
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder))]
     private async ValueTask Respond(UrbResponse response, bool isMore = false)
     {
         _requests.Add(MemoryMarshal.AsBytes(new ReadOnlySpan<UrbResponse>(in response)));

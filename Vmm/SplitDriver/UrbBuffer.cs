@@ -1,5 +1,7 @@
+using System.Runtime.CompilerServices;
 using Dma.Hal;
 using Dma.Hal.Spec;
+using Dma.Machine;
 
 namespace Dma.Vmm;
 
@@ -25,6 +27,7 @@ internal abstract class UrbBuffer(IUsbStack stack, ReadOnlyMemory<UrbSegment> se
     /// <param name="isIn">Whether the device sends.</param>
     /// <param name="copiedBytesMax">Up to how many bytes are copied.</param>
     /// <returns><see cref="UrbStatus.Ok"/>; <see cref="UrbStatus.Invalid"/> where a piece is not granted; <see cref="UrbStatus.IoError"/> where there is no memory for it.</returns>
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     public async ValueTask<UrbStatus> Prepare(int length, bool isIn, int copiedBytesMax)
     {
         if (length > copiedBytesMax && LieSideBySide())
@@ -62,6 +65,7 @@ internal abstract class UrbBuffer(IUsbStack stack, ReadOnlyMemory<UrbSegment> se
     public abstract ValueTask<bool> TryWrite(ReadOnlyMemory<byte> bytes);
 
     /// <summary>Ends all of it: first the controller, then the grants.</summary>
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder))]
     public async ValueTask Release()
     {
         if (Host is { } host)

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Dma.Hal.Spec;
 using Dma.Machine;
@@ -16,6 +17,7 @@ internal sealed class UrbExecutor(
     IUsbStack stack, IFrontEndMemory memory, int copiedBytesMax, TransferShare? share = null, bool looksAhead = false, UrbJournal? journal = null)
 {
     /// <summary>Carries out one request; when it completes, nothing of it is in use any more.</summary>
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     public async ValueTask<UrbResponse> Execute(UrbWork work)
     {
         UrbResponse response = new() { Id = work.Request.Id };
@@ -56,6 +58,7 @@ internal sealed class UrbExecutor(
         }
     }
 
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     private async ValueTask<UrbResponse> ExecuteData(UrbWork work, UrbResponse response)
     {
         UrbRequest request = work.Request;
@@ -81,6 +84,7 @@ internal sealed class UrbExecutor(
         }
     }
 
+    [AsyncMethodBuilder(typeof(LoopMethodBuilder<>))]
     private static async ValueTask<HostUsbResult> Submit(UrbWork work, HostUsbBuffer? data)
     {
         UrbRequest request = work.Request;

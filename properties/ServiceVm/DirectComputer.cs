@@ -16,7 +16,7 @@ internal sealed class DirectComputer : IDisposable
 
     public DirectComputer(string controller)
     {
-        Host = new(new() { MemoryBytes = 64 * MiB, VmmBytes = 32 * MiB });
+        Host = new(new() { MemoryBytes = 16 * MiB, VmmBytes = 4 * MiB });
         _controller = UsbControllers.Create(controller, Host.Loop);
         Host.Pci.Add(_controller.Function, 2);
         Host.Boot();

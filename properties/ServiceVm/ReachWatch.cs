@@ -8,8 +8,14 @@ namespace Dma.Properties;
 /// <summary>Looks at every request of the controller: where it leads, and whether that page is the service VM's or granted at this moment.</summary>
 internal sealed class ReachWatch
 {
+    private Assignment? _controller;
+
     /// <summary>The computer, once there is one.</summary>
-    public ServiceMachine? Machine { get; set; }
+    public ServiceMachine? Machine
+    {
+        get;
+        set => (field, _controller) = (value, value?.Controller);
+    }
 
     /// <summary>Requests that led into memory of a VM that did not grant it.</summary>
     public List<string> Wrongs { get; } = [];
@@ -19,23 +25,30 @@ internal sealed class ReachWatch
 
     private void Look(Iova address, int length)
     {
-        if (Machine is not { } machine || machine.Controller.Domain is not { } domain || InterruptRange.Contains(address.Value))
+        if (Machine is not { } machine || _controller?.Domain is not { } domain || InterruptRange.Contains(address.Value))
             return;
         for (ulong at = address.Value & ~0xFFFul; at < address.Value + (ulong)length; at += 4096)
         {
             // U1 and E2: memory of a guest is reached while its page is pinned for that, and never otherwise.
-            if (domain.TryFind(new(at), out RemappingLeaf leaf) && IsOthers(machine, leaf.Target.Value, out VirtualMachine? owner)
-                && machine.Host.Frames.PinsOf(new(leaf.Target.Value & ~0xFFFul)) == 0)
-            {
+            if (!domain.TryFind(new(at), out RemappingLeaf leaf))
+                continue;
+            PhysicalAddress frame = new(leaf.Target.Value & ~0xFFFul);
+            if (OwnerOf(machine, frame) is { } owner && machine.Host.Frames.PinsOf(frame) == 0)
                 Wrongs.Add($"{address} leads into {owner}, which granted nothing.");
-            }
         }
     }
 
-    private static bool IsOthers(ServiceMachine machine, ulong target, out VirtualMachine? owner)
+    // Looked for at each request: nothing is allocated for it.
+    private static VirtualMachine? OwnerOf(ServiceMachine machine, PhysicalAddress frame)
     {
-        owner = machine.Guests.FirstOrDefault(guest => guest.IsRunning && machine.Host.Frames.OwnerOf(new(target & ~0xFFFul)) == guest.Owner);
-        return owner is not null;
+        FrameOwner owner = machine.Host.Frames.OwnerOf(frame);
+        for (int number = 0; number < machine.Guests.Count; number++)
+        {
+            if (machine.Guests[number] is { IsRunning: true } guest && guest.Owner == owner)
+                return guest;
+        }
+
+        return null;
     }
 
     private sealed class Fabric(ReachWatch watch, IDmaFabric inner) : IDmaFabric

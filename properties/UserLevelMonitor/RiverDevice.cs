@@ -7,12 +7,12 @@ namespace Dma.Properties;
 /// <summary>A device that sends one long river of bytes, with pauses, and remembers the runs of equal bytes that it is sent.</summary>
 /// <param name="loop">Virtual time.</param>
 /// <param name="seed">What decides when it pauses.</param>
-internal sealed class RiverDevice(EventLoop loop, int seed) : StandardDevice(UsbSpeed.High, s_descriptors)
+/// <param name="pauseNsMax">For how long at most, in nanoseconds.</param>
+internal sealed class RiverDevice(EventLoop loop, int seed, ulong pauseNsMax = 3_000_000) : StandardDevice(UsbSpeed.High, s_descriptors)
 {
     public const byte InEndpoint = 0x81;
     public const byte OutEndpoint = 0x02;
     public const int PacketBytes = 512;
-    private const ulong PauseNsMax = 3_000_000;
 
     private static readonly DescriptorSet s_descriptors = VendorDescriptors.Describe(
         0x00FD, (InEndpoint, TransferType.Bulk, PacketBytes, 0), (OutEndpoint, TransferType.Bulk, PacketBytes, 0));
@@ -55,7 +55,7 @@ internal sealed class RiverDevice(EventLoop loop, int seed) : StandardDevice(Usb
     private bool Pauses()
     {
         if (loop.NowNs >= _pauseEndNs && _random.Next(12) == 0)
-            _pauseEndNs = loop.NowNs + (ulong)_random.NextInt64((long)PauseNsMax);
+            _pauseEndNs = loop.NowNs + (ulong)_random.NextInt64((long)pauseNsMax);
         return loop.NowNs < _pauseEndNs;
     }
 }

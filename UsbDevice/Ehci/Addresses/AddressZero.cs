@@ -19,6 +19,8 @@ public sealed class AddressZero
     private readonly AddressStatistics _statistics;
     private readonly Queue<int> _line;
     private readonly bool[] _waits;
+    private readonly ulong[] _waitsSinceNs;
+    private readonly ulong[] _waitedNs;
     private readonly List<DevicePlace>[] _places;
     private readonly ScheduledEvent _limit;
     private ulong _sinceNs;
@@ -29,6 +31,7 @@ public sealed class AddressZero
         (_loop, _bus, _table, _options, _statistics) = (loop, bus, table, options, statistics);
         _line = new(setCount);
         _waits = new bool[setCount];
+        (_waitsSinceNs, _waitedNs) = (new ulong[setCount], new ulong[setCount]);
         _places = [.. Enumerable.Range(0, setCount).Select(_ => new List<DevicePlace>())];
         _limit = new(Expire);
     }
@@ -44,6 +47,9 @@ public sealed class AddressZero
 
     /// <summary>Whether a set waits for it.</summary>
     public bool IsWaiting(int set) => _waits[set];
+
+    /// <summary>How long a set waited for it in all, in nanoseconds, until it had it each time.</summary>
+    public ulong WaitedNs(int set) => _waitedNs[set];
 
     /// <summary>The places at which devices of a set may answer to it.</summary>
     public IReadOnlyList<DevicePlace> PlacesOf(int set) => _places[set];
@@ -62,7 +68,7 @@ public sealed class AddressZero
 
         if (!_waits[set])
         {
-            _waits[set] = true;
+            (_waits[set], _waitsSinceNs[set]) = (true, _loop.NowNs);
             _line.Enqueue(set);
             _statistics.Waits++;
             LimitTime();
@@ -103,6 +109,7 @@ public sealed class AddressZero
             if (!_waits[next])
                 continue;
             _waits[next] = false;
+            _waitedNs[next] += _loop.NowNs - _waitsSinceNs[next];
             Grant(next);
             return;
         }

@@ -56,6 +56,10 @@ public sealed class SharedEhciController
     /// <summary>What its address replacement did; null where it has none.</summary>
     public AddressStatistics? Addresses => _engine.Addresses?.Statistics;
 
+    /// <summary>How long a register set waited for address 0 in all, in nanoseconds; 0 where addresses are not replaced.</summary>
+    /// <param name="set">From 0 on.</param>
+    public ulong AddressZeroWaitNsOf(int set) => _engine.Addresses?.Zero.WaitedNs(set) ?? 0;
+
     /// <summary>Who sees how the bus is shared, or null.</summary>
     public IBusShareObserver? Observer
     {

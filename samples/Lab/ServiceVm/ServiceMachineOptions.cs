@@ -9,6 +9,9 @@ internal sealed record ServiceMachineOptions
     /// <summary>How many VMs are served.</summary>
     public int Vms { get; init; } = 2;
 
+    /// <summary>Bytes of memory that the VMM keeps for itself.</summary>
+    public ulong VmmBytes { get; init; } = 32 << 20;
+
     /// <summary>One of <see cref="UsbControllers.Names"/>.</summary>
     public string Controller { get; init; } = UsbControllers.Ehci;
 

@@ -35,7 +35,7 @@ internal sealed class SharingComparison(SharingPlan plan, IReadOnlyList<SharingM
     private SharingRow Run(SharingMechanism mechanism)
     {
         if (mechanism.Create is not { } create)
-            return Row(mechanism, null, "it has no USB devices", Unexpected(mechanism, null));
+            return Row(mechanism, null, "it has no USB devices", Unexpected(mechanism, null, plan.Vms));
         using SharingWorld world = create(plan);
         Dictionary<IUsbDevice, BusShare> shares = [];
         SharingGuest[] guests = [.. Enumerable.Range(0, plan.Vms).Select(number => new SharingGuest(world, number, shares))];
@@ -73,8 +73,8 @@ internal sealed class SharingComparison(SharingPlan plan, IReadOnlyList<SharingM
         await Task.WhenAll(running);
         string problems = Problems(world, guests);
         return figures is null
-            ? Row(mechanism, null, refusal, Unexpected(mechanism, null))
-            : Row(mechanism, figures, "", [.. Unexpected(mechanism, figures), .. problems.Length == 0 ? [] : (string[])[problems]]);
+            ? Row(mechanism, null, refusal, Unexpected(mechanism, null, world.Plan.Vms))
+            : Row(mechanism, figures, "", [.. Unexpected(mechanism, figures, world.Plan.Vms), .. problems.Length == 0 ? [] : (string[])[problems]]);
     }
 
     // The time in which it is measured goes by, and in each part of it is seen how evenly the bus is shared out.
@@ -96,13 +96,16 @@ internal sealed class SharingComparison(SharingPlan plan, IReadOnlyList<SharingM
     private static string Problems(SharingWorld world, SharingGuest[] guests) =>
         string.Join("; ", guests.Zip(world.Machines).Where(pair => pair.First.Work.Problem.Length != 0).Select(pair => $"{pair.Second.Name}: {pair.First.Work.Problem}"));
 
-    private static string[] Unexpected(SharingMechanism mechanism, SharingFigures? figures) =>
+    private static string[] Unexpected(SharingMechanism mechanism, SharingFigures? figures, int vms) =>
     [
         .. Where(figures is null && !mechanism.Refuses, "it does not do the work"),
         .. Where(figures is not null && mechanism.Refuses, "it does work that it should refuse"),
         .. Where(figures?.ExitsPerTransfer > mechanism.ExitsMax, $"more than {mechanism.ExitsMax} exits for a transfer"),
         .. Where(figures?.CopiesPerByte > mechanism.CopiesMax, $"more than {mechanism.CopiesMax} bytes copied for a byte"),
         .. Where(figures?.SlotsMissed > 0 && mechanism.KeepsPromises, "it missed slots that it had promised"),
+
+        // All others have a whole turn, and there are as many switches as VMs.
+        .. Where(figures?.GapNs > ((ulong)(vms - 1) * TimeSharingOptions.UsualQuantumNs) + ((ulong)vms * mechanism.SwitchNsMax), "a disk waited for longer than all other turns and their switches"),
     ];
 
     private static string[] Where(bool isSo, string what) => isSo ? [what] : [];

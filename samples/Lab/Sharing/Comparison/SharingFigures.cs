@@ -38,8 +38,11 @@ internal sealed record SharingFigures
     /// <summary>The longest time for which a VM that read its disk did not have the bus, in nanoseconds.</summary>
     public required ulong GapNs { get; init; }
 
-    /// <summary>The largest part of the 100 microseconds for periodic work that was used in a microframe of a bus.</summary>
-    public required double PeriodicLoadMax { get; init; }
+    /// <summary>The largest part of the 100 microseconds for periodic work that was used in a microframe of a bus; null where <see cref="PeriodicRefusal"/> says why there is none.</summary>
+    public required double? PeriodicLoadMax { get; init; }
+
+    /// <summary>Why there is no bus whose microframes VMs fill together; empty where there is one.</summary>
+    public required string PeriodicRefusal { get; init; }
 
     /// <summary>Isochronous slots that were due.</summary>
     public required ulong SlotsDue { get; init; }

@@ -26,4 +26,7 @@ internal sealed record SharingMechanism(string Letters, string Title, Func<Shari
 
     /// <summary>The most bytes copied for each byte of data that are expected of it; null where the comparison expects nothing.</summary>
     public double? CopiesMax { get; init; }
+
+    /// <summary>The longest switch from one VM to the next that is expected of one that gives turns, in nanoseconds: a disk waits until all others had theirs, and no longer. Null where there are no turns.</summary>
+    public ulong? SwitchNsMax { get; init; }
 }

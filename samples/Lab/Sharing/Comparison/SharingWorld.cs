@@ -17,6 +17,9 @@ internal abstract class SharingWorld : IDisposable
     /// <summary>Memory of each guest.</summary>
     protected const ulong GuestBytes = 4 << 20;
 
+    /// <summary>Why xHCI has no fullest microframe of a bus that VMs share.</summary>
+    protected const string XhciPeriodicRefusal = "a bus for each port";
+
     private const ulong MiB = 1 << 20;
     private const ulong HostBytes = 64 * MiB;
     private const byte Vector = 0x41;
@@ -48,6 +51,9 @@ internal abstract class SharingWorld : IDisposable
 
     /// <summary>All buses with devices of VMs.</summary>
     public abstract IReadOnlyList<UsbBus> Buses { get; }
+
+    /// <summary>Why it cannot be said how full the microframes of the shared bus are; empty where there is one such bus for each controller.</summary>
+    public virtual string PeriodicRefusal => "";
 
     /// <summary>Processors that work for the VMs beside theirs and the VMM's.</summary>
     public virtual IReadOnlyList<Processor> Helpers => [];
