@@ -292,8 +292,11 @@ public sealed class MergedLimitTests
                 break;
             case "isochronous onto itself":
                 for (int frame = 0; frame < guest.Frames; frame += 8)
-                {
                     guest.AddIsochronous(frame, slots: 0, isSplit: false);
+
+                // All of them stand in their frames before the first is linked to itself: what comes into a frame links the others anew.
+                for (int frame = 0; frame < guest.Frames; frame += 8)
+                {
                     uint own = guest.Frame(frame).First().Address;
                     guest.Write(own, new LinkPointer { Type = LinkType.IsochronousTransfer, Address = own });
                 }
