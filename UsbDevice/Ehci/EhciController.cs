@@ -3,7 +3,7 @@ using Dma.Machine;
 namespace Dma.UsbDevice;
 
 /// <summary>An EHCI controller, USB 2.0, as a PCI Express function that has its bus alone.</summary>
-public sealed class EhciController : EhciFunction
+public class EhciController : EhciFunction
 {
     private readonly PortGates? _gates;
 

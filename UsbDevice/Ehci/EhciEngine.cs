@@ -83,6 +83,9 @@ internal sealed class EhciEngine : IAddressedBus
     /// <summary>The register sets, by number.</summary>
     public IReadOnlyList<EhciRegisterSet> Sets => _sets;
 
+    /// <summary>Whether the driver of one set resets all.</summary>
+    public bool SharesReset { get; set; }
+
     /// <summary>What keeps the device addresses of several sets apart; null where there is one set, or nothing that does.</summary>
     public AddressReplacement? Addresses { get; }
 
@@ -153,6 +156,16 @@ internal sealed class EhciEngine : IAddressedBus
             return;
         _phase = Phase.Idle;
         Usb.Frames.Stop(_loop.NowNs);
+    }
+
+    /// <summary>The driver of a set resets it.</summary>
+    public void Reset(EhciRegisterSet asked)
+    {
+        foreach (EhciRegisterSet set in _sets)
+        {
+            if (set == asked || SharesReset)
+                set.Reset();
+        }
     }
 
     /// <summary>More or fewer sets have a schedule to run.</summary>

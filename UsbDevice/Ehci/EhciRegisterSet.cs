@@ -12,7 +12,6 @@ namespace Dma.UsbDevice;
 internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
 {
     private const ulong Never = ulong.MaxValue;
-    private const ulong MicroframeNs = 125_000;
 
     private readonly EhciEngine _engine;
     private readonly EventLoop _loop;
@@ -24,10 +23,10 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
     private readonly PeriodicSchedule _periodic;
     private readonly FrameClock _clock = new();
     private readonly EhciWire _wire;
+    private readonly EhciRunStop _run;
 
     private ulong _seen;
     private uint _index;
-    private ulong _askNs = Never;
 
     /// <summary>A set at its reset values, without sockets behind its ports.</summary>
     /// <param name="engine">What it shares with others.</param>
@@ -48,6 +47,7 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
         QueueExecutor executor = new(_memory, _wire, this);
         _async = new(_registers, _memory, _wire, executor, this);
         _periodic = new(_registers, _memory, _wire, executor, this);
+        _run = new(this, engine, _registers, _wire, _async, _clock, loop);
         Ports = new(this, _registers, options.PortCount, rootPorts, engine.Addresses);
         for (int port = rootPorts; port < options.PortCount; port++)
             _ = Ports.All[port].Face(Internal!.Usb.Ports[port - rootPorts], isConfigured: false);
@@ -75,16 +75,16 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
     public ulong DueNs { get; private set; } = Never;
 
     /// <summary>Not halted.</summary>
-    public bool IsRunning { get; private set; }
+    public bool IsRunning => _run.IsRunning;
 
     /// <summary>Whether it met a bus error, and was not reset since.</summary>
-    public bool IsDead { get; private set; }
+    public bool IsDead => _run.IsDead;
 
     /// <summary>Whether the current microframe began while it ran.</summary>
-    public bool IsInMicroframe { get; private set; }
+    public bool IsInMicroframe => _run.IsInMicroframe;
 
     /// <summary>Whether it was told to stop, and has not.</summary>
-    public bool IsStopping => IsRunning && !_registers.UsbCommand.Run;
+    public bool IsStopping => _run.IsStopping;
 
     /// <summary>Whether it is counted among those that have a schedule to run.</summary>
     public bool IsScheduled { get; private set; }
@@ -132,6 +132,13 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
         Forget();
     }
 
+    /// <summary>Everything but the ports and whom they belong to goes back to its reset value.</summary>
+    public void ResetButPorts()
+    {
+        _registers.ResetButPorts();
+        Forget();
+    }
+
     /// <inheritdoc/>
     public void Post(uint statusBits)
     {
@@ -151,7 +158,7 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
         switch (write.Offset)
         {
             case EhciRegisters.Command:
-                CommandWritten(new(new((uint)write.Before)), new(new((uint)write.After)));
+                _run.Written(new(new((uint)write.Before)), new(new((uint)write.After)));
                 break;
             case EhciRegisters.FrameIndexAt when !IsRunning:
                 // Writable only while halted; while running, the next look at it shows the time again.
@@ -177,15 +184,15 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
     {
         _ = Sync();
         Ports.Tick(_loop.NowNs);
-        if (_askNs <= _loop.NowNs)
-            LeaveIfLetGo();
+        if (_run.AskNs <= _loop.NowNs)
+            _run.LeaveIfLetGo();
     }
 
     /// <summary>Status that is due becomes visible, and the interrupt follows.</summary>
     public void Settle()
     {
         _interrupt.Settle();
-        DueNs = Math.Min(Math.Min(_interrupt.DueNs, Ports.DueNs), Math.Min(RolloverNs(), _askNs));
+        DueNs = Math.Min(Math.Min(_interrupt.DueNs, Ports.DueNs), Math.Min(RolloverNs(), _run.AskNs));
     }
 
     /// <summary>A microframe begins.</summary>
@@ -195,11 +202,11 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
         _index = Sync();
         if (IsStopping)
         {
-            LeaveIfLetGo();
+            _run.LeaveIfLetGo();
             return false;
         }
 
-        IsInMicroframe = true;
+        _run.EnterMicroframe();
         Statistics.Microframes++;
         Share.PeriodicLeftNs = Share.PeriodicBudgetNs;
         UsbCommand command = _registers.UsbCommand;
@@ -215,7 +222,11 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
 
     /// <summary>Begins to walk the periodic list of the current frame.</summary>
     /// <returns><c>false</c> where the bus failed.</returns>
-    public bool StartPeriodic() => _periodic.Start(_index);
+    public bool StartPeriodic()
+    {
+        Statistics.FrameListReads++;
+        return _periodic.Start(_index);
+    }
 
     /// <summary>Visits the next structure of the periodic list.</summary>
     /// <param name="leftNs">Nanoseconds that are left of the microframe.</param>
@@ -255,25 +266,14 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
     public QueueVisit StepAsync(uint leftNs) => IsInMicroframe ? _async.Step(leftNs) : new(VisitOutcome.End);
 
     /// <summary>It was told to stop, and what was under way is done.</summary>
-    public void Stop() => LeaveIfLetGo();
-
-    private void Halt()
-    {
-        _clock.Stop(_loop.NowNs);
-        Leave();
-        _registers.UsbStatus = _registers.UsbStatus with { Halted = true, PeriodicActive = false, AsyncActive = false };
-    }
+    public void Stop() => _run.LeaveIfLetGo();
 
     /// <summary>A bus error: run/stop falls, the error and the halt show at the same time, and only a reset recovers.</summary>
     public void Die()
     {
-        if (!IsRunning)
+        if (!_run.Die())
             return;
-        IsDead = true;
-        _ = _wire.TryLetGo(isAll: true);
         Statistics.HostSystemErrors++;
-        _registers.UsbCommand = _registers.UsbCommand with { Run = false };
-        Halt();
         Raise(StatusBits.HostSystemError);
     }
 
@@ -293,86 +293,20 @@ internal sealed class EhciRegisterSet : IRegisterEffects, IScheduleEvents
             Raise(StatusBits.PortChange);
     }
 
-    private void CommandWritten(UsbCommand before, UsbCommand after)
-    {
-        after = after with { Reset = before.Reset || after.Reset, LightReset = before.LightReset || after.LightReset };
-        if (after.Reset || after.LightReset)
-        {
-            // While memory of software is in use without the controller, the reset goes on, whatever is written.
-            _registers.UsbCommand = after with { Run = false };
-            LeaveIfLetGo();
-            return;
-        }
-
-        // Software sets the doorbell, hardware alone clears it. After a host system error only a reset lets it run.
-        if (after.AsyncAdvanceDoorbell && !before.AsyncAdvanceDoorbell)
-            _async.Ring();
-        _registers.UsbCommand = after with
-        {
-            AsyncAdvanceDoorbell = before.AsyncAdvanceDoorbell || after.AsyncAdvanceDoorbell,
-            Run = after.Run && !IsDead,
-        };
-        if (after.Run && !IsDead && !IsRunning)
-            Start();
-        else if (IsStopping && !_engine.IsOnWire(this))
-            LeaveIfLetGo();
-    }
-
-    // Stops, or is reset, as the command says, as soon as nobody uses memory of software for it.
-    private void LeaveIfLetGo()
-    {
-        IsInMicroframe = false;
-        bool isLetGo = _wire.TryLetGo(isAll: true);
-
-        // One that runs asks again in each microframe; one that a bus error has halted has none.
-        _askNs = isLetGo || IsRunning ? Never : _loop.NowNs + MicroframeNs;
-        if (!isLetGo)
-            return;
-        UsbCommand command = _registers.UsbCommand;
-        if (command.Reset)
-        {
-            Reset();
-        }
-        else if (command.LightReset)
-        {
-            // Everything but the ports and whom they belong to.
-            _registers.ResetButPorts();
-            Forget();
-        }
-        else
-        {
-            Halt();
-        }
-    }
-
-    private void Start()
-    {
-        _engine.Join(this, _clock);
-        (IsRunning, IsInMicroframe) = (true, false);
-        _registers.UsbStatus = _registers.UsbStatus with { Halted = false };
-    }
-
     // The registers are at their reset values; so is what stands behind them.
     private void Forget()
     {
-        Leave();
+        _run.Forget();
         _clock.Set(0);
         _async.Reset();
         _memory.Segment = 0;
-        (IsDead, _seen, _askNs) = (false, 0, Never);
+        _seen = 0;
         _interrupt.Forget();
         SettleAndPlan();
     }
 
-    private void Leave()
-    {
-        if (IsRunning)
-            _engine.Leave(this);
-        (IsRunning, IsInMicroframe) = (false, false);
-        CountSchedule();
-    }
-
-    private void CountSchedule()
+    /// <summary>Has the engine know whether it has a schedule to run.</summary>
+    public void CountSchedule()
     {
         bool isScheduled = IsRunning && HasSchedule;
         if (isScheduled == IsScheduled)

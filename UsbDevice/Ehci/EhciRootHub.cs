@@ -17,6 +17,9 @@ internal sealed class EhciRootHub : IPortOwner
     /// <summary>The bus.</summary>
     public UsbBus Usb { get; }
 
+    /// <summary>Whether a set sees that a port was taken from it.</summary>
+    public bool ShowsLeaving { get; set; } = true;
+
     /// <summary>The set that a root port belongs to; null where it belongs to none.</summary>
     /// <param name="port">From 0 on.</param>
     public EhciRegisterSet? OwnerOf(int port) => _owners[port];
@@ -44,7 +47,8 @@ internal sealed class EhciRootHub : IPortOwner
         if (before == set)
             return;
         _owners[port] = set;
-        before?.Ports.Face(port % before.Ports.RootCount, null);
+        if (ShowsLeaving)
+            before?.Ports.Face(port % before.Ports.RootCount, null);
         set?.Ports.Face(port % set.Ports.RootCount, Usb.Ports[port]);
     }
 

@@ -6,6 +6,9 @@ public sealed class EhciStatistics
     /// <summary>Microframes in which a schedule was looked at.</summary>
     public ulong Microframes { get; internal set; }
 
+    /// <summary>Elements of the frame list that were read: one for each microframe while the periodic schedule is on.</summary>
+    public ulong FrameListReads { get; internal set; }
+
     /// <summary>Visits to structures that led to transactions.</summary>
     public ulong Visits { get; internal set; }
 

@@ -46,7 +46,7 @@ internal sealed class EhciWire(EhciEngine engine, int set, UsbBus? inside)
     public UsbReply Out(in UsbToken token, UsbPid dataPid, ReadOnlySpan<byte> data)
     {
         if (_addresses is null)
-            return _bus.Out(token, dataPid, data);
+            return AsAsked(token, _bus.Out(token, dataPid, data));
         if (IsInside(token))
             return inside!.Out(token, dataPid, data);
         if (!TryReplace(token, out UsbToken sent))
@@ -64,7 +64,7 @@ internal sealed class EhciWire(EhciEngine engine, int set, UsbBus? inside)
     public UsbReply In(in UsbToken token, Span<byte> packet)
     {
         if (_addresses is null)
-            return _bus.In(token, packet);
+            return AsAsked(token, _bus.In(token, packet));
         if (IsInside(token))
             return inside!.In(token, packet);
         if (!TryReplace(token, out UsbToken sent))
@@ -98,7 +98,7 @@ internal sealed class EhciWire(EhciEngine engine, int set, UsbBus? inside)
     public UsbReply Ping(in UsbToken token)
     {
         if (_addresses is null)
-            return _bus.Ping(token);
+            return AsAsked(token, _bus.Ping(token));
         if (IsInside(token))
             return inside!.Ping(token);
         if (!TryReplace(token, out UsbToken sent))
@@ -137,6 +137,13 @@ internal sealed class EhciWire(EhciEngine engine, int set, UsbBus? inside)
     {
         UsbReply reply = isTaken ? UsbReply.Ack : UsbReply.Stall;
         engine.Observer?.TokenHandled(new(set, token, null, reply.Pid));
+        return reply;
+    }
+
+    // Addresses are not replaced.
+    private UsbReply AsAsked(in UsbToken token, UsbReply reply)
+    {
+        engine.Observer?.TokenHandled(new(set, token, token, reply.Pid));
         return reply;
     }
 

@@ -7,7 +7,7 @@ namespace Dma.UsbDevice;
 /// Its registers lie behind BAR 0, 16 KiB with the MSI-X table in a page of its own; it interrupts by MSI-X, MSI or INTA, and can be
 /// reset alone.
 /// </remarks>
-public sealed class XhciController : PciFunction
+public class XhciController : PciFunction
 {
     private const int ReleaseNumber = 0x60;
     private const int FrameLengthAdjustment = 0x61;

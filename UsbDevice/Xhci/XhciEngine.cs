@@ -11,7 +11,6 @@ namespace Dma.UsbDevice;
 internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents
 {
     private const ulong Never = ulong.MaxValue;
-    private const int IndexBits = 14;
 
     private readonly EventLoop _loop;
     private readonly IXhciSignals _signals;
@@ -25,10 +24,10 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents
     private readonly CommandRing _commands;
     private readonly StateStore _store;
     private readonly FrameClock _frames = new();
+    private readonly MicroframeWraps _wraps;
     private readonly ScheduledEvent _wake;
 
     private ulong _wakeNs = Never;
-    private ulong _seen;
     private bool _isDead;
 
     /// <summary>A controller at its reset values.</summary>
@@ -39,6 +38,7 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents
         _registers = new(options, StateStore.PagesFor(options));
         _memory = new(dma, options);
         _interrupters = new(_registers, _memory, signals, options, Statistics);
+        _wraps = new(_frames, _registers, _interrupters);
         _ports = [.. Enumerable.Range(0, options.Usb2PortCount + options.Usb3PortCount).Select(MakePort)];
         (Sockets, Buses) = ([.. _ports.Select(static port => port.Socket)], [.. _ports.Select(static port => port.Bus)]);
 
@@ -124,7 +124,8 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents
         _lanes.Clear();
         _frames.Set(0);
         _store.Reset();
-        (_seen, _isDead) = (0, false);
+        _wraps.Set(_loop.NowNs, untold: 0);
+        _isDead = false;
         foreach (RootPort port in _ports)
         {
             if (!keepsPorts)
@@ -143,12 +144,14 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents
     }
 
     /// <summary>Sets the microframe index of a controller that is halted.</summary>
-    public void SetIndex(uint index)
+    /// <param name="index">The index.</param>
+    /// <param name="wraps">How often it began anew of which software has not been told; an event for each comes with the start.</param>
+    public void SetIndex(uint index, int wraps)
     {
         if (IsRunning)
             return;
         _frames.Set(index);
-        _seen = _frames.Count(_loop.NowNs);
+        _wraps.Set(_loop.NowNs, wraps);
     }
 
     /// <summary>The current through a root port became too much, or is well again.</summary>
@@ -258,6 +261,7 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents
     {
         _frames.Start(_loop.NowNs);
         _registers.UsbStatus = _registers.UsbStatus with { Halted = false };
+        _wraps.Start();
         foreach (RootPort port in _ports)
         {
             if (port is { HasChange: true, IsGated: false })
@@ -329,15 +333,9 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents
     private void Sync()
     {
         ulong now = _loop.NowNs;
-        ulong count = _frames.Count(now);
-        if (IsRunning && count >> IndexBits != _seen >> IndexBits && _registers.UsbCommand.WrapEventEnable && _interrupters.HasRoom(0))
-        {
-            _interrupters.Add(0, new(new MicroframeWrapEvent { Type = TrbType.MicroframeWrap, Code = CompletionCode.Success }.Raw));
-        }
-
+        _wraps.Sync(now);
         foreach (RootPort port in _ports)
             port.Sync(now);
-        _seen = count;
         _registers.File[XhciRegisters.MicroframeIndex] = _frames.Index(now);
     }
 
@@ -386,15 +384,6 @@ internal sealed class XhciEngine : IRegisterEffects, IRootPortEvents
         _loop.Schedule(next > now ? next - now : 0, _wake);
     }
 
-    private ulong NextWork(ulong now)
-    {
-        if (!IsRunning)
-            return Never;
-        ulong next = Math.Min(_commands.DueNs, _lanes.NextNs(now));
-
-        // A wrap needs an event only where somebody waits for it.
-        return _registers.UsbCommand.WrapEventEnable
-            ? Math.Min(next, _frames.StartOf(((_frames.Count(now) >> IndexBits) + 1) << IndexBits))
-            : next;
-    }
+    private ulong NextWork(ulong now) =>
+        IsRunning ? Math.Min(Math.Min(_commands.DueNs, _lanes.NextNs(now)), _wraps.NextNs(now)) : Never;
 }

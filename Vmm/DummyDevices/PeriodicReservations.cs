@@ -103,9 +103,10 @@ public sealed class PeriodicReservations : ISharingFollower
     {
         if (_mirrors.Remove(port, out Mirror? before))
             before.Unplug();
+        Mirror? added = null;
         if (set is { } owner && !Leaves(ReservationSteps.Dummies))
-            _mirrors.Add(port, new(port, owner, _context));
-        PlugAll();
+            _mirrors.Add(port, added = new(port, owner, _context));
+        PlugAll(added);
         return default;
     });
 
@@ -141,13 +142,15 @@ public sealed class PeriodicReservations : ISharingFollower
     private bool Leaves(ReservationSteps step) => (_options.Without & step) != 0;
 
     // Each root port has a dummy in every VM but the one that owns it: never one for a dummy.
-    private void PlugAll()
+    private void PlugAll(Mirror? added = null)
     {
         Counts.Unplugged = 0;
         foreach (Mirror mirror in _mirrors.Values)
         {
             foreach (Dummy gone in mirror.Dummies.Where(dummy => !_members.Contains(dummy.Set)).ToArray())
                 mirror.Unplug(gone.Set);
+            if (Leaves(ReservationSteps.Latecomers) && mirror != added)
+                continue;
             foreach (int set in _members.Where(set => set != mirror.Owner && !mirror.IsIn(set)))
                 Counts.Unplugged += mirror.TryPlug(set, _sockets(set)) ? 0u : 1u;
         }

@@ -15,4 +15,7 @@ public enum ReservationSteps
 
     /// <summary>One request at a time: without that, several are checked before the first of them counts.</summary>
     Serialisation = 1 << 2,
+
+    /// <summary>A VM that comes later gets the dummies that all others have already: without that, it learns of nothing that was there before it.</summary>
+    Latecomers = 1 << 3,
 }

@@ -88,6 +88,7 @@ internal sealed class CopiedGuest : MergedGuest
     public void Stored(int count)
     {
         Statistics.ProtectedStores += (ulong)count;
+        Trap(-1, isWrite: true, (ulong)count);
         LookSoon();
     }
 

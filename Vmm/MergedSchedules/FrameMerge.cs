@@ -42,7 +42,8 @@ internal sealed class FrameMerge(PeriodicMerge periodic, MergeOptions options)
     /// <returns><c>false</c> where all together, or the VM alone, would have too much.</returns>
     public bool TryTake(int microframe, uint ns)
     {
-        if (_loadNs[microframe] + ns > PeriodicBudget.LimitNs || _shareNs[microframe] + ns > options.PeriodicShareNs)
+        bool fits = _loadNs[microframe] + ns <= PeriodicBudget.LimitNs && _shareNs[microframe] + ns <= options.PeriodicShareNs;
+        if (!fits && !options.Skips(MergeSteps.Budget))
             return false;
         _loadNs[microframe] += ns;
         _shareNs[microframe] += ns;

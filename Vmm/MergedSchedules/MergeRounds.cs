@@ -41,7 +41,8 @@ internal sealed class MergeRounds(EventLoop loop, MergedEhci hardware, List<Copi
         bool isFrame = LookNs() <= loop.NowNs;
 
         // 1. What the controller has ended goes to the guests, before anything new is looked for.
-        if (isFrame || status.TransferInterrupt || status.ErrorInterrupt)
+        bool hasEnds = isFrame || status.TransferInterrupt || status.ErrorInterrupt;
+        if (hasEnds)
             Complete();
         if (status.AsyncAdvance)
             AnswerDoorbells();
@@ -52,7 +53,7 @@ internal sealed class MergeRounds(EventLoop loop, MergedEhci hardware, List<Copi
         }
 
         // 2. What guests added or changed; then the lists are linked anew, and the isochronous part of the next frames is made.
-        Look(isFrame);
+        Look(isFrame, isCompleted: hasEnds);
 
         // Frames that passed while the VMM was busy are not merged any more.
         _merged = Math.Max(_merged, Math.Max(hardware.Clock.Count(loop.NowNs) >> 3, 1) - 1);
@@ -102,13 +103,17 @@ internal sealed class MergeRounds(EventLoop loop, MergedEhci hardware, List<Copi
         Periodic.Isochronous.Complete();
     }
 
-    private void Look(bool isFrame)
+    private void Look(bool isFrame, bool isCompleted)
     {
         (bool async, bool periodic) = (false, false);
         foreach (CopiedGuest guest in guests)
         {
             if (!guest.IsUrgent && !(isFrame && guest.IsToLook))
                 continue;
+
+            // Not every end interrupts, and a look forgets what the controller has passed.
+            if (!isCompleted)
+                guest.Complete();
             (bool hasAsync, bool hasPeriodic) = guest.Look();
             (async, periodic) = (async | hasAsync, periodic | hasPeriodic);
             if (guest.Virtual.IsRinging && guest.DoorbellBy == 0)

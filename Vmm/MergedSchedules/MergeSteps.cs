@@ -23,6 +23,9 @@ public enum MergeSteps
     /// <summary>An engine reaches each VM under a requester id of its own; without, all under that of the first.</summary>
     Requesters = 1 << 4,
 
-    /// <summary>An engine hides the heads of the rings of VMs; without, the controller finds several, and ends its rounds too early.</summary>
+    /// <summary>The heads of the rings of VMs are hidden; without, the controller finds several, and ends its rounds too early.</summary>
     Heads = 1 << 5,
+
+    /// <summary>Isochronous transactions of all VMs are linked as far as the bus time of a microframe goes; without, all that are asked for.</summary>
+    Budget = 1 << 6,
 }

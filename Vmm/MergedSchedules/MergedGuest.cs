@@ -54,6 +54,16 @@ internal abstract class MergedGuest : IGuestService
     /// <summary>How schedules are merged.</summary>
     public MergeOptions Options => _controller.Options;
 
+    /// <summary>It left for the VMM.</summary>
+    /// <param name="offset">Where among the registers; below 0 for a store into schedules.</param>
+    /// <param name="isWrite">Whether it wrote.</param>
+    /// <param name="value">What was read or written, or how many stores.</param>
+    public void Trap(int offset, bool isWrite, ulong value)
+    {
+        if (_controller.Trapped is { } trapped)
+            trapped(new(Machine.Host.Loop.NowNs, Machine, offset < 0 ? "" : Virtual.NameOf(offset), isWrite, value));
+    }
+
     /// <summary>Whether the controller has something of its asynchronous list, or is to have.</summary>
     public abstract bool RunsAsync { get; }
 

@@ -65,6 +65,9 @@ public sealed class MergedUsbController : IHostDriver
     /// <summary>The merged schedule, to look at; null where an engine merges, and it lies nowhere.</summary>
     public MergedPicture? Picture => _merger.Picture;
 
+    /// <summary>Told of each access of a VM that left for the VMM; null for nobody.</summary>
+    public Action<MergedTrap>? Trapped { get; set; }
+
     /// <summary>How many interrupts the controller sent.</summary>
     public ulong Interrupts { get; private set; }
 

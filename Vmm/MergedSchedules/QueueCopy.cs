@@ -98,7 +98,7 @@ internal sealed class QueueCopy
         _guest.Pool.Write(Address + sizeof(uint), Endpoint with
         {
             DeviceAddress = addresses.RealOf(_guest.Number, Endpoint.DeviceAddress),
-            ReclamationHead = false,
+            ReclamationHead = Endpoint.ReclamationHead && _guest.Options.Skips(MergeSteps.Heads),
         });
         _guest.Pool.Write(Address + (2 * sizeof(uint)), Capabilities with
         {

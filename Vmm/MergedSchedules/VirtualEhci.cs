@@ -95,6 +95,18 @@ internal sealed class VirtualEhci : IRegisterEffects, IEhciInterrupt
         }
     }
 
+    /// <summary>The name of the register at an offset, or the offset where there is none.</summary>
+    public string NameOf(int offset)
+    {
+        foreach (Register register in _registers.File.Registers)
+        {
+            if (register.Offset <= offset && offset < register.Offset + register.Width)
+                return register.Name;
+        }
+
+        return $"{offset:X}h";
+    }
+
     /// <summary>A read of the guest.</summary>
     public ulong Read(int offset, int width)
     {
@@ -102,13 +114,16 @@ internal sealed class VirtualEhci : IRegisterEffects, IEhciInterrupt
         Sync();
         if (offset + width > EhciRegisters.FirstPort)
             Ports.Refresh();
-        return _registers.File.Read(offset, width);
+        ulong value = _registers.File.Read(offset, width);
+        _guest.Trap(offset, isWrite: false, value);
+        return value;
     }
 
     /// <summary>A write of the guest.</summary>
     public void Write(int offset, int width, ulong value)
     {
         _guest.Statistics.RegisterWrites++;
+        _guest.Trap(offset, isWrite: true, value);
         Sync();
         if (offset + width > EhciRegisters.FirstPort)
             Ports.Refresh();

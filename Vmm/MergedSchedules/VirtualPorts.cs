@@ -41,9 +41,9 @@ internal sealed class VirtualPorts(MergedGuest guest, MergedEhci hardware, EhciR
     /// <summary>Brings what became of the real ports into the registers.</summary>
     public void Refresh()
     {
-        // A poller looks all the time. Ports that rest are looked at once in a microframe then: a look at a real register is dear.
+        // A poller looks all the time, and a look at a real register is dear: while resets of several VMs wait for each other too, once in a microframe is enough.
         ulong nowNs = guest.Machine.Host.Loop.NowNs;
-        if (guest.Options.Poller is not null && nowNs - _refreshedNs < WireTime.MicroframeNs && Array.TrueForAll(_states, static state => state == State.Passing))
+        if (guest.Options.Poller is not null && nowNs - _refreshedNs < WireTime.MicroframeNs)
             return;
         _refreshedNs = nowNs;
         for (int index = 0; index < _states.Length; index++)

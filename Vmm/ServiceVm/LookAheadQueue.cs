@@ -10,8 +10,9 @@ namespace Dma.Vmm;
 /// <code>
 /// slot      n-1      n       n+1      n+2     n+3
 ///         on the   queued  queued   queued
-///          bus    |&lt;--- the controller -->| filled or blank when slot n-1 is over
+///          bus    |&lt;--- the controller -->| filled when slot n-1 is over; blank where nothing came
 /// </code>
+/// A blank is not sent before it has to be: while what is queued lasts long enough, a row may still come.
 /// So a front end has its row there in time when it keeps as many rows under way as pass while one is answered and the next
 /// one comes, and as many as the controller is ahead.
 /// </remarks>
@@ -32,6 +33,8 @@ internal sealed class LookAheadQueue(IUsbStack stack, IHostUsbDevice device, byt
     private readonly Signal _changed = new(stack.Processor.Loop);
     private ulong _arrived;
     private ulong _sent;
+    private ulong _rowNs;
+    private ulong _endNs;
     private int _underWay;
     private int _blanksInRow;
     private bool _isRunning;
@@ -74,22 +77,27 @@ internal sealed class LookAheadQueue(IUsbStack stack, IHostUsbDevice device, byt
         return await row.Done!.Task;
     }
 
+    private ulong NowNs => stack.Processor.Loop.NowNs;
+
     private async Task Run(int packets)
     {
         (ulong intervalNs, _, int bytesMax) = device.RhythmOf(endpoint);
-        ulong rowNs = Math.Max(1, intervalNs * (ulong)packets);
-        int ahead = RowsAhead(rowNs);
+        _rowNs = Math.Max(1, intervalNs * (ulong)packets);
+        int ahead = RowsAhead(_rowNs);
 
         // The first rows come together: a stream does not begin with blanks.
-        ulong endNs = stack.Processor.Loop.NowNs + rowNs;
-        while (_rows.Count < ahead && stack.Processor.Loop.NowNs < endNs)
-            _ = await _changed.Wait(endNs - stack.Processor.Loop.NowNs);
+        ulong beginNs = NowNs + _rowNs;
+        while (_rows.Count < ahead && NowNs < beginNs)
+            _ = await _changed.Wait(beginNs - NowNs);
+        _endNs = NowNs;
         while (_end == HostUsbStatus.Completed && (_blanksInRow < BlanksMax || _rows.Count != 0))
         {
             if (_underWay >= ahead)
                 _ = await _changed.Wait();
             else if (_rows.TryDequeue(out Row? row))
                 Send(row);
+            else if (_underWay != 0 && _endNs > NowNs + AheadNs)
+                _ = await _changed.Wait(_endNs - NowNs - AheadNs);
             else if (!await TrySendBlank(packets, bytesMax))
                 _end = HostUsbStatus.NoAnswer;
         }
@@ -126,6 +134,7 @@ internal sealed class LookAheadQueue(IUsbStack stack, IHostUsbDevice device, byt
     {
         _sent++;
         _underWay++;
+        _endNs = Math.Max(_endNs, NowNs) + _rowNs;
         if (row.Done is not null)
         {
             InTime++;
@@ -134,6 +143,9 @@ internal sealed class LookAheadQueue(IUsbStack stack, IHostUsbDevice device, byt
 
         HostUsbResult result = await device.TransferPackets(endpoint, row.Data, row.Packets);
         _underWay--;
+
+        // Whatever was thought before: the next row begins now.
+        _endNs = NowNs + ((ulong)_underWay * _rowNs);
         if (result.Status != HostUsbStatus.Completed && _end == HostUsbStatus.Completed)
             _end = result.Status;
         row.Done?.SetResult(result);

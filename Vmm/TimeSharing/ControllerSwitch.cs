@@ -51,6 +51,9 @@ internal sealed class ControllerSwitch(
             isQuiet = await tenant.Image.Save(_pace);
         }
 
+        // What does not stop by itself is stopped from outside, before its guest knows of it and gives its memory to something else.
+        if (!isQuiet)
+            real.SetBusMaster(false);
         tenant.Complete(hasFailed: !isQuiet);
         ChargeForState();
         if (!Skips(SwitchSteps.Gates))
@@ -63,8 +66,7 @@ internal sealed class ControllerSwitch(
 
     /// <summary>Gives it to a VM.</summary>
     /// <param name="tenant">The VM.</param>
-    /// <returns><c>false</c>, with nothing given, where the remapping unit has no room for its context entry, or the controller does not take its state back.</returns>
-    public async ValueTask<bool> GiveTo(ControllerTenant tenant)
+    public async ValueTask<TurnOutcome> GiveTo(ControllerTenant tenant)
     {
         // 3. Requests and interrupts are those of the next VM from here on, and nothing of the one before is cached.
         clock.Begin(TurnPhase.Switch, tenant.Machine);
@@ -72,7 +74,7 @@ internal sealed class ControllerSwitch(
         {
             await Block();
             if (await host.Remapping.Attach(source, tenant.Domain) != DmaRefusal.None)
-                return false;
+                return TurnOutcome.Refused;
         }
 
         if (_entry is null || !Skips(SwitchSteps.Interrupt))
@@ -87,8 +89,7 @@ internal sealed class ControllerSwitch(
         if (!await tenant.Image.Prepare(_pace, SavesByItself, !Skips(SwitchSteps.Clock)))
         {
             real.SetBusMaster(false);
-            _ = await hardware.Reset(_pace);
-            return false;
+            return await hardware.Reset(_pace) ? TurnOutcome.Refused : TurnOutcome.Lost;
         }
 
         if (!Skips(SwitchSteps.Clock))
@@ -96,7 +97,7 @@ internal sealed class ControllerSwitch(
         clock.Begin(TurnPhase.Run, tenant.Machine);
         tenant.Enter();
         hardware.Gates = Skips(SwitchSteps.Gates) ? 0 : hardware.AllPorts() & ~tenant.Image.Ports;
-        return true;
+        return TurnOutcome.Given;
     }
 
     /// <summary>No request of it passes any more.</summary>

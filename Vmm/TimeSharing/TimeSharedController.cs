@@ -72,7 +72,11 @@ public sealed class TimeSharedController : IHostDriver
         TimeSharedController controller = new(host, assignment, real, hardware, chosen);
         assignment.Driver = controller;
         if (!await controller._switch.Prepare())
+        {
+            assignment.Driver = null;
             throw new DeviceException($"{source} does not reset.");
+        }
+
         host.Loop.Start(controller.Serve);
         return controller;
     }
@@ -217,13 +221,21 @@ public sealed class TimeSharedController : IHostDriver
     {
         if (_owner is not null && !await Vacate())
             return;
-        if (!await _switch.GiveTo(next))
-        {
-            _clock.Begin(TurnPhase.Idle, null);
-            return;
-        }
 
-        (_owner, _next) = (next, (_tenants.IndexOf(next) + 1) % _tenants.Count);
+        // Whatever becomes of its turn, the one after it is next.
+        _next = (_tenants.IndexOf(next) + 1) % _tenants.Count;
+        switch (await _switch.GiveTo(next))
+        {
+            case TurnOutcome.Given:
+                _owner = next;
+                break;
+            case TurnOutcome.Refused:
+                _clock.Begin(TurnPhase.Idle, null);
+                break;
+            default:
+                await Lose();
+                break;
+        }
     }
 
     private async ValueTask<bool> Vacate()

@@ -8,8 +8,11 @@ public sealed record TimeSharingOptions
     /// <summary>The shortest turn, in nanoseconds: it holds a whole frame wherever it begins, so that no periodic schedule is passed over for ever.</summary>
     public const ulong QuantumNsMin = 16 * WireTime.MicroframeNs;
 
+    /// <summary>How long a turn is where nothing else is said, in nanoseconds.</summary>
+    public const ulong UsualQuantumNs = 10_000_000;
+
     /// <summary>How long a turn is, in nanoseconds, <see cref="QuantumNsMin"/> at least.</summary>
-    public ulong QuantumNs { get; init; } = 10_000_000;
+    public ulong QuantumNs { get; init; } = UsualQuantumNs;
 
     /// <summary>Whether a VM without work gives its turn up, and gets none, where another VM has work.</summary>
     public bool IsWorkConserving { get; init; } = true;

@@ -6,16 +6,21 @@ namespace Dma.Vmm;
 
 /// <summary>A record of what goes over the bus of a host: requests of devices, interrupts, faults. It changes nothing.</summary>
 /// <remarks>Two runs of the same host with the same seed give the same trace, byte for byte.</remarks>
-/// <param name="limit">How many events are kept; later ones are counted only.</param>
-public sealed class BusTrace(int limit = 1 << 20)
+/// <param name="limit">How many events are kept, 1 at least; the others are counted only.</param>
+/// <param name="keepsLast">Whether those that are kept are the last ones; else they are the first ones.</param>
+public sealed class BusTrace(int limit = 1 << 20, bool keepsLast = false)
 {
     private readonly List<TraceEvent> _events = [];
+    private int _first;
 
     /// <summary>The events in order.</summary>
-    public IReadOnlyList<TraceEvent> Events => _events;
+    public IReadOnlyList<TraceEvent> Events => _first == 0 ? _events : [.. _events[_first..], .. _events[.._first]];
 
-    /// <summary>How many events came after the limit was reached.</summary>
+    /// <summary>How many events were not kept.</summary>
     public ulong Dropped { get; private set; }
+
+    /// <summary>Whether the events that are kept are the last ones.</summary>
+    public bool KeepsLast => keepsLast;
 
     /// <summary>Told of each event as it happens; null for nobody.</summary>
     public Action<TraceEvent>? Watcher { get; set; }
@@ -24,7 +29,7 @@ public sealed class BusTrace(int limit = 1 << 20)
     public void Clear()
     {
         _events.Clear();
-        Dropped = 0;
+        (_first, Dropped) = (0, 0);
     }
 
     /// <summary>The events as text, one line each.</summary>
@@ -46,9 +51,17 @@ public sealed class BusTrace(int limit = 1 << 20)
     {
         Watcher?.Invoke(entry);
         if (_events.Count < limit)
+        {
             _events.Add(entry);
-        else
-            Dropped++;
+            return;
+        }
+
+        // The oldest makes room.
+        Dropped++;
+        if (!keepsLast)
+            return;
+        _events[_first] = entry;
+        _first = (_first + 1) % limit;
     }
 
     private sealed class TracedFabric(BusTrace trace, IDmaFabric fabric, EventLoop loop) : IDmaFabric

@@ -80,12 +80,15 @@ public sealed class Timeline : IDisposable
         End([("value", value)]);
     }
 
-    /// <summary>Adds what went over the bus of a host: requests and interrupts of devices, and faults.</summary>
+    /// <summary>Adds what went over the bus of a host: requests and interrupts of devices, and faults. An event says how many are missing, at the end where they would be.</summary>
     /// <param name="track">On which line.</param>
     /// <param name="trace">What was recorded.</param>
     public void Add(TimelineTrack track, BusTrace trace)
     {
-        foreach (TraceEvent entry in trace.Events)
+        IReadOnlyList<TraceEvent> events = trace.Events;
+        if (trace.Dropped != 0)
+            Instant(track, $"{trace.Dropped} {(trace.KeepsLast ? "earlier" : "later")} ones left out", events[trace.KeepsLast ? 0 : ^1].TimeNs, ("left out", trace.Dropped));
+        foreach (TraceEvent entry in events)
         {
             Instant(
                 track,

@@ -5,26 +5,32 @@ namespace Dma.Vmm;
 
 /// <summary>An isochronous IN endpoint of a device that stands for another: the host fetches ahead of time, the guest gets what is there.</summary>
 /// <remarks>
-/// The host begins with the first token of the guest, and keeps some rows of packets queued as long as tokens come. Until the
-/// first row is there, and whenever none is, the guest gets an empty packet.
+/// The host begins with the first token of the guest, and keeps some rows of turns queued as long as tokens come. Until the
+/// first row is there, and whenever none is, the guest gets an empty packet. A turn of up to three packets in a microframe says with each how
+/// many follow (USB 2.0, high-bandwidth endpoints).
 /// </remarks>
 /// <param name="link">The device of the host.</param>
 /// <param name="address">bEndpointAddress.</param>
 internal sealed class PassthroughSource(PassthroughLink link, byte address) : IPassthroughStream
 {
-    /// <summary>How many packets are kept for a guest that does not come for them.</summary>
-    private const int PacketsMax = 256;
+    /// <summary>How many turns are kept for a guest that does not come for them.</summary>
+    private const int TurnsMax = 256;
 
-    private readonly Queue<byte[]> _packets = new();
+    private readonly int _packetBytes = Math.Max(link.Device.PacketBytesOf(address), 1);
+    private readonly Queue<byte[]> _turns = new();
+    private ReadOnlyMemory<byte> _rest;
+    private ulong _microframe;
     private ulong _lastNs;
     private int _running;
     private bool _isStopped;
 
-    /// <summary>Packets that came when the guest had left too many.</summary>
+    /// <summary>Turns that came when the guest had left too many.</summary>
     public ulong Dropped { get; private set; }
 
     /// <summary>An IN token.</summary>
-    public UsbReply In(Span<byte> packet)
+    /// <param name="packet">Room for a packet.</param>
+    /// <param name="microframe">The microframe of the guest's bus: the rest of a turn that it did not ask for is lost with it, as a device loses it.</param>
+    public UsbReply In(Span<byte> packet, ulong microframe)
     {
         _lastNs = link.Loop.NowNs;
         while (_running < PassthroughRows.Count && !_isStopped)
@@ -33,10 +39,15 @@ internal sealed class PassthroughSource(PassthroughLink link, byte address) : IP
             link.Start(Fetch);
         }
 
-        if (!_packets.TryDequeue(out byte[]? next))
-            return UsbReply.Data(UsbPid.Data0, 0);
-        next.CopyTo(packet);
-        return UsbReply.Data(UsbPid.Data0, next.Length);
+        if (microframe != _microframe)
+            (_microframe, _rest) = (microframe, default);
+        if (_rest.IsEmpty && _turns.TryDequeue(out byte[]? next))
+            _rest = next;
+        int length = Math.Min(_rest.Length, Math.Min(_packetBytes, packet.Length));
+        _rest.Span[..length].CopyTo(packet);
+        _rest = _rest[length..];
+        int following = (_rest.Length + _packetBytes - 1) / _packetBytes;
+        return UsbReply.Data(following switch { 0 => UsbPid.Data0, 1 => UsbPid.Data1, _ => UsbPid.Data2 }, length);
     }
 
     /// <inheritdoc/>
@@ -68,14 +79,14 @@ internal sealed class PassthroughSource(PassthroughLink link, byte address) : IP
     {
         if (packet.Moved == 0)
             return;
-        if (_packets.Count == PacketsMax)
+        if (_turns.Count == TurnsMax)
         {
-            _ = _packets.Dequeue();
+            _ = _turns.Dequeue();
             Dropped++;
         }
 
         byte[] bytes = new byte[Math.Min(packet.Moved, packet.Length)];
         link.Read(buffer, packet.Offset, bytes);
-        _packets.Enqueue(bytes);
+        _turns.Enqueue(bytes);
     }
 }

@@ -53,6 +53,8 @@ internal sealed class PassthroughUsbDevice : IDirectDevice
     /// <inheritdoc/>
     public IReadOnlyList<UsbPort> Downstream => [];
 
+    private ulong Microframe => _port?.Bus?.Frames.Count(_link.Loop.NowNs) ?? 0;
+
     /// <inheritdoc/>
     public void Connected(UsbPort? port)
     {
@@ -103,7 +105,7 @@ internal sealed class PassthroughUsbDevice : IDirectDevice
             return UsbReply.Silence;
         if (type != TransferType.Isochronous)
             return PipeOf(token.Endpoint).Out(toggle, _port?.Bus?.TransferBytesLeft ?? data.Length, data);
-        StreamOf(token.Endpoint, static (link, endpoint) => new PassthroughSink(link, endpoint)).Out(data);
+        StreamOf(token.Endpoint, static (link, endpoint) => new PassthroughSink(link, endpoint)).Out(dataPid, data, Microframe);
         return UsbReply.Silence;
     }
 
@@ -116,7 +118,7 @@ internal sealed class PassthroughUsbDevice : IDirectDevice
         return TypeOf(endpoint) switch
         {
             null => UsbReply.Silence,
-            TransferType.Isochronous => StreamOf(endpoint, static (link, address) => new PassthroughSource(link, address)).In(packet),
+            TransferType.Isochronous => StreamOf(endpoint, static (link, address) => new PassthroughSource(link, address)).In(packet, Microframe),
             _ => PipeOf(endpoint).In(_port?.Bus?.TransferBytesLeft ?? 0, packet),
         };
     }

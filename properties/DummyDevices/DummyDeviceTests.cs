@@ -171,6 +171,25 @@ public sealed class DummyDeviceTests
         Assert.True(await world[2].Choose(Third));
     });
 
+    [Theory]
+    [InlineData(ReservationSteps.None)]
+    [InlineData(ReservationSteps.Latecomers)]
+    public void A_guest_that_comes_later_without_the_dummies_that_are_there_believes_in_time_that_others_have(ReservationSteps without) => Run(
+        3,
+        async world =>
+        {
+            await Task.WhenAll(world.Boot(0), world.Boot(1));
+            await world.Quiet();
+            Assert.True(await world[0].Choose(Most));
+            await world.Boot(2);
+            await world.Quiet();
+            bool knows = world[2].Watch!.ReservedNs >= world.LoadOf(0);
+            Assert.Equal(without == ReservationSteps.None, knows);
+            DriverException refusal = await Assert.ThrowsAsync<DriverException>(async () => await world[2].Stream.Choose(Most));
+            Assert.Equal(knows ? DriverFailure.NoBandwidth : DriverFailure.RequestRefused, refusal.Failure);
+        },
+        without);
+
     [Fact]
     public void A_device_that_never_said_what_it_is_is_granted_nothing() => Run(2, async world =>
     {

@@ -22,6 +22,12 @@ public sealed class DummyVerbTests
         Assert.InRange(report.GetProperty("setupNsMax").GetUInt64(), 1ul, 5_000_000ul);
         Assert.Equal(0, report.GetProperty("missRate").GetDouble());
 
+        // Beside it the same without dummies: two streams of 47 us fit, three do not.
+        JsonElement other = report.GetProperty("other");
+        Assert.False(other.GetProperty("hasDummies").GetBoolean());
+        Assert.Equal(vms > 2, other.GetProperty("overAllocation").GetDouble() > 1);
+        Assert.Equal(vms > 2, other.GetProperty("missRate").GetDouble() > 0);
+
         // Nobody believes in more free time than there is, but for a step of the ladder and what looks at lists may take.
         long free = report.GetProperty("freeNs").GetInt64() + report.GetProperty("looksNs").GetInt64();
         Assert.All(report.GetProperty("vms").EnumerateArray(), vm => Assert.True(vm.GetProperty("believesFreeNs").GetInt64() <= free));

@@ -12,6 +12,9 @@ public sealed class MergeEngineTests
     private const ulong FrameNs = 1_000_000;
     private const ulong PatienceNs = 60_000_000_000;
     private const int Unlinked = 250;
+    private const uint SpanAt = 0x21_0000;
+    private const uint BackAt = 0x21_1000;
+    private const uint PassedAt = 0x21_2000;
 
     [Theory]
     [InlineData(true, false)]
@@ -73,11 +76,13 @@ public sealed class MergeEngineTests
     }
 
     [Theory]
-    [InlineData(true)]
-    [InlineData(false)]
-    public void With_one_head_a_disk_is_read_as_fast_beside_an_idle_guest_as_alone_and_with_several_it_is_not(bool hidesHeads)
+    [InlineData(MergeMethod.Hardware, true)]
+    [InlineData(MergeMethod.Hardware, false)]
+    [InlineData(MergeMethod.Software, true)]
+    [InlineData(MergeMethod.Software, false)]
+    public void With_one_head_a_disk_is_read_as_fast_beside_an_idle_guest_as_alone_and_with_several_it_is_not(MergeMethod method, bool hidesHeads)
     {
-        ulong alone = TimeToRead(guests: 1, hidesHeads), beside = TimeToRead(guests: 3, hidesHeads);
+        ulong alone = TimeToRead(method, guests: 1, hidesHeads), beside = TimeToRead(method, guests: 3, hidesHeads);
         Assert.Equal(hidesHeads, beside < alone + (alone / 4));
     }
 
@@ -108,6 +113,51 @@ public sealed class MergeEngineTests
             },
             PatienceNs);
         Assert.All(machine.Guests, vm => Assert.Equal(4ul, machine.Sharing.StatisticsOf(vm).Unadmitted));
+    }
+
+    [Fact]
+    public void A_guest_whose_ring_has_no_end_takes_nobody_elses_turns_and_stops_when_it_is_told_to()
+    {
+        ulong alone = TimeBeside(isEndless: false), beside = TimeBeside(isEndless: true);
+        Assert.InRange(beside, alone, 8 * alone);
+    }
+
+    [Fact]
+    public void A_way_into_the_frame_before_leads_along_queues_of_its_guest_alone_in_two_microframes_and_comes_back_whatever_is_there()
+    {
+        FetchWatch watch = new() { KeepsAll = true };
+        using MergedComputer machine = new(2, MergeMethod.Hardware);
+        machine.Engine!.Observer = watch;
+        machine.Host.Loop.Run(
+            async () =>
+            {
+                PaperGuest[] guests = await Start(machine);
+                foreach (PaperGuest guest in guests)
+                    guest.AddInterrupt(1, 0, 1);
+                uint[] queues = [.. guests.Select(static guest => guest.Queues(0).Single())];
+                foreach ((PaperGuest guest, uint queue) in guests.Zip(queues))
+                {
+                    // queue -> node, whose normal path ends, and whose back path is: b -> isochronous -> c, and its end, with no node that says so.
+                    guest.Write(BackAt, EhciBench.Queue(4, 2, 8, 0, isHead: false) with { Horizontal = new() { Type = LinkType.SplitIsochronousTransfer, Address = PassedAt } });
+                    guest.Write(PassedAt, new SplitIsochronousTransferDescriptor { Next = new() { Type = LinkType.QueueHead, Address = BackAt + 0x100 }, Back = new() { Terminate = true } });
+                    guest.Write(BackAt + 0x100, EhciBench.Queue(4, 2, 8, 0, isHead: false) with { Horizontal = new() { Terminate = true } });
+                    guest.Write(SpanAt, new FrameSpanNode(new() { Terminate = true }, new() { Type = LinkType.QueueHead, Address = BackAt }));
+                    guest.Write(queue, new LinkPointer { Type = LinkType.FrameSpan, Address = SpanAt });
+                }
+
+                await machine.Host.Loop.Delay(2 * FrameNs);
+                watch.Seen.Clear();
+                await machine.Host.Loop.Delay(4 * FrameNs);
+                foreach (IGrouping<uint, MergeFetch> microframe in watch.Seen.Where(static fetch => fetch is { IsPeriodic: true, Slot: >= 0 }).GroupBy(static fetch => fetch.FrameIndex))
+                {
+                    (int Slot, uint Address)[] found = [.. microframe.Select(static fetch => (fetch.Slot, fetch.Address))];
+                    int first = found[0].Slot;
+                    uint[] back = (microframe.Key & 7) < 2 ? [BackAt, BackAt + 0x100] : [];
+                    Assert.Equal([.. ((int[])[first, 1 - first]).SelectMany(slot => (IEnumerable<(int, uint)>)[(slot, queues[slot]), .. back.Select(address => (slot, address))])], found);
+                }
+            },
+            PatienceNs);
+        Assert.All(machine.Guests, vm => Assert.Equal(0ul, machine.Sharing.StatisticsOf(vm).HostSystemErrors));
     }
 
     [Fact]
@@ -142,7 +192,7 @@ public sealed class MergeEngineTests
     public static TheoryData<uint, string> LinksOfTheEngine()
     {
         TheoryData<uint, string> cases = [];
-        foreach (uint link in (uint[])[0xFFFF_E000, 0xFFFF_F000, 0xFFFF_F100, 0xFFFF_F200, 0xFFFF_F400, 0xFFFF_F500, 0xFFFF_FFE0])
+        foreach (uint link in (uint[])[0xFFFF_E000, 0xFFFF_F000, 0xFFFF_F100, 0xFFFF_F200, 0xFFFF_F400, 0xFFFF_F500, 0xFFFF_F600, 0xFFFF_FFE0])
         {
             foreach (string what in (string[])["next", "alternate", "current", "qTD", "periodic", "siTD", "ring"])
                 cases.Add(link, what);
@@ -208,6 +258,39 @@ public sealed class MergeEngineTests
             Assert.True(await machine.Sharing.Release());
         }, PatienceNs);
         Assert.Null(ordinary.Host.Loop.Run(async () => await MergedUsbController.Start(ordinary.Host, ordinary.Controller.Source, new() { Method = MergeMethod.Hardware })));
+    }
+
+    // How long it takes to read a disk beside a guest with a long ring, in nanoseconds.
+    private static ulong TimeBeside(bool isEndless)
+    {
+        using MergedComputer machine = new(2, MergeMethod.Hardware);
+        byte[] content = DiskReader.Content(sectors: 64);
+        machine.Controller.Usb.Ports[1].Plug(new MassStorageDevice(new MemoryDiskImage(content)));
+        ulong took = machine.Host.Loop.Run(
+            async () =>
+            {
+                await machine.Start();
+                PaperGuest guest = new(machine.Guests[0], await machine.Open(0), FrameListSize.Elements1024);
+                PciDevice other = await machine.Open(1);
+                for (int more = 0; isEndless && more < 300; more++)
+                    _ = guest.AddToRing(more);
+
+                // Round and round without the head, which is the first.
+                if (isEndless)
+                    guest.Write(guest.Ring[^1], new LinkPointer { Type = LinkType.QueueHead, Address = guest.Ring[1] });
+                guest.Run();
+                ulong startNs = machine.Host.Loop.NowNs;
+                Assert.Equal(content, await DiskReader.ReadAll(other, 2));
+                ulong endNs = machine.Host.Loop.NowNs;
+                Assert.False(guest.Status.HostSystemError);
+                guest.Command = guest.Command with { AsyncEnable = false };
+                await machine.Host.Loop.Delay(5 * FrameNs);
+                Assert.False(guest.Status.AsyncActive);
+                return endNs - startNs;
+            },
+            PatienceNs);
+        Assert.All(machine.Guests, vm => Assert.Equal(0ul, machine.Sharing.StatisticsOf(vm).HostSystemErrors));
+        return took;
     }
 
     private static void Name(PaperGuest guest, uint link, string what)
@@ -283,15 +366,15 @@ public sealed class MergeEngineTests
             PatienceNs);
     }
 
-    private static ulong TimeToRead(int guests, bool hidesHeads)
+    private static ulong TimeToRead(MergeMethod method, int guests, bool hidesHeads)
     {
-        using MergedComputer machine = new(guests, MergeMethod.Hardware, new() { HidesHeads = hidesHeads });
+        using MergedComputer machine = new(guests, method, new() { HidesHeads = hidesHeads });
         byte[] content = DiskReader.Content(sectors: 1024);
         machine.Controller.Usb.Ports[0].Plug(new MassStorageDevice(new MemoryDiskImage(content)));
         return machine.Host.Loop.Run(
             async () =>
             {
-                await machine.Start();
+                await machine.Start(new() { Without = hidesHeads ? MergeSteps.None : MergeSteps.Heads });
                 PciDevice device = await machine.Open(0);
                 for (int number = 1; number < guests; number++)
                     new PaperGuest(machine.Guests[number], await machine.Open(number), FrameListSize.Elements1024).Run();

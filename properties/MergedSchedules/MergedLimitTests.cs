@@ -8,6 +8,7 @@ namespace Dma.Properties;
 /// <summary>Where merging ends: doorbells, bus time, schedules that no controller could run, and what a guest costs when nothing changes.</summary>
 public sealed class MergedLimitTests
 {
+    private const uint NodeAt = 0x21_0000;
     private const ulong FrameNs = 1_000_000;
     private const ulong PatienceNs = 60_000_000_000;
     private const uint Beyond = 0x00F0_0000;
@@ -38,7 +39,7 @@ public sealed class MergedLimitTests
     public static TheoryData<MergeMethod, string> Hostile()
     {
         TheoryData<MergeMethod, string> cases = [];
-        foreach (string what in (string[])["cycle of frames", "ring outside memory", "frame list outside memory", "buffer outside memory"])
+        foreach (string what in (string[])["cycle of frames", "frame span onto itself", "isochronous onto itself", "ring outside memory", "frame list outside memory", "buffer outside memory"])
         {
             cases.Add(MergeMethod.Software, what);
             cases.Add(MergeMethod.Hardware, what);
@@ -46,6 +47,9 @@ public sealed class MergedLimitTests
 
         // Copies of it would fill the VMM's memory; an engine goes round it for ever, a little in each round.
         cases.Add(MergeMethod.Software, "ring without end");
+
+        // A way into the frame before is not gone where lists are copied.
+        cases.Add(MergeMethod.Hardware, "way back without end");
         return cases;
     }
 
@@ -280,6 +284,26 @@ public sealed class MergedLimitTests
                 guest.AddInterrupt(1, 0, 1);
                 guest.AddInterrupt(1, 0, 1);
                 guest.Write((uint)guest.Frame(0).Last().Address, new LinkPointer { Type = LinkType.QueueHead, Address = guest.Frame(0).First().Address });
+                break;
+            case "frame span onto itself":
+                guest.AddInterrupt(1, 0, 1);
+                guest.Write(NodeAt, new FrameSpanNode(new() { Type = LinkType.FrameSpan, Address = NodeAt }, new() { Terminate = true }));
+                guest.Write(guest.Queues(0).First(), new LinkPointer { Type = LinkType.FrameSpan, Address = NodeAt });
+                break;
+            case "isochronous onto itself":
+                int[] frames = [.. Enumerable.Range(0, guest.Frames / 8).Select(static index => 8 * index)];
+                foreach (int frame in frames)
+                    guest.AddIsochronous(frame, slots: 0, isSplit: false);
+                foreach (uint own in frames.Select(frame => guest.Frame(frame).First().Address))
+                    guest.Write(own, new LinkPointer { Type = LinkType.IsochronousTransfer, Address = own });
+                break;
+            case "way back without end":
+                guest.AddInterrupt(1, 0, 1);
+                guest.AddInterrupt(1024, 1000, 1);
+                uint back = guest.Queues(1000).First();
+                guest.Write(back, new LinkPointer { Type = LinkType.QueueHead, Address = back });
+                guest.Write(NodeAt, new FrameSpanNode(new() { Terminate = true }, new() { Type = LinkType.QueueHead, Address = back }));
+                guest.Write(guest.Queues(0).Single(), new LinkPointer { Type = LinkType.FrameSpan, Address = NodeAt });
                 break;
             case "ring without end":
                 for (int more = 0; more < 300; more++)

@@ -1,5 +1,6 @@
 using Dma.Drivers;
 using Dma.Hal;
+using Dma.UsbDevice;
 using Dma.UsbDevice.Spec;
 using Dma.Vmm;
 using FsCheck;
@@ -10,6 +11,7 @@ namespace Dma.Properties;
 /// <summary>Random programs of several guests whose schedules are merged, against the same guest alone with a controller of its own.</summary>
 public sealed class MergedProgramTests
 {
+    private const ulong FrameNs = 1_000_000;
     private const ulong PatienceNs = 600_000_000_000;
 
     [Fact]
@@ -22,7 +24,7 @@ public sealed class MergedProgramTests
 
     private static Gen<MergedProgram> Programs() =>
         from guests in Gen.Choose(1, 3)
-        from steps in Gen.ArrayOf(DeviceSteps.Any.ArrayOf(), guests)
+        from steps in Gen.ArrayOf(DeviceSteps.WithStreams.ArrayOf(), guests)
         from method in Gen.Elements(MergeMethod.Software, MergeMethod.Hardware)
         from discovery in Gen.Elements(DiscoveryMethod.Scan, DiscoveryMethod.WriteProtection)
         from ahead in Gen.Elements(1, 2, 8)
@@ -39,7 +41,8 @@ public sealed class MergedProgramTests
     private static void Compare(MergedProgram program)
     {
         int guests = program.Guests.Length;
-        using MergedComputer machine = new(guests + (program.Hostile != 0 ? 1 : 0), program.Method);
+        using MergedComputer machine = new(guests + (program.Hostile != 0 ? 2 : 1), program.Method);
+        MicroframeWatch watch = new(machine.Controller.Usb, machine.Host.Loop);
         SteppingGuest[] merged = [.. Enumerable.Range(0, guests).Select(number => Guest(machine, number))];
         machine.Host.Loop.Run(
             async () =>
@@ -48,10 +51,21 @@ public sealed class MergedProgramTests
                 bool[] isOver = [false];
 
                 // Who comes first has the first slot of an engine.
-                Task hostile = program.Hostile != 0 ? Scribble(machine.Guests[guests], await machine.Open(guests), program.Hostile, isOver) : Task.CompletedTask;
+                Task hostile = program.Hostile != 0 ? Scribble(machine.Guests[guests + 1], await machine.Open(guests + 1), program.Hostile, isOver) : Task.CompletedTask;
+
+                // U1: one more guest has lists in which nothing is to be done. What others do leaves no trace in its memory.
+                PaperGuest still = new(machine.Guests[guests], await machine.Open(guests), FrameListSize.Elements1024);
+                _ = still.AddToRing(0);
+                still.AddInterrupt(4, 1, 1);
+                still.Run();
+
+                // A controller fills the NAK counters of all queues once.
+                await machine.Host.Loop.Delay(3 * FrameNs);
+                byte[] before = PaperGuest.MemoryOf(machine.Guests[guests]);
                 await Task.WhenAll(merged.Select(async (guest, number) => await guest.Run(await machine.Open(number), UsbHostControllers.Start, program.Guests[number])));
                 isOver[0] = true;
                 await hostile;
+                Assert.True(before.AsSpan().SequenceEqual(PaperGuest.MemoryOf(machine.Guests[guests])));
             },
             PatienceNs);
         for (int number = 0; number < guests; number++)
@@ -60,12 +74,15 @@ public sealed class MergedProgramTests
             SteppingGuest solo = Guest(alone, number);
             alone.Host.Loop.Run(async () => await solo.Run(await alone.OpenAlone(number), UsbHostControllers.Start, program.Guests[number]), PatienceNs);
             Assert.Equal(solo.Transcript, merged[number].Transcript);
+            Assert.Equal(0, solo.Slots.Missed);
+            Assert.True(program.Hostile != 0 || merged[number].Slots == solo.Slots, $"{merged[number].Slots}");
         }
 
         // The VMM looks at pointers before the controller has them; an engine leaves that to the remapping unit, which knows whose they are.
         ulong hostile = machine.Engine is { } engine && program.Hostile != 0 ? machine.Host.Faults.CountOf(engine.Lanes[0].Source) : 0;
         Assert.Equal(hostile, machine.Host.Faults.Total);
         Assert.False(machine.Sharing.IsLost);
+        Assert.InRange(watch.UsedNsMax, 1ul, WireTime.MicroframeNs);
     }
 
     // Schedules that may mean anything, in registers of any kind: most of it is what a controller understands.

@@ -23,6 +23,14 @@ public sealed class MergedVerbTests
         Assert.NotEqual(0ul, found[0].GetProperty("slotsDue").GetUInt64());
         Assert.Equal(0ul, found[0].GetProperty("slotsMissed").GetUInt64());
         Assert.Equal(0ul, report.GetProperty("payloadBytesCopied").GetUInt64());
+        JsonElement[] traps = [.. report.GetProperty("traps").EnumerateArray()];
+        Assert.Equal(12, traps.Length);
+        Assert.Equal(traps.Select(trap => trap.GetProperty("atNs").GetUInt64()).Order(), traps.Select(trap => trap.GetProperty("atNs").GetUInt64()));
+        Assert.Contains(traps, trap => trap.GetProperty("what").GetString()!.Contains(discovery == "scan" ? "USBSTS" : "stores into its schedules", StringComparison.Ordinal));
+
+        // Up to the current frame, the sixth, what VMs have is what the controller runs.
+        foreach (JsonElement row in report.GetProperty("frames").EnumerateArray().Skip(4).Take(2))
+            Assert.Equal(string.Join(' ', row.GetProperty("guests").EnumerateArray().Select(guest => guest.GetString()).Where(guest => guest!.Length != 0)), row.GetProperty("merged").GetString());
         Assert.Contains("i1", report.GetProperty("frames").EnumerateArray().Select(row => row.GetProperty("merged").GetString()));
         Assert.Equal(run, ToolRun.Of(words));
     }
@@ -68,11 +76,11 @@ public sealed class MergedVerbTests
     }
 
     [Fact]
-    public void A_timeline_has_lines_for_vms_the_bus_and_iommu()
+    public void A_timeline_has_lines_for_vms_vmm_bus_controller_and_iommu()
     {
         using TemporaryFile file = new();
         Assert.Equal(ExitCode.Ok, ToolRun.Of("run", "merged-schedules", "--vms", "2", "--trace", file.Path).ExitCode);
-        Assert.Equal(["VMs", "bus", "IOMMU"], TimelineFormat.Check(File.ReadAllBytes(file.Path)));
+        Assert.Equal(["VMs", "VMM", "bus", "controller", "IOMMU"], TimelineFormat.Check(File.ReadAllBytes(file.Path)));
     }
 
     [Fact]
@@ -80,7 +88,7 @@ public sealed class MergedVerbTests
     {
         using TemporaryFile file = new();
         Assert.Equal(ExitCode.Ok, ToolRun.Of("run", "merged-schedules", "--merge", "hardware", "--vms", "2", "--trace", file.Path).ExitCode);
-        Assert.Equal(["VMs", "bus", "engine", "IOMMU"], TimelineFormat.Check(File.ReadAllBytes(file.Path)));
+        Assert.Equal(["VMs", "VMM", "bus", "controller", "engine", "IOMMU"], TimelineFormat.Check(File.ReadAllBytes(file.Path)));
     }
 
     [Theory]

@@ -21,7 +21,8 @@ internal sealed class PaperGuest
 
     private const int Operational = 0x20;
     private const uint StructureBytes = 128;
-    private const ulong BufferAt = 0x18_0000;
+    private const int MemoryBytes = 0x30_0000;
+    private const uint BufferAt = 0x18_0000;
 
     private readonly VirtualMachine _machine;
     private readonly IRegisterWindow _registers;
@@ -64,6 +65,14 @@ internal sealed class PaperGuest
 
     private static LinkPointer End => new() { Terminate = true };
 
+    /// <summary>All memory of a guest in which its software has anything.</summary>
+    public static byte[] MemoryOf(VirtualMachine machine)
+    {
+        byte[] memory = new byte[MemoryBytes];
+        Assert.True(machine.Cpu.TryRead(new(FrameListAt), memory));
+        return memory;
+    }
+
     public void Run() => Command = new() { Run = true, AsyncEnable = true, PeriodicEnable = true, FrameListSize = Size, InterruptThreshold = 1 };
 
     /// <summary>Points the controller to its lists; it is halted.</summary>
@@ -85,16 +94,25 @@ internal sealed class PaperGuest
     public IEnumerable<uint> Queues(int frame) => QueuesOf(frame % Frames).Select(queue => queue.Address);
 
     /// <summary>Puts a queue head behind another one of the ring.</summary>
-    public uint AddToRing(int after)
+    /// <param name="after">Behind which, counted round.</param>
+    /// <param name="head">What it is; one without work by default.</param>
+    public uint AddToRing(int after, QueueHead? head = null)
     {
         uint address = Take();
+        Write(address, head ?? EhciBench.Queue(3, 1, 512, 0, isHead: _ring.Count == 0));
+        PutIntoRing(address, after);
+        return address;
+    }
+
+    /// <summary>Puts a queue head that is written already behind another one of the ring.</summary>
+    public void PutIntoRing(uint address, int after)
+    {
         int place = _ring.Count == 0 ? 0 : (after % _ring.Count) + 1;
         uint next = _ring.Count == 0 ? address : _ring[place % _ring.Count];
-        Write(address, EhciBench.Queue(3, 1, 512, next, isHead: _ring.Count == 0));
+        Write(address, new LinkPointer { Type = LinkType.QueueHead, Address = next });
         if (_ring.Count != 0)
             Write(_ring[place - 1], new LinkPointer { Type = LinkType.QueueHead, Address = address });
         _ring.Insert(place, address);
-        return address;
     }
 
     /// <summary>Takes a queue head off the ring, but not the first; its memory is not used again.</summary>
@@ -111,15 +129,20 @@ internal sealed class PaperGuest
     }
 
     /// <summary>Puts an interrupt queue into all frames of a period, as drivers do: the rarest first.</summary>
-    public void AddInterrupt(int period, int phase, byte startMask, int packetBytes = 8, int multiplier = 1)
+    public void AddInterrupt(int period, int phase, byte startMask, int packetBytes = 8, int multiplier = 1) =>
+        _ = AddInterrupt(period, phase, EhciBench.Queue(4, 2, packetBytes, 0, isHead: false, nakReload: 0) with { Capabilities = new() { StartMask = startMask, Multiplier = multiplier } });
+
+    /// <inheritdoc cref="AddInterrupt(int, int, byte, int, int)"/>
+    public uint AddInterrupt(int period, int phase, in QueueHead head)
     {
         period = Math.Min(period, Frames);
         uint address = Take();
         PaperQueue queue = new(period, phase % period, address);
-        Write(address, EhciBench.Queue(4, 2, packetBytes, 0, isHead: false, nakReload: 0) with { Horizontal = End, Capabilities = new() { StartMask = startMask, Multiplier = multiplier } });
+        Write(address, head with { Horizontal = End });
         int place = _interrupts.FindIndex(other => other.Period <= period);
         _interrupts.Insert(place < 0 ? _interrupts.Count : place, queue);
         RelinkFrames();
+        return address;
     }
 
     public void RemoveInterrupt(int which)
@@ -134,14 +157,53 @@ internal sealed class PaperGuest
     public void AddIsochronous(int frame, byte slots, bool isSplit, int bytes = 16)
     {
         uint address = Take();
-        if (!_isochronous.TryGetValue(frame % Frames, out List<(LinkType, uint)>? list))
-            _isochronous.Add(frame % Frames, list = []);
         if (isSplit)
             Write(address, Split(slots));
         else
-            WriteSlots(address, slots, bytes);
-        list.Insert(0, (isSplit ? LinkType.SplitIsochronousTransfer : LinkType.IsochronousTransfer, address));
+            WriteSlots(address, slots, bytes, BufferAt, pages: 1, device: 5, endpoint: 1);
+        PutIntoFrame(frame, isSplit ? LinkType.SplitIsochronousTransfer : LinkType.IsochronousTransfer, address);
+    }
+
+    /// <summary>Puts an isochronous descriptor with some active slots before what is in a frame; slots have a page each, which the eighth has not.</summary>
+    public uint AddIsochronous(int frame, byte slots, int bytes, uint buffer, int device, int endpoint)
+    {
+        uint address = Take();
+        WriteSlots(address, slots, bytes, buffer, IsochronousTransferDescriptor.PageCount, device, endpoint);
+        PutIntoFrame(frame, LinkType.IsochronousTransfer, address);
+        return address;
+    }
+
+    /// <summary>Puts a descriptor that is written already before what is in a frame.</summary>
+    public void PutIntoFrame(int frame, LinkType type, uint address)
+    {
+        if (!_isochronous.TryGetValue(frame % Frames, out List<(LinkType, uint)>? list))
+            _isochronous.Add(frame % Frames, list = []);
+        list.Insert(0, (type, address));
         RelinkFrames();
+    }
+
+    /// <summary>Takes an isochronous descriptor out of a frame.</summary>
+    public void RemoveFromFrame(int frame, uint address)
+    {
+        _ = _isochronous[frame % Frames].RemoveAll(entry => entry.Address == address);
+        RelinkFrames();
+    }
+
+    /// <summary>Memory for a structure, which nothing else is in.</summary>
+    public uint Take()
+    {
+        uint address = _free;
+        _free += StructureBytes;
+        return address;
+    }
+
+    /// <summary>Whether its frame list and the links of its ring are as it wrote them last.</summary>
+    public bool HasItsLinks()
+    {
+        byte[] elements = new byte[sizeof(uint) * Frames];
+        bool isThere = _machine.Cpu.TryRead(new(FrameListAt), elements);
+        return isThere && elements.AsSpan().SequenceEqual(MemoryMarshal.AsBytes(_elements.AsSpan(0, Frames)))
+            && _ring.Select((address, index) => Read<LinkPointer>(address) == new LinkPointer { Type = LinkType.QueueHead, Address = _ring[(index + 1) % _ring.Count] }).All(static isOwn => isOwn);
     }
 
     /// <summary>Stores a value anywhere.</summary>
@@ -161,23 +223,33 @@ internal sealed class PaperGuest
         Endpoint = new() { DeviceAddress = 5, Endpoint = 1, HubAddress = 6, HubPort = 1 },
         Schedule = new() { StartMask = (byte)(slots & -slots) },
         State = new() { Active = true, TotalBytes = 8 },
-        Page0 = new(new((uint)BufferAt)),
+        Page0 = new(new(BufferAt)),
         Page1 = new() { TransactionCount = 1 },
         Back = End,
     };
 
-    private void WriteSlots(uint address, byte slots, int length)
+    private void WriteSlots(uint address, byte slots, int length, uint buffer, int pages, int device, int endpoint)
     {
         byte[] bytes = new byte[IsochronousTransferDescriptor.Size64];
         for (int microframe = 0; microframe < 8; microframe++)
         {
-            IsochronousSlot slot = new() { Active = (slots >> microframe & 1) != 0, Length = length };
+            IsochronousSlot slot = new() { Active = (slots >> microframe & 1) != 0, Length = length, PageSelect = microframe % pages };
             BitConverter.TryWriteBytes(bytes.AsSpan(IsochronousTransferDescriptor.SlotsOffset + (4 * microframe)), slot.Raw.Value);
         }
 
-        BitConverter.TryWriteBytes(bytes.AsSpan(IsochronousTransferDescriptor.PagesOffset), new IsochronousPointer(new((uint)BufferAt)) { DeviceAddress = 5, Endpoint = 1 }.Raw.Value);
-        BitConverter.TryWriteBytes(bytes.AsSpan(IsochronousTransferDescriptor.PagesOffset + 4), new IsochronousPointer { MaxPacketSize = 1024 }.Raw.Value);
-        BitConverter.TryWriteBytes(bytes.AsSpan(IsochronousTransferDescriptor.PagesOffset + 8), new IsochronousPointer { Multiplier = (length + 1023) / 1024 }.Raw.Value);
+        for (int page = 0; page < IsochronousTransferDescriptor.PageCount; page++)
+        {
+            IsochronousPointer pointer = new(new(buffer + ((uint)page << 12)));
+            pointer = page switch
+            {
+                0 => pointer with { DeviceAddress = device, Endpoint = endpoint },
+                1 => pointer with { MaxPacketSize = 1024 },
+                2 => pointer with { Multiplier = (length + 1023) / 1024 },
+                _ => pointer,
+            };
+            BitConverter.TryWriteBytes(bytes.AsSpan(IsochronousTransferDescriptor.PagesOffset + (4 * page)), pointer.Raw.Value);
+        }
+
         Assert.True(_machine.Cpu.TryWrite(new(address), bytes));
     }
 
@@ -222,12 +294,5 @@ internal sealed class PaperGuest
 
         if (last >= first)
             Assert.True(_machine.Cpu.TryWrite(new(FrameListAt + (sizeof(uint) * (uint)first)), MemoryMarshal.AsBytes(_elements.AsSpan(first..(last + 1)))));
-    }
-
-    private uint Take()
-    {
-        uint address = _free;
-        _free += StructureBytes;
-        return address;
     }
 }

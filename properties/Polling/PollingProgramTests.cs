@@ -12,6 +12,9 @@ public sealed class PollingProgramTests
     private const int StepsMax = 24;
     private const int Programs = 250;
 
+    // Less than a ring has room for.
+    private const int FloodMax = 60;
+
     private static readonly int[] Safe = [ClassDevice.Plain, ClassDevice.Order, ClassDevice.Pointer, ClassDevice.Pointer + 4, ClassDevice.Doorbell];
     private static readonly int[] All = [.. Safe, ClassDevice.Cause, ClassDevice.ZeroDoorbell];
 
@@ -106,6 +109,28 @@ public sealed class PollingProgramTests
             Assert.Equal(2ul, bench.Devices[0].State.Plain);
             Assert.InRange(atNs - startNs, awayNs, limitNs);
         }
+    }
+
+    [Fact]
+    public void However_much_others_write_a_store_is_acted_on_within_a_period_or_the_bounded_work_of_a_turn() => Property.Check(
+        from periodNs in Gen.Choose(500, 5_000)
+        from changesMax in Gen.Choose(1, 8)
+        from floods in Gen.Choose(0, FloodMax).ArrayOf(3)
+        from offsetNs in Gen.Choose(0, 20_000)
+        select (periodNs, changesMax, floods, offsetNs),
+        world =>
+        {
+            PollingOptions options = new() { PeriodNs = (ulong)world.periodNs, IdleTurnsMax = null, NapNs = 20_000, ChangesMax = world.changesMax };
+            ulong limitNs = Math.Max(options.PeriodNs, LongestTurnNs(options, world.floods.Length + 1));
+            Assert.InRange(LatencyBeside(world.floods, options, (ulong)world.offsetNs), 0ul, limitNs);
+        },
+        count: 80);
+
+    [Fact]
+    public void Where_a_turn_has_no_bound_a_guest_that_floods_makes_others_wait()
+    {
+        PollingOptions bounded = new() { PeriodNs = PollingBench.PeriodNs, IdleTurnsMax = null, ChangesMax = 4 };
+        Assert.True(LatencyBeside([FloodMax, FloodMax], bounded with { ChangesMax = int.MaxValue }, 2 * PollingBench.PeriodNs) > 4 * LongestTurnNs(bounded, 3));
     }
 
     [Theory]
@@ -249,6 +274,28 @@ public sealed class PollingProgramTests
         bench.Play([new(ClassDevice.Plain, 1, null, 0)]);
         bench.Host.Loop.RunFor(1_000_000);
         Allocation.CheckNone(20, _ => bench.Host.Loop.RunFor(200_000));
+    }
+
+    private static ulong LongestTurnNs(PollingOptions options, int machines) => (ulong)machines * (options.TurnNs + (options.ChangeNs * (ulong)options.ChangesMax));
+
+    // How long the store of one guest takes to reach its device while rings of others are full.
+    private static ulong LatencyBeside(int[] floods, PollingOptions options, ulong offsetNs)
+    {
+        using PollingBench bench = new(PolledAccess.WriteRing, options, machines: floods.Length + 1);
+        ulong? atNs = null;
+        bench.Polled[0].Applied = write => atNs = write.NowNs;
+        for (int number = 0; number < floods.Length; number++)
+        {
+            for (uint value = 0; value < floods[number]; value++)
+                bench.Windows[number + 1].Write32(ClassDevice.Order, value);
+        }
+
+        bench.Host.Loop.RunFor(offsetNs);
+        ulong startNs = bench.Host.Loop.NowNs;
+        bench.Windows[0].Write32(ClassDevice.Plain, 2);
+        bench.Host.Loop.RunFor(1_000_000);
+        Assert.Equal(0ul, bench.Poller.Counts.Kicks);
+        return atNs!.Value - startNs;
     }
 
     private static PollingBench Played(PolledAccess access, PollingStep[] program)

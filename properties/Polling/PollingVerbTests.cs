@@ -20,7 +20,22 @@ public sealed class PollingVerbTests
         Assert.True(ways[0].GetProperty("exitsPerRead").GetDouble() > 1);
         Assert.NotEmpty(ways[1].GetProperty("notSeen").EnumerateObject());
         Assert.Equal((0.0, pages), (ways[3].GetProperty("exitsPerRead").GetDouble(), ways[3].GetProperty("polledPages").GetInt32()));
-        Assert.Equal(["VMs", "VMM"], TimelineFormat.Check(File.ReadAllBytes(file.Path)));
+        Assert.Equal([2, 1, 2, 2], report.RootElement.GetProperty("doubleWrites").EnumerateArray().Select(write => write.GetProperty("seen").GetInt32()));
+        Assert.All(report.RootElement.GetProperty("doubleWrites").EnumerateArray(), write => Assert.Equal(2, write.GetProperty("left").GetInt32()));
+        JsonElement[] clock = [.. report.RootElement.GetProperty("clock").EnumerateArray()];
+        Assert.NotEmpty(clock);
+        foreach (JsonElement row in clock)
+        {
+            // The same driver stores the same, and each store arrives.
+            JsonElement trapped = row.GetProperty("trapped"), polled = row.GetProperty("polled");
+            Assert.Equal(trapped.GetProperty("register").GetString(), polled.GetProperty("register").GetString());
+            foreach (JsonElement store in (JsonElement[])[trapped, polled])
+                Assert.InRange(store.GetProperty("gotNs").GetUInt64(), store.GetProperty("storedNs").GetUInt64(), store.GetProperty("storedNs").GetUInt64() + 30_000);
+        }
+
+        JsonElement[] devices = [.. report.RootElement.GetProperty("byDevices").EnumerateArray()];
+        Assert.All(devices, row => Assert.Equal(devices[0].GetProperty("exits").GetDouble(), row.GetProperty("exits").GetDouble() * row.GetProperty("devices").GetInt32(), 1.0));
+        Assert.Equal(["VMs", "VMM", "bus", "controller"], TimelineFormat.Check(File.ReadAllBytes(file.Path)));
     }
 
     [Theory]

@@ -1,3 +1,4 @@
+using Dma.Drivers;
 using Dma.Lab;
 using Dma.UsbDevice;
 
@@ -31,5 +32,25 @@ public sealed class LookAheadTests
         Assert.All(report.Depths.Where(depth => depth.Depth <= report.RowsAhead - 1), depth => Assert.True(depth.Expired > 0, $"{depth}"));
         Assert.All(report.Depths, depth => Assert.Equal(64ul, depth.InTime + depth.Expired));
         Assert.True(report.Depths[0].Expired > report.Depths[2].Expired || report.Depths[0].Expired > 16, string.Join(", ", report.Depths));
+    }
+
+    [Theory]
+    [InlineData("ehci")]
+    [InlineData("xhci")]
+    public void A_driver_that_queues_two_long_rows_misses_nothing_although_each_comes_when_the_one_before_it_is_on_the_bus(string controller)
+    {
+        using ServiceMachine machine = new(new() { Vms = 1, Controller = controller });
+        machine.Plug(0, new IsochronousDevice(new IsochronousSetting(128)));
+        IsochronousDriver stream = machine.Host.Loop.Run(async () =>
+        {
+            await machine.StartService();
+            IsochronousDriver driver = IsochronousDriver.Open(await UsbDeviceHandle.Enumerate(await machine.StartGuest(0), port: 1));
+            await driver.Choose(1);
+            await machine.Host.Loop.Delay(400_000_000);
+            return driver;
+        });
+        Assert.InRange(stream.Due, 3000ul, 3200ul);
+        Assert.Equal(0ul, stream.Missed);
+        Assert.Equal(stream.Due * 128, stream.Bytes);
     }
 }

@@ -76,14 +76,19 @@ public sealed class ServiceModelVerbTests
         JsonElement crash = document.RootElement.GetProperty("crash");
         Assert.Equal((0ul, 2, 2), (crash.GetProperty("pinsLeft").GetUInt64(), crash.GetProperty("outstanding").GetInt32(), crash.GetProperty("readAgain").GetInt32()));
         Assert.All(document.RootElement.GetProperty("vms").EnumerateArray(), vm => Assert.InRange(vm.GetProperty("pagesShown").GetInt32(), 1, 9));
-        Assert.Equal(["VMs", "service VM", "IOMMU"], TimelineFormat.Check(File.ReadAllBytes(file.Path)));
+        Assert.Equal(["VMs", "VMM", "bus", "controller", "service VM", "IOMMU"], TimelineFormat.Check(File.ReadAllBytes(file.Path)));
     }
+
+    [Fact]
+    public void With_as_many_vms_as_there_may_be_strangers_are_refused_too() =>
+        Assert.Equal(ExitCode.Ok, ToolRun.Of("run", "service-vm-models", "--vms", "8").ExitCode);
 
     [Theory]
     [InlineData("--vms", "1")]
     [InlineData("--window-pages", "0")]
     [InlineData("--jitter", "5001")]
     [InlineData("--usb", "ohci")]
+    [InlineData("--usb", "xhci", "--zero-copy")]
     public void A_bad_line_is_refused_with_one_line_on_standard_error(params string[] words)
     {
         ToolRun run = ToolRun.Of(["run", "service-vm-models", .. words]);

@@ -45,11 +45,11 @@ public sealed class ServiceVmVerbTests
     }
 
     [Fact]
-    public void A_timeline_has_lines_for_VMs_rings_and_IOMMU()
+    public void A_timeline_has_lines_for_VMs_VMM_bus_controller_rings_and_IOMMU()
     {
         using TemporaryFile file = new();
         Assert.Equal(ExitCode.Ok, ToolRun.Of("run", "service-vm", "--vms", "2", "--trace", file.Path).ExitCode);
-        Assert.Equal(["VMs", "service VM", "IOMMU"], TimelineFormat.Check(File.ReadAllBytes(file.Path)));
+        Assert.Equal(["VMs", "VMM", "bus", "controller", "service VM", "IOMMU"], TimelineFormat.Check(File.ReadAllBytes(file.Path)));
     }
 
     [Theory]

@@ -189,6 +189,87 @@ public sealed class AddressReplacementTests
         Assert.NotEqual(["done 01", "done 02"], seen);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Where_address_zero_is_not_one_sets_at_a_time_two_new_devices_answer_at_once(bool isGuarded)
+    {
+        using SharedBench bench = new(2, new() { Addresses = new() { GuardsAddressZero = isGuarded } });
+        _ = Plug(bench);
+        int most = 0;
+        string[] seen = bench.Loop.Run(async () =>
+        {
+            ScheduleGuest[] guests = [Guest(bench, 0), Guest(bench, 1)];
+            _ = await Task.WhenAll(guests[0].ResetPort(), guests[1].ResetPort());
+            most = bench.Controller.Usb.Ports.Count(port => Hears(port, 0));
+            return await Task.WhenAll(guests[0].SetAddress(1), guests[1].SetAddress(1));
+        });
+        Assert.Equal((isGuarded ? 1 : 2, isGuarded), (most, seen.All(outcome => outcome == "done")));
+    }
+
+    [Theory]
+    [InlineData(AddressAssignment.Dynamic)]
+    [InlineData(AddressAssignment.Static)]
+    public void Whatever_guests_did_all_addresses_are_free_again_once_their_devices_are_gone(AddressAssignment assignment) => Property.Check(
+        Generate.Program(Step(Kind.GiveUpAddress), 10).Generator.ArrayOf(3),
+        scripts =>
+        {
+            using SharedBench bench = new(scripts.Length, Options(assignment));
+            _ = Run(bench, scripts, patienceNs: 20 * MillisecondNs);
+            foreach (UsbPort port in bench.Controller.Usb.Ports)
+                _ = port.Unplug();
+            Assert.Equal(0, Taken(bench));
+        },
+        count: 60);
+
+    [Fact]
+    public void Where_addresses_of_devices_that_are_gone_stay_taken_the_bus_runs_out_of_them()
+    {
+        foreach (bool frees in (bool[])[true, false])
+        {
+            using SharedBench bench = new(2, new() { Addresses = new() { FreesAddresses = frees, AddressesMax = 3 } });
+            TaggedDevice device = Plug(bench)[0];
+            string last = bench.Loop.Run(async () =>
+            {
+                ScheduleGuest guest = Guest(bench, 0);
+                string outcome = "";
+                for (byte address = 1; address <= 4; address++)
+                {
+                    _ = await guest.ResetPort();
+                    outcome = await guest.SetAddress(address);
+                    _ = bench.Controller.Usb.Ports[0].Unplug();
+                    bench.Controller.Usb.Ports[0].Plug(device);
+                }
+
+                return outcome;
+            });
+            Assert.Equal(frees ? ("done", 0) : ("halted", 3), (last, Taken(bench)));
+        }
+    }
+
+    [Fact]
+    public void Other_names_of_guests_give_other_addresses_on_the_bus_and_nothing_else() => Property.Check(
+        from assignment in Assignment
+        from scripts in Generate.Program(Step(Kind.Cancel), 8).Generator.ArrayOf(3)
+        from order in Gen.Shuffle<int>([0, 1, 2])
+        select (assignment, scripts, order),
+        world =>
+        {
+            using SharedBench bench = new(3, Options(world.assignment)), renamed = new(3, Options(world.assignment));
+            List<string>[] before = Run(bench, world.scripts);
+            List<string>[] after = Run(renamed, [.. world.order.Select(number => world.scripts[number])]);
+            for (int number = 0; number < 3; number++)
+            {
+                // A device says whose it is by its port.
+                string own = $"{number + 1:X2}", other = $"{world.order[number] + 1:X2}";
+                Assert.Equal(before[world.order[number]].Select(line => Untagged(line, other)), after[number].Select(line => Untagged(line, own)));
+            }
+
+            // On the bus: as many addresses, and the same ones to their drivers.
+            Assert.Equal(Known(bench).Select(entry => (Array.IndexOf(world.order, entry.Set), entry.Virtual)).Order(), Known(renamed).Order());
+        },
+        count: 80);
+
     [Fact]
     public void Each_token_costs_one_look_at_the_table()
     {
@@ -207,6 +288,13 @@ public sealed class AddressReplacementTests
         Assert.True(tokens > 20);
         Assert.Equal(tokens, bench.Controller.Addresses!.Lookups);
     }
+
+    private static IEnumerable<(int Set, byte Virtual)> Known(SharedBench bench) =>
+        Enumerable.Range(1, 127).Select(real => bench.Controller.AddressEntryOf((byte)real)).Where(entry => entry.State != AddressState.Free).Select(entry => (entry.Set, entry.Virtual));
+
+    private static int Taken(SharedBench bench) => Known(bench).Count();
+
+    private static string Untagged(string line, string tag) => line.Replace($"done {tag}", "done tag", StringComparison.Ordinal).Replace($"to {tag}", "to tag", StringComparison.Ordinal);
 
     private static SharedEhciOptions Options(AddressAssignment assignment) => new() { Addresses = new() { Assignment = assignment } };
 

@@ -224,6 +224,70 @@ public sealed class RegisterSetTests
         Assert.True(bench.Status(0) is { HostSystemError: true, Halted: true });
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_driver_that_resets_its_controller_stops_its_own_set_alone_unless_all_have_one_state(bool isShared)
+    {
+        using SharedBench bench = Backlogged([512, 64, 0], new() { SharesReset = isShared });
+        bench.Loop.RunFor(1_000_000);
+        uint[][] before = [bench.Window(0)[8..16], bench.Window(2)[8..16]];
+        bench.Register(1, EhciOperationalOffsets.UsbCommand, new UsbCommand { Reset = true }.Raw.Value);
+        bench.Loop.RunFor(1_000_000);
+        bench.Uses.Clear();
+        bench.Loop.RunFor(1_000_000);
+        Assert.True(bench.Status(1).Halted && bench.TimeOf(1) == 0);
+        Assert.Equal((isShared, isShared), (bench.Status(0).Halted, bench.Status(2).Halted));
+        Assert.Equal((isShared, isShared), (bench.TimeOf(0) == 0, bench.TimeOf(2) == 0));
+        Assert.NotEqual(isShared, before[0][0] == bench.Window(0)[8] && before[1][0] == bench.Window(2)[8]);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_port_that_is_taken_while_it_is_in_use_is_out_of_reach_for_the_set_that_had_it(bool isShown)
+    {
+        using SharedBench bench = new(2, new() { ShowsPortsLeave = isShown });
+        for (int number = 0; number < 2; number++)
+            bench.Controller.Usb.Ports[number].Plug(new TaggedDevice((byte)(number + 1)));
+        bench.Loop.Run(async () =>
+        {
+            ScheduleGuest[] guests = [new(bench, 0), new(bench, 1)];
+            foreach (ScheduleGuest guest in guests)
+            {
+                guest.Start();
+                Assert.Equal(("enabled", "done", "done"), (await guest.ResetPort(), await guest.SetAddress(1), await guest.Configure(1)));
+            }
+
+            // In the middle of a transfer of each.
+            Task<string> before = guests[0].Bulk(1, isIn: true, 10_240), other = guests[1].Bulk(1, isIn: true, 10_240);
+            await bench.Loop.Delay(SharedBench.MicroframeNs);
+            bench.Manage(EhciManagementOffsets.FirstPort, 1);
+            Assert.Equal(("halted", "done 02 to 02"), (await before, await other));
+            Assert.Equal("halted", await guests[0].AskTag(1));
+            PortStatusControl port = new(new(bench.Register(0, EhciOperationalOffsets.FirstPort)));
+            Assert.Equal(!isShown, port.Connected);
+
+            // The other set has two devices now, and nobody else resets them.
+            Assert.Equal("enabled", await guests[1].ResetPort(0));
+            Assert.Equal(("done", "done 01"), (await guests[1].SetAddress(2), await guests[1].AskTag(2)));
+            Assert.Equal(isShown ? "empty" : "enabled", await guests[0].ResetPort());
+            Assert.Equal((isShown ? "done 01" : "halted", "done 02"), (await guests[1].AskTag(2), await guests[1].AskTag(1)));
+        });
+    }
+
+    [Fact]
+    public void A_port_whose_place_in_a_set_is_taken_stays_where_it_is()
+    {
+        // A set shows fifteen ports: the sixteenth would be where the first one is.
+        using SharedBench bench = new(16);
+        bench.Manage(EhciManagementOffsets.FirstPort + (4 * 15), 0);
+        Assert.Equal(15u, bench.Managed(EhciManagementOffsets.FirstPort + (4 * 15)));
+        bench.Manage(EhciManagementOffsets.FirstPort, 0xFF);
+        bench.Manage(EhciManagementOffsets.FirstPort + (4 * 15), 0);
+        Assert.Equal(0u, bench.Managed(EhciManagementOffsets.FirstPort + (4 * 15)));
+    }
+
     [Fact]
     public void One_set_is_an_ordinary_controller_to_the_nanosecond() => Property.Check(
         Load,

@@ -46,6 +46,9 @@ internal sealed class ScheduleGuest
         set => _bench.Register(_set, EhciOperationalOffsets.UsbCommand, value.Raw.Value);
     }
 
+    /// <summary>The ring is left alone from here on; the device stays as it is.</summary>
+    public void Stop() => Command = Command with { AsyncEnable = false };
+
     /// <summary>HCRESET, and up again.</summary>
     public string Reset()
     {

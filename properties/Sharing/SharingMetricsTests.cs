@@ -56,16 +56,6 @@ public sealed class SharingMetricsTests
         });
 
     [Fact]
-    public void Missed_slots_are_a_part_of_those_due()
-    {
-        SlotMeter slots = new();
-        Assert.Equal(0, slots.MissRate);
-        for (int slot = 0; slot < 8; slot++)
-            slots.Add(slot % 4 == 0);
-        Assert.Equal((8ul, 2ul, 0.25), (slots.Due, slots.Missed, slots.MissRate));
-    }
-
-    [Fact]
     public void A_ledger_adds_up_what_each_set_had()
     {
         BusLedger ledger = new(2, originNs: 1000, microframes: 4);

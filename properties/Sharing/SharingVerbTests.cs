@@ -22,10 +22,60 @@ public sealed class SharingVerbTests
     }
 
     [Theory]
-    [InlineData("table")]
-    [InlineData("setup")]
-    public void Without_a_part_of_the_replacement_vms_get_into_each_others_way(string part) =>
-        Assert.Equal(ExitCode.Violation, ToolRun.Of("run", "address-replacement", "--without", part).ExitCode);
+    [InlineData("table", 0, 0)]
+    [InlineData("setup", 1, 1)]
+    public void Without_a_part_of_the_replacement_packets_show_where_devices_answer_at_once(string part, int asked, int bus)
+    {
+        ToolRun run = ToolRun.Of("run", "address-replacement", "--without", part, "--json");
+        Assert.Equal(ExitCode.Violation, run.ExitCode);
+        using JsonDocument report = JsonDocument.Parse(run.Output);
+        JsonElement first = report.RootElement.GetProperty("packets").EnumerateArray().First(packet => packet.GetProperty("devices").GetArrayLength() > 1);
+        Assert.Equal(
+            (asked, bus, "SETUP", "", 3),
+            (first.GetProperty("address").GetInt32(), first.GetProperty("bus").GetInt32(), first.GetProperty("pid").GetString(), first.GetProperty("answer").GetString(), first.GetProperty("devices").GetArrayLength()));
+        Assert.Contains("destroyed: the disks of VM 1, VM 2, VM 3 answer at once", ToolRun.Of("run", "address-replacement", "--without", part).Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Each_packet_is_answered_by_the_device_of_its_vm_alone_and_waits_for_address_zero_are_told()
+    {
+        ToolRun run = ToolRun.Of("run", "address-replacement", "--vms", "4", "--json");
+        using JsonDocument document = JsonDocument.Parse(run.Output);
+        AddressReport report = JsonSerializer.Deserialize(run.Output, SharingJson.Default.AddressReport)!;
+        Assert.All(report.Packets, packet => Assert.Equal([packet.Vm], packet.Devices));
+        Assert.Equal(report.Packets.Select(packet => packet.AtNs).Order(), report.Packets.Select(packet => packet.AtNs));
+        Assert.Equal(report.Lookups, (ulong)report.Packets.Sum(packet => packet.Times));
+
+        // Whoever had it first waited for nobody; the others until it came to them.
+        Assert.Equal(
+            report.AddressZero.Select((turn, index) => index == 0 ? turn.Vm : "later"),
+            report.AddressZero.Select(turn => report.Vms.Single(vm => vm.Name == turn.Vm).ZeroWaitNs == 0 ? turn.Vm : "later"));
+    }
+
+    [Theory]
+    [InlineData("deficit", 0.99, 1)]
+    [InlineData("weighted", 0.99, 1)]
+    [InlineData("transaction", 0.7, 0.9)]
+    [InlineData("sequential", 0.5, 0.6)]
+    public void Among_vms_with_work_all_the_time_bus_time_is_even_by_deficits_alone(string policy, double least, double most)
+    {
+        RegisterSetReport report = JsonSerializer.Deserialize(
+            ToolRun.Of("run", "register-sets", "--policy", policy, "--json").Output, SharingJson.Default.RegisterSetReport)!;
+        Assert.InRange(report.Jain!.Value, least, most);
+
+        // The greedy ones have a periodic list, whose elements are read in each microframe.
+        Assert.InRange(report.FrameListReads, 1.9, 2.1);
+        Assert.All(report.Registers, register => Assert.Equal(3, register.Values.Count));
+        Assert.Contains(report.Registers, register => register.Register == "ASYNCLISTADDR" && register.Values.All(value => value != 0));
+        bool counts = policy is "deficit" or "weighted";
+        Assert.All(report.Vms, vm =>
+        {
+            // A quantum of 16 us for each unit of weight, and one visit too much.
+            Assert.InRange(vm.DeficitNsMax, counts ? 1 : 0, counts ? 16_000 * (policy == "weighted" ? vm.Weight : 1) : 0);
+            Assert.InRange(vm.DeficitNsMin, counts ? -125_000 : 0, counts ? -1 : 0);
+            Assert.InRange(vm.DeficitNs, vm.DeficitNsMin, vm.DeficitNsMax);
+        });
+    }
 
     [Theory]
     [InlineData("deficit", ExitCode.Ok)]

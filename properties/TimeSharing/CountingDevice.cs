@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using Dma.UsbDevice;
 using Dma.UsbDevice.Spec;
 
@@ -14,15 +15,16 @@ internal sealed class CountingDevice(byte tag) : StandardDevice(UsbSpeed.High, s
     private const int Periodic = 4;
     private const int PacketBytes = 512;
     private const int PeriodicBytes = 8;
+    private const int Stream = 5;
+    private const int StreamBytes = 192;
 
-    private static readonly DescriptorSet s_descriptors = VendorDescriptors.Describe(
-        0x00FE,
-        (0x80 | BulkIn, TransferType.Bulk, PacketBytes, 0),
-        (BulkOut, TransferType.Bulk, PacketBytes, 0),
-        (0x80 | Busy, TransferType.Bulk, PacketBytes, 0),
-        (0x80 | Periodic, TransferType.Interrupt, PeriodicBytes, 4));
+    private static readonly DescriptorSet s_descriptors = Describe();
 
     private byte _sent;
+    private uint _turns;
+
+    /// <summary>The interface with the stream, in its second setting.</summary>
+    public const byte StreamInterface = 1;
 
     /// <summary>A sum over all bytes that came by bulk, in their order.</summary>
     public uint Received { get; private set; }
@@ -33,8 +35,13 @@ internal sealed class CountingDevice(byte tag) : StandardDevice(UsbSpeed.High, s
         DeviceUse.Read => 0x80 | BulkIn,
         DeviceUse.Write => BulkOut,
         DeviceUse.Cancel => 0x80 | Busy,
+        DeviceUse.Stream => 0x80 | Stream,
         _ => 0x80 | Periodic,
     };
+
+    /// <summary>Whether a packet of the stream is the one of a turn, counted since the setting was chosen.</summary>
+    public static bool IsOfTurn(ReadOnlySpan<byte> packet, uint turn, byte tag) =>
+        packet.Length == StreamBytes && BinaryPrimitives.ReadUInt32LittleEndian(packet) == turn && packet[sizeof(uint)..].IndexOfAnyExcept(tag) < 0;
 
     protected override int OnRequest(in SetupPacket setup, Span<byte> data) =>
         setup is { Type: RequestType.Vendor, In: true, Request: AskCount } ? Answer([tag, _sent], data) : -1;
@@ -51,6 +58,13 @@ internal sealed class CountingDevice(byte tag) : StandardDevice(UsbSpeed.High, s
         int number = endpoint.Address & 0xF;
         if (number == Busy)
             return UsbReply.Nak;
+        if (number == Stream)
+        {
+            packet[..StreamBytes].Fill(tag);
+            BinaryPrimitives.WriteUInt32LittleEndian(packet, _turns++);
+            return UsbReply.Data(UsbPid.Data0, StreamBytes);
+        }
+
         int bytes = number == Periodic ? PeriodicBytes : PacketBytes;
         packet[..bytes].Fill((byte)(tag + _sent));
         packet[0] = tag;
@@ -58,4 +72,24 @@ internal sealed class CountingDevice(byte tag) : StandardDevice(UsbSpeed.High, s
     }
 
     protected override void OnAcknowledged(DeviceEndpoint endpoint) => _sent++;
+
+    protected override void OnInterfaceSet(int number) => _turns = number == StreamInterface ? 0 : _turns;
+
+    protected override void OnConfigured() => _turns = 0;
+
+    private static DescriptorSet Describe()
+    {
+        InterfaceDescriptor face = new() { Class = DeviceClass.VendorSpecific };
+        EndpointDescriptor bulk = new() { TransferType = TransferType.Bulk, MaxPacketSize = PacketBytes };
+        ConfigurationBuilder builder = new ConfigurationBuilder(new() { Value = 1, SelfPowered = true })
+            .Interface(face)
+            .Endpoint(bulk with { Address = 0x80 | BulkIn })
+            .Endpoint(bulk with { Address = BulkOut })
+            .Endpoint(bulk with { Address = 0x80 | Busy })
+            .Endpoint(new() { Address = 0x80 | Periodic, TransferType = TransferType.Interrupt, MaxPacketSize = PeriodicBytes, Interval = 4 })
+            .Interface(face with { Number = StreamInterface })
+            .Interface(face with { Number = StreamInterface, AlternateSetting = 1 })
+            .Endpoint(new() { Address = 0x80 | Stream, TransferType = TransferType.Isochronous, MaxPacketSize = StreamBytes, Interval = 4 });
+        return new(new DeviceDescriptor { UsbVersion = 0x0200, MaxPacketSize0 = 64, VendorId = 0x1209, ProductId = 0x00FE }, [builder.ToArray()], []);
+    }
 }

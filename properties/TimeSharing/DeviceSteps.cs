@@ -19,6 +19,12 @@ internal static class DeviceSteps
         (1, Step(DeviceUse.Unplug, 0, 0)),
         (1, Step(DeviceUse.Crash, 0, 0)));
 
+    /// <summary>Any step, and those of a device that streams.</summary>
+    public static Gen<DeviceStep> WithStreams { get; } = Gen.Frequency(
+        (25, Any),
+        (2, Step(DeviceUse.Choose, 0, 2)),
+        (3, Step(DeviceUse.Stream, 1, 4)));
+
     /// <summary>The programs of several guests with one guest, or one step, left out.</summary>
     public static IEnumerable<DeviceStep[][]> Smaller(DeviceStep[][] guests)
     {

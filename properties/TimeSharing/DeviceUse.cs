@@ -18,6 +18,12 @@ internal enum DeviceUse
     /// <summary>Reads by the periodic schedule.</summary>
     ReadPeriodic,
 
+    /// <summary>Chooses a setting of the interface that streams: 0 and 1 are there.</summary>
+    Choose,
+
+    /// <summary>Takes what the device sends on time, for a while.</summary>
+    Stream,
+
     /// <summary>Resets the port, and gives the device an address again.</summary>
     ResetPort,
 

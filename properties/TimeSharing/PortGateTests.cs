@@ -94,7 +94,7 @@ public sealed class PortGateTests
 
         public GatedBench() => Controller.Usb.Ports[0].Plug(new TaggedDevice(1));
 
-        public EhciController Controller => _bench.Controller;
+        public EhciController Controller => (EhciController)_bench.Controller;
 
         public Dma.Machine.EventLoop Loop => _bench.Loop;
 

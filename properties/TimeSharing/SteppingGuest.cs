@@ -15,6 +15,7 @@ internal class SteppingGuest(Host host, VirtualMachine machine, UsbPort socket, 
 {
     private const ulong MicrosecondNs = 1_000;
     private const int PacketBytes = 512;
+    private const int SlotsOfTransfer = 8;
     private const ulong NoEndNs = 10_000_000_000;
 
     private Func<ValueTask<IUsbHostController>> _start = null!;
@@ -29,6 +30,9 @@ internal class SteppingGuest(Host host, VirtualMachine machine, UsbPort socket, 
 
     /// <summary>The longest time that a request took, in nanoseconds.</summary>
     public ulong AskedNsMax { get; private set; }
+
+    /// <summary>Slots of its streams that were due, and those in which nothing came.</summary>
+    public (int Due, int Missed) Slots { get; private set; }
 
     /// <summary>Starts the driver and goes through the steps.</summary>
     /// <param name="device">Its controller.</param>
@@ -114,6 +118,10 @@ internal class SteppingGuest(Host host, VirtualMachine machine, UsbPort socket, 
                 return await Move(step.Use, 8);
             case DeviceUse.Read:
                 return await Move(step.Use, step.Amount * PacketBytes);
+            case DeviceUse.Choose:
+                return await Choose((byte)step.Amount);
+            case DeviceUse.Stream:
+                return await Stream(step.Amount);
             case DeviceUse.Cancel:
                 return await Move(step.Use, PacketBytes, (ulong)step.Amount * MicrosecondNs);
             default:
@@ -153,6 +161,44 @@ internal class SteppingGuest(Host host, VirtualMachine machine, UsbPort socket, 
         if (result.IsCompleted)
             AskedNsMax = Math.Max(AskedNsMax, host.Loop.NowNs - startNs);
         return $"{result.Status} {Convert.ToHexString(answer)}";
+    }
+
+    private async Task<string> Choose(byte setting)
+    {
+        if (_handle is not { } handle)
+            return "no device";
+        TransferResult result = await handle.Request(RequestType.Standard, RequestRecipient.Interface, (byte)StandardRequest.SetInterface, setting, CountingDevice.StreamInterface);
+        return $"{result.Status}";
+    }
+
+    // Slots may be missed where the bus is somebody else's for a while; what comes is what a device sends turn by turn, and nothing else.
+    private async Task<string> Stream(int transfers)
+    {
+        if (_handle is not { } handle)
+            return "no device";
+        byte address = CountingDevice.EndpointOf(DeviceUse.Stream);
+        UsbEndpoint endpoint = handle.Configuration.Interfaces.SelectMany(static face => face.Endpoints).First(candidate => candidate.Address == address);
+        string chosen = await Choose(1);
+        IDmaSpace memory = _driver!.Memory;
+        IUsbIsochronousPipe pipe = await handle.Connection.OpenIsochronous(endpoint);
+        int count = pipe.PacketMultiple * ((SlotsOfTransfer + pipe.PacketMultiple - 1) / pipe.PacketMultiple);
+        MemoryBuffer buffer = memory.Allocate(transfers * count * pipe.PacketBytesMax);
+        DmaMapResult mapped = await memory.Map(buffer, DmaDirection.FromDevice);
+
+        // All at once, so that the next one is always queued.
+        IsochronousPacket[][] packets = [.. Enumerable.Range(0, transfers).Select(transfer =>
+            Enumerable.Range(transfer * count, count).Select(slot => new IsochronousPacket(slot * pipe.PacketBytesMax, pipe.PacketBytesMax)).ToArray())];
+        IsochronousResult[] results = await Task.WhenAll(packets.Select(row => pipe.Transfer(mapped.Mapping, row).AsTask()));
+        await pipe.Close();
+        DmaRefusal unmapped = await memory.Unmap(mapped.Mapping);
+        byte[] data = new byte[transfers * count * pipe.PacketBytesMax];
+        buffer.Read(0, data);
+        _ = memory.Free(buffer);
+        IsochronousPacket[] came = [.. packets.SelectMany(static row => row).Where(static packet => packet is { Status: TransferStatus.Completed, Moved: not 0 })];
+        int due = (transfers * count) + results.Sum(static result => result.IntervalsSkipped);
+        Slots = (Slots.Due + due, Slots.Missed + due - came.Length);
+        bool isWhole = came.Select((packet, turn) => CountingDevice.IsOfTurn(data.AsSpan(packet.Offset, packet.Moved), (uint)turn, tag)).All(static isOfTurn => isOfTurn);
+        return $"{chosen} {results[^1].Status} {(isWhole ? "turn by turn" : "wrong data")} {unmapped} {await Choose(0)}";
     }
 
     private async Task<string> Move(DeviceUse use, int bytes, ulong patienceNs = NoEndNs)

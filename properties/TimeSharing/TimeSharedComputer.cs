@@ -18,7 +18,10 @@ internal sealed class TimeSharedComputer : IDisposable
 
     private readonly PciFunction _controller;
 
-    public TimeSharedComputer(int guests, TurnController kind = TurnController.Ehci)
+    /// <param name="guests">How many guests.</param>
+    /// <param name="kind">What controller.</param>
+    /// <param name="canHang">Whether the controller can be made to hang.</param>
+    public TimeSharedComputer(int guests, TurnController kind = TurnController.Ehci, bool canHang = false)
     {
         Watch = new(s_controller);
         Host = new(new() { MemoryBytes = (uint)(32 + (4 * guests)) * MiB, VmmBytes = 16 * MiB, Watch = Watch.Around });
@@ -26,13 +29,15 @@ internal sealed class TimeSharedComputer : IDisposable
         int ports = Math.Max(guests, 2);
         if (kind == TurnController.Ehci)
         {
-            EhciController ehci = new(Host.Loop, new() { PortCount = ports, PortGates = true });
+            EhciOptions options = new() { PortCount = ports, PortGates = true };
+            EhciController ehci = canHang ? new StuckEhci(Host.Loop, options) : new(Host.Loop, options);
             (_controller, Ports, Buses) = (ehci, ehci.Usb.Ports, [new(ehci.Usb, Host.Loop)]);
             Watch.HasOtherCause = () => new UsbStatus(new((uint)ehci.ReadBar(0, 0x20 + EhciOperationalOffsets.UsbStatus, 4))) is { PortChange: true } or { FrameListRollover: true } or { AsyncAdvance: true };
         }
         else
         {
-            XhciController xhci = new(Host.Loop, new() { Usb2PortCount = ports, Usb3PortCount = ports, SlotCount = 4, PortGates = true });
+            XhciOptions options = new() { Usb2PortCount = ports, Usb3PortCount = ports, SlotCount = 4, PortGates = true };
+            XhciController xhci = canHang ? new StuckXhci(Host.Loop, options) : new(Host.Loop, options);
             (_controller, Ports, Buses) = (xhci, xhci.Ports, [.. xhci.Buses.Take(ports).Select(bus => new MicroframeWatch(bus, Host.Loop))]);
         }
 
@@ -48,6 +53,9 @@ internal sealed class TimeSharedComputer : IDisposable
 
     /// <summary>The controller.</summary>
     public PciFunction Controller => _controller;
+
+    /// <summary>The controller where it can be made to hang; null where not.</summary>
+    public IStuckController? Stuck => _controller as IStuckController;
 
     /// <summary>Its root ports: one for each guest, and for xHCI behind them one of USB 3 for each guest.</summary>
     public IReadOnlyList<UsbPort> Ports { get; }

@@ -1,4 +1,6 @@
+using System.Buffers.Binary;
 using Dma.Machine;
+using Dma.UsbDevice.Spec;
 using Dma.Vmm;
 
 namespace Dma.Properties;
@@ -11,6 +13,7 @@ internal sealed class TurnWatch(SourceId controller) : ITurnObserver
     private const ulong RegionStart = DmaMappings.WindowStart + DmaMappings.WindowLength;
     private const ulong RegionEnd = RegionStart + (1 << 20);
     private const int SegmentBytes = 16;
+    private const int TrbTypeOffset = 12;
     private const ulong MessagesStart = 0xFEE0_0000;
     private const ulong MessagesEnd = 0xFEF0_0000;
 
@@ -30,6 +33,12 @@ internal sealed class TurnWatch(SourceId controller) : ITurnObserver
 
     /// <summary>Whether the controller interrupts for something that it does not write into memory.</summary>
     public Func<bool> HasOtherCause { get; set; } = static () => false;
+
+    /// <summary>When MFINDEX wrap events were written.</summary>
+    public List<ulong> WrapsNs { get; } = [];
+
+    /// <summary>The time.</summary>
+    public Func<ulong> NowNs { get; set; } = static () => 0;
 
     /// <summary>From the beginning of the first stretch to the end of the last one.</summary>
     public ulong SeenNs { get; private set; }
@@ -104,6 +113,8 @@ internal sealed class TurnWatch(SourceId controller) : ITurnObserver
         {
             watch.Note(address, isTable: false);
             watch.NoteWrite(address);
+            if (source.Length == Trb.Size && BinaryPrimitives.ReadUInt32LittleEndian(source[TrbTypeOffset..]) >> 10 == (uint)TrbType.MicroframeWrap)
+                watch.WrapsNs.Add(watch.NowNs());
             return inner.Write(address, source, attributes);
         }
     }

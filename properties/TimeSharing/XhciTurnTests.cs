@@ -160,6 +160,62 @@ public sealed class XhciTurnTests
     }
 
     [Theory]
+    [InlineData(true, 0)]
+    [InlineData(false, 1)]
+    public void A_guest_is_told_of_each_wrap_of_its_microframe_index_once_though_it_was_away(bool isWorkConserving, int offset)
+    {
+        const ulong QuantumNs = 40 * MillisecondNs;
+        const ulong WrapNs = 0x4000 * MicroframeNs;
+        const int Wraps = 3;
+        using TimeSharedComputer machine = new(2, TurnController.Xhci);
+        machine.Watch.NowNs = () => machine.Host.Loop.NowNs;
+        List<bool> hadTurn = [];
+        int told = 0;
+        ulong firstNs = machine.Host.Loop.Run(
+            async () =>
+            {
+                await machine.Start(new() { QuantumNs = QuantumNs, IsWorkConserving = isWorkConserving });
+                PciDevice device = await machine.Open(0);
+                IRegisterWindow registers = device.OpenBar(0);
+                _ = await UsbHostControllers.Start(device);
+                XhciCommand command = new(new(registers.Read32(Operational)));
+                registers.Write32(Operational, (command with { WrapEventEnable = true }).Raw.Value);
+                SteppingGuest other = new(machine.Host, machine.Guests[1], machine.Ports[1], 0x20);
+                await machine.Host.Loop.Delay((ulong)offset * 17 * MillisecondNs);
+                await other.Run(await machine.Open(1), UsbHostControllers.Start, []);
+                ulong wrapNs = machine.Host.Loop.NowNs + (WrapNs - (registers.Read32(Runtime) * MicroframeNs));
+                Task busy = other.Follow([.. Enumerable.Repeat(new DeviceStep(DeviceUse.Cancel, 500_000), 14)]);
+                for (int wrap = 0; wrap < Wraps; wrap++)
+                {
+                    await machine.Host.Loop.Delay(wrapNs + ((ulong)wrap * WrapNs) - machine.Host.Loop.NowNs);
+                    hadTurn.Add(machine.Sharing.Owner == machine.Guests[0]);
+
+                    // A guest looks, and looking counts nothing twice.
+                    for (int look = 0; look < 40; look++)
+                    {
+                        Assert.InRange(registers.Read32(Runtime), 0u, 0x1000u);
+                        await device.Processor.Delay(3 * MillisecondNs);
+                    }
+                }
+
+                told = machine.Watch.WrapsNs.Count;
+                await busy;
+                return wrapNs;
+            },
+            PatienceNs);
+        Assert.Contains(false, hadTurn);
+        Assert.Equal(Wraps, told);
+        for (int wrap = 0; wrap < Wraps; wrap++)
+        {
+            // What is read of the index may be one microframe old.
+            long lateNs = (long)(machine.Watch.WrapsNs[wrap] - firstNs) - (wrap * (long)WrapNs);
+            Assert.InRange(lateNs, -(long)MicroframeNs, (long)(hadTurn[wrap] ? MillisecondNs : (2 * QuantumNs) + (2 * MillisecondNs)));
+        }
+
+        Assert.Equal((0ul, 0ul), (machine.Host.Faults.Total, machine.Watch.Strays));
+    }
+
+    [Theory]
     [InlineData(2_000_000ul, true)]
     [InlineData(3_300_000ul, false)]
     public void Guests_with_SuperSpeed_disks_read_them_byte_for_byte(ulong quantumNs, bool isWorkConserving)

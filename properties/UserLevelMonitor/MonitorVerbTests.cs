@@ -28,7 +28,7 @@ public sealed class MonitorVerbTests
         Assert.Equal([2.0, 1.0, 0.0], transfers.Select(way => way.GetProperty("copiesPerByte").GetDouble()));
         Assert.Equal([1.0, 0.0, 0.0], transfers.Select(way => way.GetProperty("systemCallsPerBlock").GetDouble()));
         Assert.DoesNotContain('!', run.Output);
-        Assert.Equal(["VMs", "Service OS"], TimelineFormat.Check(File.ReadAllBytes(file.Path)));
+        Assert.Equal(["VMs", "VMM", "bus", "controller", "service OS", "IOMMU"], TimelineFormat.Check(File.ReadAllBytes(file.Path)));
     }
 
     [Theory]
@@ -56,6 +56,8 @@ public sealed class MonitorVerbTests
     [InlineData("--window-pages", "0")]
     [InlineData("--window-pages", "many")]
     [InlineData("--trace", "no/such/folder/timeline.json")]
+    [InlineData("--usb", "xhci", "--zero-copy")]
+    [InlineData("--copy", "--zero-copy")]
     public void A_bad_line_is_refused_with_one_line_on_standard_error(params string[] words)
     {
         ToolRun run = ToolRun.Of(["run", "user-level-monitor", .. words]);

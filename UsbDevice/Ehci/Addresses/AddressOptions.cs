@@ -19,6 +19,12 @@ public sealed record AddressOptions
     /// <summary>Whether SET_ADDRESS tells a device the address that it has on the bus; where not, it takes the one that its driver chose.</summary>
     public bool RewritesSetup { get; init; } = true;
 
+    /// <summary>Whether one set at a time has address 0; where not, devices of several sets answer to it at the same time.</summary>
+    public bool GuardsAddressZero { get; init; } = true;
+
+    /// <summary>Whether the addresses behind a root port are free again once nothing passes it any more; where not, they stay taken for devices that are gone.</summary>
+    public bool FreesAddresses { get; init; } = true;
+
     /// <summary>Whether the address of the hub in a split transaction is replaced too.</summary>
     public bool ReplacesHubs { get; init; } = true;
 }

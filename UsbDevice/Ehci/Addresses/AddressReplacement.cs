@@ -81,7 +81,7 @@ public sealed class AddressReplacement
     {
         Statistics.Lookups += token.IsSplit ? 2u : 1u;
         sent = Replace(set, token);
-        bool isMapped = (token.Address == 0 ? Zero.Owner == set : sent.Address != 0)
+        bool isMapped = (token.Address == 0 ? Zero.MayUse(set) : sent.Address != 0)
             && (!token.IsSplit || sent.Split.HubAddress != 0);
         if (!isMapped)
             Statistics.Unsent++;
@@ -191,7 +191,8 @@ public sealed class AddressReplacement
     /// <summary>Nothing passes a root port any more: what is behind it will be reset before it answers again.</summary>
     public void Disabled(int set, int port)
     {
-        Table.FreePort(port);
+        if (_options.FreesAddresses)
+            Table.FreePort(port);
         Zero.Remove(set, place => place.Port == port);
         ForgetLost(set);
     }

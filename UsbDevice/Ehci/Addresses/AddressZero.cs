@@ -19,6 +19,8 @@ public sealed class AddressZero
     private readonly AddressStatistics _statistics;
     private readonly Queue<int> _line;
     private readonly bool[] _waits;
+    private readonly ulong[] _waitsSinceNs;
+    private readonly ulong[] _waitedNs;
     private readonly List<DevicePlace>[] _places;
     private readonly ScheduledEvent _limit;
     private ulong _sinceNs;
@@ -29,6 +31,7 @@ public sealed class AddressZero
         (_loop, _bus, _table, _options, _statistics) = (loop, bus, table, options, statistics);
         _line = new(setCount);
         _waits = new bool[setCount];
+        (_waitsSinceNs, _waitedNs) = (new ulong[setCount], new ulong[setCount]);
         _places = [.. Enumerable.Range(0, setCount).Select(_ => new List<DevicePlace>())];
         _limit = new(Expire);
     }
@@ -39,8 +42,14 @@ public sealed class AddressZero
     /// <summary>How many wait for it.</summary>
     public int Waiting => _line.Count;
 
+    /// <summary>Whether tokens of a set to it may go out.</summary>
+    public bool MayUse(int set) => Owner == set || !_options.GuardsAddressZero;
+
     /// <summary>Whether a set waits for it.</summary>
     public bool IsWaiting(int set) => _waits[set];
+
+    /// <summary>How long a set waited for it in all, in nanoseconds, until it had it each time.</summary>
+    public ulong WaitedNs(int set) => _waitedNs[set];
 
     /// <summary>The places at which devices of a set may answer to it.</summary>
     public IReadOnlyList<DevicePlace> PlacesOf(int set) => _places[set];
@@ -49,7 +58,7 @@ public sealed class AddressZero
     /// <returns>Whether it has it.</returns>
     public bool Request(int set)
     {
-        if (Owner == set)
+        if (MayUse(set))
             return true;
         if (Owner < 0)
         {
@@ -59,7 +68,7 @@ public sealed class AddressZero
 
         if (!_waits[set])
         {
-            _waits[set] = true;
+            (_waits[set], _waitsSinceNs[set]) = (true, _loop.NowNs);
             _line.Enqueue(set);
             _statistics.Waits++;
             LimitTime();
@@ -100,6 +109,7 @@ public sealed class AddressZero
             if (!_waits[next])
                 continue;
             _waits[next] = false;
+            _waitedNs[next] += _loop.NowNs - _waitsSinceNs[next];
             Grant(next);
             return;
         }

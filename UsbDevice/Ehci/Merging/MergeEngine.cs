@@ -91,6 +91,9 @@ internal sealed class MergeEngine : IDmaPort
             case MergeLinkKind.Periodic:
                 FetchPeriodic(MergeLinks.TurnOf(at), destination);
                 break;
+            case MergeLinkKind.Resumed:
+                FetchPeriodic(_frame.Turn, destination);
+                break;
             case MergeLinkKind.Guest:
                 FetchNamed(at, destination);
                 break;
@@ -120,7 +123,7 @@ internal sealed class MergeEngine : IDmaPort
             case MergeLinkKind.Async when owner == _ring.Current:
                 owner.Write(_ring.Address + MergeLinks.OffsetOf(at), source);
                 break;
-            case MergeLinkKind.Periodic when owner == _frame.Current:
+            case MergeLinkKind.Periodic or MergeLinkKind.Resumed when owner == _frame.Current:
                 owner.Write(_frame.Link.Address + MergeLinks.OffsetOf(at), source);
                 if (_type != LinkType.QueueHead)
                     Ended(owner, source);
@@ -151,8 +154,9 @@ internal sealed class MergeEngine : IDmaPort
     private void FetchElement(uint element, Span<byte> destination)
     {
         Enter(null, LinkType.FrameSpan);
-        _time.Begin((int)(_frames.Count(_loop.NowNs) & 7));
-        LinkPointer first = _frame.Begin(element);
+        int microframe = (int)(_frames.Count(_loop.NowNs) & 7);
+        _time.Begin(microframe);
+        LinkPointer first = _frame.Begin(element, microframe);
         MemoryMarshal.Write(destination, first);
         Tell(-1, LinkType.FrameSpan, element, isPeriodic: true);
     }

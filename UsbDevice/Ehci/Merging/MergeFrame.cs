@@ -11,7 +11,8 @@ namespace Dma.UsbDevice;
 /// </code>
 /// It is made while it is walked, in each microframe anew. Each VM keeps its order, which is that of its rates; another one comes first in each frame.
 /// A queue has one link, which is why software has to order the queues of all by rate; here nothing is shared between frames.
-/// FSTNs are stepped over.
+/// An FSTN that leads into the frame before stands where its VM has it, in the microframes in which a controller takes that way. The way back, along queues of that VM alone,
+/// ends with a node that is the engine's, whatever the VM has there: so it cannot lead past the structures of others.
 /// </remarks>
 /// <param name="slots">All slots.</param>
 internal sealed class MergeFrame(MergeSlot[] slots)
@@ -19,7 +20,11 @@ internal sealed class MergeFrame(MergeSlot[] slots)
     // The most structures that a VM may have in the list of a frame.
     private const int StepsMax = 256;
 
+    // In which an FSTN leads into the frame before (EHCI, periodic frame span traversal node).
+    private const int SpanMicroframes = 2;
+
     private static readonly LinkPointer s_end = new() { Terminate = true };
+    private static readonly LinkPointer s_spanEnd = new() { Type = LinkType.FrameSpan };
 
     private ulong _running;
     private ulong _order;
@@ -30,6 +35,15 @@ internal sealed class MergeFrame(MergeSlot[] slots)
     private bool _turn;
     private MergeSlot? _next;
     private LinkPointer _nextLink = s_end;
+    private bool _hasSpans;
+
+    // On the way into the frame before: what comes behind the node that it began at.
+    private bool _isSpanned;
+    private MergeSlot? _resume;
+    private LinkPointer _resumeLink = s_end;
+
+    /// <summary>By which link the next structure is fetched.</summary>
+    public bool Turn => _turn;
 
     /// <summary>The slot whose structure is at hand; null for none.</summary>
     public MergeSlot? Current { get; private set; }
@@ -48,10 +62,12 @@ internal sealed class MergeFrame(MergeSlot[] slots)
 
     /// <summary>An element of the frame list is fetched: the walk of a microframe begins.</summary>
     /// <param name="element">Which one.</param>
+    /// <param name="microframe">Which microframe of the frame.</param>
     /// <returns>The first link.</returns>
-    public LinkPointer Begin(uint element)
+    public LinkPointer Begin(uint element, int microframe)
     {
         (_element, _isBehind, Current) = (element, false, null);
+        (_hasSpans, _isSpanned) = (microframe < SpanMicroframes, false);
         _first = (int)(element % (uint)slots.Length);
         (_order, _toCome) = (_running, _running);
         for (ulong left = _running; left != 0; left &= left - 1)
@@ -78,10 +94,20 @@ internal sealed class MergeFrame(MergeSlot[] slots)
             return false;
         }
 
+        if (_nextLink.Type == LinkType.FrameSpan)
+        {
+            Current = null;
+            bytes.Clear();
+            MemoryMarshal.Write(bytes, _isSpanned ? EndSpan() : BeginSpan(_next!, _nextLink.Address));
+            return false;
+        }
+
         (Current, Link) = (_next, _nextLink);
         bool isThere = Current is { RunsPeriodic: true } && Current.TryRead(Link.Address, bytes);
         LinkPointer behind = isThere ? MemoryMarshal.Read<LinkPointer>(bytes) : s_end;
-        if (Current is { } slot && isThere && Enter(slot, behind))
+        if (_isSpanned)
+            _nextLink = isThere ? Back(Current!, behind) : s_spanEnd;
+        else if (Current is { } slot && isThere && Enter(slot, behind))
             (_next, _nextLink) = (slot, slot.Rest);
         else
             Find();
@@ -104,7 +130,7 @@ internal sealed class MergeFrame(MergeSlot[] slots)
     {
         while (!link.Terminate)
         {
-            if (slot.Steps++ == StepsMax)
+            if (slot.Steps++ >= StepsMax)
             {
                 slot.Fail();
                 link = s_end;
@@ -113,12 +139,62 @@ internal sealed class MergeFrame(MergeSlot[] slots)
 
             if (link.Type != LinkType.FrameSpan)
                 break;
-            if (!slot.TryRead(link.Address, sizeof(uint), out link))
+            if (!slot.TryRead(link.Address, FrameSpanNode.Size, out FrameSpanNode node))
                 link = s_end;
+            else if (_hasSpans && !node.Back.Terminate)
+                break;
+            else
+                link = node.Normal;
         }
 
         slot.Rest = link;
         return !link.Terminate && (_isBehind || link.Type is LinkType.IsochronousTransfer or LinkType.SplitIsochronousTransfer);
+    }
+
+    // A node from which the controller goes into the frame before, and comes back to what is behind it.
+    private FrameSpanNode BeginSpan(MergeSlot slot, uint address)
+    {
+        FrameSpanNode node = new(s_end, s_end);
+        if (slot.RunsPeriodic && slot.TryRead(address, FrameSpanNode.Size, out FrameSpanNode found))
+            node = found;
+        if (slot.RunsPeriodic && Enter(slot, node.Normal))
+            (_next, _nextLink) = (slot, slot.Rest);
+        else
+            Find();
+        LinkPointer back = slot.RunsPeriodic && !node.Back.Terminate ? Back(slot, node.Back with { Type = LinkType.QueueHead }) : s_spanEnd;
+        if (back.Type == LinkType.FrameSpan)
+            return new(Next(), s_end);
+
+        (_resume, _resumeLink, _isSpanned) = (_next, _nextLink, true);
+        (_next, _nextLink) = (slot, back);
+        return new(_resume is null ? s_end : MergeLinks.Resumed(_resumeLink.Type), Next());
+    }
+
+    // The node at which it comes back.
+    private FrameSpanNode EndSpan()
+    {
+        (_next, _nextLink, _isSpanned) = (_resume, _resumeLink, false);
+        return new(s_end, s_end);
+    }
+
+    // On the way back a controller looks at queues alone, up to a node that leads nowhere else.
+    private static LinkPointer Back(MergeSlot slot, LinkPointer link)
+    {
+        while (!link.Terminate && slot.RunsPeriodic)
+        {
+            if (slot.Steps++ >= StepsMax)
+                slot.Fail();
+            else if (link.Type == LinkType.QueueHead)
+                return link;
+            else if (link.Type != LinkType.FrameSpan)
+                _ = slot.TryRead(link.Address, sizeof(uint), out link);
+            else if (!slot.TryRead(link.Address, FrameSpanNode.Size, out FrameSpanNode node) || node.Back.Terminate)
+                break;
+            else
+                link = node.Normal;
+        }
+
+        return s_spanEnd;
     }
 
     // The next slot that has something in this part of the list, or in the second one.

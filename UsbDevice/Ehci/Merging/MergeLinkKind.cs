@@ -20,4 +20,7 @@ internal enum MergeLinkKind
 
     /// <summary>A structure of the periodic list.</summary>
     Periodic,
+
+    /// <summary>What comes behind an FSTN of the periodic list, once its way into the frame before has ended.</summary>
+    Resumed,
 }

@@ -7,6 +7,7 @@ namespace Dma.UsbDevice;
 /// Structures are fetched in a segment that no guest-physical address is in, and are so told from buffers. In it, the last two pages are the engine's:
 /// <code>
 /// FFFF_E000h  the frame list      FFFF_F000h  the head of the ring      FFFF_F100h, FFFF_F200h, ...  "this one", "the next one"
+///                                                                       FFFF_F600h  behind the node of which the way back has ended
 /// </code>
 /// Any other address is the one that the VM itself wrote, in the segment of the VM whose structure is at hand: a qTD, or the siTD of the frame before.
 /// </remarks>
@@ -23,6 +24,7 @@ internal static class MergeLinks
 
     private const uint AsyncFirst = 0xFFFF_F100;
     private const uint PeriodicFirst = 0xFFFF_F400;
+    private const uint Resume = PeriodicFirst + (2 * Stride);
     private const uint Stride = 0x100;
     private const uint OffsetMask = Stride - 1;
 
@@ -31,6 +33,9 @@ internal static class MergeLinks
 
     /// <summary>A link within the list of a frame.</summary>
     public static LinkPointer Periodic(bool turn, LinkType type) => new() { Type = type, Address = PeriodicFirst + (turn ? Stride : 0) };
+
+    /// <summary>The link to what comes behind an FSTN, once its way into the frame before has ended.</summary>
+    public static LinkPointer Resumed(LinkType type) => new() { Type = type, Address = Resume };
 
     /// <summary>Whether a link that a VM wrote leads to where the engine's own are.</summary>
     public static bool IsForbidden(TransferLink link) => !link.Terminate && KindOf(link.Address) != MergeLinkKind.Guest;
@@ -43,6 +48,7 @@ internal static class MergeLinks
         < AsyncFirst => MergeLinkKind.Head,
         < AsyncFirst + (2 * Stride) => MergeLinkKind.Async,
         >= PeriodicFirst and < PeriodicFirst + (2 * Stride) => MergeLinkKind.Periodic,
+        >= Resume and < Resume + Stride => MergeLinkKind.Resumed,
         _ => MergeLinkKind.Nothing,
     };
 

@@ -16,6 +16,9 @@ public sealed class EhciInterface : EhciFunction
     /// <summary>Whether its schedules can run: run/stop is set, and it met no bus error.</summary>
     public bool IsRunning => Set.IsRunning;
 
+    /// <summary>Bus time that it may still use in this turn, in nanoseconds, where the policy counts that; below zero where it used too much.</summary>
+    public long DeficitNs => Set.Share.DeficitNs;
+
     /// <summary>Its way to memory, for another function that shall use it as well.</summary>
     internal IDmaPort Way => Set.Requester;
 }

@@ -33,7 +33,8 @@ public sealed class SharedEhciController
             PortCount = Math.Min(Options.RootPortCount + Options.InternalPortCount, ShownPortsMax),
             InternalPortCount = Options.InternalPortCount,
         });
-        _engine = new(loop, Options.RootPortCount, sets, Options.Addresses.IsOn ? Options.Addresses : null, Options.SetCount);
+        _engine = new(loop, Options.RootPortCount, sets, Options.Addresses.IsOn ? Options.Addresses : null, Options.SetCount) { SharesReset = Options.SharesReset };
+        _engine.RootHub.ShowsLeaving = Options.ShowsPortsLeave;
         _interfaces = new EhciInterface[Options.SetCount];
         for (int number = 0; number < _interfaces.Length; number++)
             _interfaces[number] = new(_engine, sets, Options.SharesRequester && number != 0 ? _interfaces[0].Way : null);
@@ -54,6 +55,10 @@ public sealed class SharedEhciController
 
     /// <summary>What its address replacement did; null where it has none.</summary>
     public AddressStatistics? Addresses => _engine.Addresses?.Statistics;
+
+    /// <summary>How long a register set waited for address 0 in all, in nanoseconds; 0 where addresses are not replaced.</summary>
+    /// <param name="set">From 0 on.</param>
+    public ulong AddressZeroWaitNsOf(int set) => _engine.Addresses?.Zero.WaitedNs(set) ?? 0;
 
     /// <summary>Who sees how the bus is shared, or null.</summary>
     public IBusShareObserver? Observer

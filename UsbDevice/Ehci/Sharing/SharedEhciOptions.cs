@@ -23,4 +23,10 @@ public sealed record SharedEhciOptions
 
     /// <summary>Whether all sets send their requests as the first one, as a controller would that has one PCI function: no IOMMU can tell them apart.</summary>
     public bool SharesRequester { get; init; }
+
+    /// <summary>Whether the driver of one set resets all, as a controller would that has one state behind its register sets.</summary>
+    public bool SharesReset { get; init; }
+
+    /// <summary>Whether a set sees a device go whose port another set gets; where not, both drive the port.</summary>
+    public bool ShowsPortsLeave { get; init; } = true;
 }

@@ -42,7 +42,7 @@ public static class XhciGateOffsets
     /// <summary>BUSY, read-only: 1 while a command, a transfer, an interrupt, or the saving or restoring of state waits for its end.</summary>
     public const int Busy = 0x1C;
 
-    /// <summary>INDEX: the microframe index; written only while the controller is halted.</summary>
+    /// <summary>INDEX: bits 15:0 are the microframe index; bits 31:16, which read as zeros, how often it began anew that software has not been told of: for each comes an MFINDEX wrap event when the controller starts, where software wants them. Written only while the controller is halted.</summary>
     public const int Index = 0x20;
 
     /// <summary>PORTSC, PORTPMSC, PORTLI and PORTHLPMC of root port 1, with the gate open or closed; those of the others follow.</summary>

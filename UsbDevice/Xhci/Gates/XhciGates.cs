@@ -43,7 +43,7 @@ internal sealed class XhciGates(XhciEngine engine, IReadOnlyList<RootPort> ports
                     port.HasUntoldChange = port.IsGated && port.HasChange;
                 break;
             case XhciGateOffsets.Index:
-                engine.SetIndex(value);
+                engine.SetIndex(value & ushort.MaxValue, (int)(value >> 16));
                 break;
             case >= XhciGateOffsets.FirstPort when PortAt(offset, out int register) is { } port:
                 port.Write(register, value);

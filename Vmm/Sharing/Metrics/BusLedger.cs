@@ -36,6 +36,9 @@ public sealed class BusLedger : IBusShareObserver
     /// <summary>The number of the last microframe in which the bus was used.</summary>
     public ulong Last { get; private set; }
 
+    /// <summary>How many microframes are kept.</summary>
+    public int Kept => _numbers.Length;
+
     /// <summary>The largest part of the 100 microseconds for periodic work that all sets together used in one microframe; more than 1 is over-allocation.</summary>
     public double PeriodicLoadMax => (double)_periodicMaxNs / SharedUsbController.PeriodicNsMax;
 
@@ -60,10 +63,16 @@ public sealed class BusLedger : IBusShareObserver
         return _numbers[at] == microframe ? (_periodic[(at * _setCount) + set], _async[(at * _setCount) + set]) : default;
     }
 
+    /// <summary>The number of the microframe in which a time lies.</summary>
+    public ulong MicroframeOf(ulong nowNs) => (nowNs - _originNs) / WireTime.MicroframeNs;
+
+    /// <summary>When a microframe begins.</summary>
+    public ulong StartOf(ulong microframe) => _originNs + (microframe * WireTime.MicroframeNs);
+
     /// <inheritdoc/>
     public void BusUsed(in BusUse use)
     {
-        ulong microframe = (use.StartNs - _originNs) / WireTime.MicroframeNs;
+        ulong microframe = MicroframeOf(use.StartNs);
         int at = (int)(microframe % (ulong)_numbers.Length) * _setCount;
         if (_numbers[at / _setCount] != microframe)
         {

@@ -188,7 +188,9 @@ internal sealed class GatedXhci : ITurnHardware
     public void ReportChanges(uint ports) => WriteGate(XhciGateOffsets.Report, ports);
 
     /// <summary>Sets MFINDEX of the controller, which is halted.</summary>
-    public void SetIndex(uint index) => WriteGate(XhciGateOffsets.Index, index);
+    /// <param name="index">The index.</param>
+    /// <param name="wraps">How often it began anew that its driver has not been told of.</param>
+    public void SetIndex(uint index, ulong wraps) => WriteGate(XhciGateOffsets.Index, index | ((uint)Math.Min(wraps, ushort.MaxValue) << 16));
 
     /// <inheritdoc/>
     public void ResetPorts(uint ports) => WriteGate(XhciGateOffsets.Reset, ports);

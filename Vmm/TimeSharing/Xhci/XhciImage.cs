@@ -20,7 +20,7 @@ internal sealed class XhciImage : ITurnImage, IRegisterEffects
     private readonly StateRegion _region;
     private readonly RegisterFile _file;
     private readonly WaitingDoorbells _doorbells;
-    private readonly FrameClock _clock = new();
+    private readonly XhciImageClock _clock = new();
     private readonly int _base;
     private readonly XhciLegacyImage _legacy;
     private readonly XhciInterrupterImage[] _interrupters;
@@ -55,7 +55,7 @@ internal sealed class XhciImage : ITurnImage, IRegisterEffects
     public bool NeedsController => Command is { Run: true } or { SaveState: true } or { RestoreState: true };
 
     /// <inheritdoc/>
-    public bool HasDemand => NeedsController && (!Command.Run || _hasWork || _doorbells.Any || _isCommandRingWritten
+    public bool HasDemand => NeedsController && (!Command.Run || _hasWork || _doorbells.Any || _isCommandRingWritten || _clock.Wraps != 0
         || Array.Exists(_interrupters, static interrupter => interrupter.IsBegun || interrupter.IsPending) || (_hardware.Waiting & Ports) != 0);
 
     /// <inheritdoc/>
@@ -95,6 +95,7 @@ internal sealed class XhciImage : ITurnImage, IRegisterEffects
     public void Write(ulong offset, int width, ulong value)
     {
         Sync();
+        CountWraps();
         int bells = (int)offset - _hardware.DoorbellBase;
         if (bells < 0 || bells >= sizeof(uint) * (_hardware.Structure.SlotCount + 1))
             _file.Write((int)offset, width, value, this);
@@ -123,6 +124,7 @@ internal sealed class XhciImage : ITurnImage, IRegisterEffects
     public void Store()
     {
         ulong now = _loop.NowNs;
+        CountWraps();
         XhciState.InterrupterList interrupters = default;
         for (int index = 0; index < _interrupters.Length; index++)
             interrupters[index] = _interrupters[index].State;
@@ -137,7 +139,7 @@ internal sealed class XhciImage : ITurnImage, IRegisterEffects
             _legacy.Value.Control,
             _clock.Index(now),
             _hasSaved ? 1u : 0,
-            _clock.IsRunning ? _clock.StartOf(_clock.Count(now)) : now,
+            _clock.MicroframeNs(now),
             interrupters));
     }
 
@@ -156,7 +158,7 @@ internal sealed class XhciImage : ITurnImage, IRegisterEffects
 
         foreach (XhciInterrupterImage interrupter in _interrupters)
             interrupter.Captured(_loop.NowNs);
-        Follow((uint)_hardware.Read((ulong)(_hardware.RuntimeBase + XhciRuntimeOffsets.MicroframeIndex), sizeof(uint)), !status.Halted);
+        _clock.Follow((uint)_hardware.Read((ulong)(_hardware.RuntimeBase + XhciRuntimeOffsets.MicroframeIndex), sizeof(uint)), !status.Halted, _loop.NowNs);
     }
 
     /// <inheritdoc/>
@@ -210,11 +212,7 @@ internal sealed class XhciImage : ITurnImage, IRegisterEffects
     }
 
     /// <inheritdoc/>
-    public ulong ToMicroframeNs()
-    {
-        ulong now = _loop.NowNs;
-        return _clock.IsRunning ? (_clock.StartOf(_clock.Count(now) + 1) - now) % WireTime.MicroframeNs : 0;
-    }
+    public ulong ToMicroframeNs() => _clock.ToMicroframeNs(_loop.NowNs);
 
     /// <inheritdoc/>
     public void Load()
@@ -237,7 +235,8 @@ internal sealed class XhciImage : ITurnImage, IRegisterEffects
         // What is latched came back with the state; the guest may have acknowledged some of it.
         XhciStatus shown = new(new(_hardware.Status.Raw.Value & LatchedBits & ~Status.Raw.Value));
         _hardware.Status = shown;
-        _hardware.SetIndex(_clock.Index(_loop.NowNs));
+        CountWraps();
+        _hardware.SetIndex(_clock.Index(_loop.NowNs), _clock.TakeWraps());
         _hardware.Command = Command;
         if (Command.Run)
             _doorbells.RingAll((slot, doorbell) => _hardware[_hardware.DoorbellBase + (sizeof(uint) * slot)] = doorbell.Raw.Value);
@@ -340,7 +339,7 @@ internal sealed class XhciImage : ITurnImage, IRegisterEffects
         _legacy.Value = owner;
         if (!keepsPorts)
             _hardware.ResetPorts(Ports);
-        _clock.Set(0);
+        _clock.Reset();
         _doorbells.Clear();
         (_isCommandRingWritten, _hasWork, _hasSaved) = (false, false, false);
         foreach (XhciInterrupterImage interrupter in _interrupters)
@@ -357,9 +356,7 @@ internal sealed class XhciImage : ITurnImage, IRegisterEffects
 
     private void Restore(in XhciState state, bool withClock)
     {
-        _clock.Set(state.FrameIndex);
-        if (!Status.Halted)
-            _clock.Start(withClock ? state.MicroframeNs : _loop.NowNs);
+        _clock.Restore(state.FrameIndex, Status.Halted ? null : withClock ? state.MicroframeNs : _loop.NowNs);
         _file[_base + XhciOperationalOffsets.Command] = state.Command;
         _file[_base + XhciOperationalOffsets.Status] = state.Status;
         _file[_base + XhciOperationalOffsets.NotificationControl] = state.NotificationControl;
@@ -371,16 +368,7 @@ internal sealed class XhciImage : ITurnImage, IRegisterEffects
             _interrupters[index].State = state.Interrupters[index];
     }
 
-    // The frame index of the last load is that of the controller, to the nanosecond, unless the guest set or stopped it.
-    private void Follow(uint index, bool isRunning)
-    {
-        ulong now = _loop.NowNs;
-        if (_clock.IsRunning == isRunning && _clock.Index(now) == index)
-            return;
-        _clock.Set(index);
-        if (isRunning)
-            _clock.Start(now);
-    }
+    private void CountWraps() => _clock.CountWraps(_loop.NowNs, Command.WrapEventEnable);
 
     // Brings what follows from time and from the ports into the registers.
     private void Sync()

@@ -19,13 +19,30 @@ internal sealed class EhciBench : IDisposable
     private readonly bool _ownsMemory;
     private uint _free = 0x10_0000;
 
-    public EhciBench(EhciOptions? options = null, Func<IDmaFabric, IDmaFabric>? wrap = null, PhysicalMemory? memory = null)
+    /// <param name="options">How the controller is built.</param>
+    /// <param name="wrap">What stands before memory.</param>
+    /// <param name="memory">The memory; null for memory of its own.</param>
+    /// <param name="isMerged">Whether a merge engine with one slot stands before the controller, and changes no address.</param>
+    public EhciBench(EhciOptions? options = null, Func<IDmaFabric, IDmaFabric>? wrap = null, PhysicalMemory? memory = null, bool isMerged = false)
     {
         (Memory, _ownsMemory) = (memory ?? new(DefaultMemoryBytes), memory is null);
         DirectFabric direct = new(Memory, Router);
         Host = new(new SystemBus(Memory), wrap?.Invoke(direct) ?? direct);
-        Controller = new(Loop, options ?? new());
-        Host.Add(Controller, 0x1D);
+        if (isMerged)
+        {
+            MergingEhciController merging = new(Loop, new() { Controller = (options ?? new()) with { Addresses64Bit = true }, SlotCount = 1, Addresses = new() { IsOn = false } });
+            merging.PlugInto(Host, 0x1C);
+            merging.Lanes[0].Configuration.Write(Command, 2, MasterAndMemory);
+            Controller = merging;
+        }
+        else
+        {
+            EhciController plain = new(Loop, options ?? new());
+            Host.Add(plain, 0x1D);
+            Controller = plain;
+        }
+
+        IsMerged = isMerged;
         Master(true);
     }
 
@@ -39,7 +56,10 @@ internal sealed class EhciBench : IDisposable
 
     public PciHost Host { get; }
 
-    public EhciController Controller { get; }
+    public EhciFunction Controller { get; }
+
+    /// <summary>Whether a merge engine stands before the controller.</summary>
+    public bool IsMerged { get; }
 
     public UsbStatus Status => new(new(ReadRegister(EhciOperationalOffsets.UsbStatus)));
 
@@ -105,6 +125,9 @@ internal sealed class EhciBench : IDisposable
         ResetPort(port);
         Assert.True(Port(port).Enabled);
     }
+
+    /// <summary>Lets too much current flow through a port of a controller that has no engine, or ends that.</summary>
+    public void SetOverCurrent(int port, bool isOver) => ((EhciController)Controller).SetOverCurrent(port, isOver);
 
     public void ResetPort(int port = 1)
     {

@@ -103,11 +103,11 @@ public sealed class EhciPortTests
             bench.Controller.Usb.Ports[0].Plug(new ScriptedDevice());
             bench.ResetPort();
             Assert.True(bench.Port().Enabled);
-            bench.Controller.SetOverCurrent(1, true);
+            bench.SetOverCurrent(1, true);
             Assert.True(bench.Port() is { OverCurrent: true, OverCurrentChange: true });
             Assert.Equal(!hasSwitch, bench.Port().Power);
             Assert.Equal(!hasSwitch, bench.Port().Enabled);
-            bench.Controller.SetOverCurrent(1, false);
+            bench.SetOverCurrent(1, false);
             Assert.False(bench.Port().OverCurrent);
         }
     }
@@ -157,7 +157,7 @@ public sealed class EhciPortTests
                         socket.SignalWake();
                         break;
                     case 3:
-                        bench.Controller.SetOverCurrent(1, (bits & 1) != 0);
+                        bench.SetOverCurrent(1, (bits & 1) != 0);
                         break;
                     case 4:
                         bench.WriteRegister(EhciOperationalOffsets.ConfigureFlag, (uint)bits & 1);

@@ -197,12 +197,14 @@ public sealed class EhciSplitTests
         }
     }
 
-    [Fact]
-    public void Splits_that_are_started_late_are_completed_in_the_next_frame_over_a_frame_span_node()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Splits_that_are_started_late_are_completed_in_the_next_frame_over_a_frame_span_node_through_a_merge_engine_too(bool isMerged)
     {
         foreach (int microframe in (int[])[5, 6, 7])
         {
-            using SplitBench split = new();
+            using SplitBench split = new(isMerged: isMerged);
             int given = 0;
             ScriptedDevice device = new() { Address = 9, Speed = UsbSpeed.Full, Clock = () => split.Bench.Loop.NowNs };
             device.Gives = (token, room) =>

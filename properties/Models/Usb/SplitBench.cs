@@ -10,9 +10,9 @@ internal sealed class SplitBench : IDisposable
     public const int MicroframeNs = 125_000;
     public const int FrameNs = 1_000_000;
 
-    public SplitBench(EhciOptions? options = null, UsbHubOptions? hub = null)
+    public SplitBench(EhciOptions? options = null, UsbHubOptions? hub = null, bool isMerged = false)
     {
-        Bench = new(options);
+        Bench = new(options, isMerged: isMerged);
         Hub = new(Bench.Loop, hub);
         Bench.Attach(Hub);
         Host = new(Bench.Controller.Usb);
@@ -56,11 +56,25 @@ internal sealed class SplitBench : IDisposable
     /// <summary>Starts both schedules, or the periodic one alone; the first microframe begins now.</summary>
     public void Run(uint asyncHead = 0)
     {
-        Bench.WriteRegister(EhciOperationalOffsets.PeriodicListBase, EhciBench.FrameList);
+        if (Bench.IsMerged)
+            LinkEngine();
+        else
+            Bench.WriteRegister(EhciOperationalOffsets.PeriodicListBase, EhciBench.FrameList);
         if (asyncHead != 0)
             Bench.WriteRegister(EhciOperationalOffsets.AsyncListAddress, asyncHead);
         BeganNs = Bench.Loop.NowNs;
         Bench.UsbCommand = new() { Run = true, PeriodicEnable = true, AsyncEnable = asyncHead != 0, InterruptThreshold = 1 };
+    }
+
+    // The engine has the list of the guest, the controller that of the engine.
+    private void LinkEngine()
+    {
+        uint Engine(int offset) => (uint)Bench.Controller.ReadBar(MergeEngineOffsets.Bar, (ulong)offset, sizeof(uint));
+        void Slot(int offset, uint value) => Bench.Controller.WriteBar(MergeEngineOffsets.Bar, (ulong)(MergeEngineOffsets.FirstSlot + offset), sizeof(uint), value);
+        Slot(MergeEngineOffsets.Frames, EhciBench.FrameList);
+        Slot(MergeEngineOffsets.Control, 0b10);
+        Bench.WriteRegister(EhciOperationalOffsets.Segment, Engine(MergeEngineOffsets.LinkSegment));
+        Bench.WriteRegister(EhciOperationalOffsets.PeriodicListBase, Engine(MergeEngineOffsets.LinkFrames));
     }
 
     /// <summary>Runs until just before a microframe of the schedule begins.</summary>

@@ -6,9 +6,9 @@ namespace Dma.Drivers;
 /// <summary>Keeps a device busy that has one isochronous endpoint in each setting of its first interface, and counts the turns that were missed.</summary>
 public sealed class IsochronousDriver
 {
-    // Two transfers of 8 ms: while one is under way, the other one is queued.
-    private const int Transfers = 2;
-    private const int FramesPerTransfer = 8;
+    // Two transfers of 8 ms: while one is under way, the other one is queued. Where a transfer cannot be as long, there are more of them.
+    private const int TransfersMin = 2;
+    private const ulong TransferNs = 8_000_000;
 
     private readonly UsbDeviceHandle _device;
     private IUsbIsochronousPipe? _pipe;
@@ -53,8 +53,12 @@ public sealed class IsochronousDriver
         }
 
         (Setting, Due, Missed, Bytes, _isOver) = (setting, 0, 0, 0, false);
-        if (_pipe is { } pipe)
-            _movers = [.. Enumerable.Range(0, Transfers).Select(_ => Move(pipe))];
+        if (_pipe is not { } pipe)
+            return;
+        int wanted = (int)Math.Max(TransferNs / pipe.IntervalNs, 1);
+        int count = Math.Max(Math.Min(wanted, pipe.PacketsMax) / pipe.PacketMultiple, 1) * pipe.PacketMultiple;
+        int transfers = Math.Max(TransfersMin, TransfersMin * wanted / count);
+        _movers = [.. Enumerable.Range(0, transfers).Select(_ => Move(pipe, count))];
     }
 
     /// <summary>Lets go of the endpoint. The device stays in its setting.</summary>
@@ -74,9 +78,8 @@ public sealed class IsochronousDriver
         _ = await _device.Request(RequestType.Standard, RequestRecipient.Interface, (byte)StandardRequest.SetInterface, 0, 0);
     }
 
-    private async Task Move(IUsbIsochronousPipe pipe)
+    private async Task Move(IUsbIsochronousPipe pipe, int count)
     {
-        int count = pipe.PacketMultiple * Math.Max(1, (int)(FramesPerTransfer * 1_000_000ul / pipe.IntervalNs) / pipe.PacketMultiple);
         IDmaSpace memory = _device.Controller.Memory;
         MemoryBuffer buffer = memory.Allocate(count * pipe.PacketBytesMax);
         DmaMapResult mapped = await memory.Map(buffer, DmaDirection.Bidirectional);

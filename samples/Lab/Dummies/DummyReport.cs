@@ -9,6 +9,7 @@ namespace Dma.Lab;
 /// <param name="FreeNs">What could still be promised.</param>
 /// <param name="Granted">The steps of the first request that was granted.</param>
 /// <param name="Refused">The steps of the first request that was refused; none where none was.</param>
+/// <param name="Strip">Whose the bus was in some microframes in a row.</param>
 /// <param name="OverAllocation">The largest part of the 100 microseconds for periodic work that was promised.</param>
 /// <param name="PeriodicLoadMax">The largest part of them that was used in a microframe.</param>
 /// <param name="Requests">Requests for more time that were granted.</param>
@@ -18,6 +19,7 @@ namespace Dma.Lab;
 /// <param name="SetupNsMean">How long a request that was granted was held, on average.</param>
 /// <param name="SetupNsMax">The longest.</param>
 /// <param name="IsRestored">Whether all views were as before when all streams had ended.</param>
+/// <param name="Other">The same with dummies where this has none, and without where it has them; null where that was not run.</param>
 public sealed record DummyReport(
     string Without,
     string Liar,
@@ -27,6 +29,7 @@ public sealed record DummyReport(
     uint FreeNs,
     IReadOnlyList<DummyMessage> Granted,
     IReadOnlyList<DummyMessage> Refused,
+    BusStrip Strip,
     double OverAllocation,
     double PeriodicLoadMax,
     ulong Requests,
@@ -35,7 +38,8 @@ public sealed record DummyReport(
     double MessagesPerChange,
     ulong SetupNsMean,
     ulong SetupNsMax,
-    bool IsRestored)
+    bool IsRestored,
+    DummyContrast? Other)
 {
     /// <summary>What looks at the structures of all lists may take of each microframe.</summary>
     public uint LooksNs => 100_000 - Math.Min(100_000, PromisedNs + FreeNs);
@@ -46,6 +50,12 @@ public sealed record DummyReport(
     /// <summary>Whether nothing was promised twice, no stream missed a slot, and nothing was left behind.</summary>
     public bool IsClean => OverAllocation <= 1 && MissRate == 0 && IsRestored;
 }
+
+/// <summary>What came of the same with dummies, or without.</summary>
+/// <param name="HasDummies">Whether it had dummies.</param>
+/// <param name="OverAllocation">The largest part of the 100 microseconds for periodic work that was promised.</param>
+/// <param name="MissRate">The part of the slots of all streams that was missed.</param>
+public sealed record DummyContrast(bool HasDummies, double OverAllocation, double MissRate);
 
 /// <summary>What came of one VM.</summary>
 /// <param name="Name">The VM.</param>

@@ -26,13 +26,11 @@ internal sealed class DummyRun(int vms, ReservationSteps without, bool hasLiar, 
     /// <summary>Runs it.</summary>
     public DummyReport Run()
     {
-        BusLedger? ledger = null;
-        using SharedMachine machine = new(
-            vms, new() { InternalPortCount = vms - 1 }, seed, trace, next => ledger = new(vms) { Next = next }, _ => new IsochronousDevice(s_settings));
-        return machine.Host.Loop.Run(() => Play(machine, ledger!));
+        using SharedMachine machine = new(vms, new() { InternalPortCount = vms - 1 }, seed, trace, device: _ => new IsochronousDevice(s_settings));
+        return machine.Host.Loop.Run(() => Play(machine));
     }
 
-    private async Task<DummyReport> Play(SharedMachine machine, BusLedger ledger)
+    private async Task<DummyReport> Play(SharedMachine machine)
     {
         SharedUsbController sharing = await machine.Start();
         DummyLog log = new(Names);
@@ -43,6 +41,7 @@ internal sealed class DummyRun(int vms, ReservationSteps without, bool hasLiar, 
         uint[][] before = [.. guests.Select(guest => guest.Controller.ReservedNs.ToArray())];
 
         // The first one alone, then the others at once.
+        BusLedger ledger = machine.Account.Open(machine.Host.Loop.NowNs);
         if (hasLiar)
             await guests[0].Lie(Lies, LiarPipes);
         else
@@ -59,7 +58,8 @@ internal sealed class DummyRun(int vms, ReservationSteps without, bool hasLiar, 
         for (int number = 0; number < vms; number++)
             machine.Note(number, $"stream of {BytesOf(guests[number])} bytes", startNs);
         DummyVm[] outcomes = [.. guests.Select((guest, number) => Outcome(machine.Machines[number].Name, guest))];
-        DummyReport report = Report(reservations, log, ledger, outcomes);
+        machine.Account.Close();
+        DummyReport report = Report(reservations, log, ledger, machine.Account.Strip(), outcomes);
 
         // The same backwards: nothing may be left behind.
         foreach (DummyVmSoftware guest in guests)
@@ -102,11 +102,11 @@ internal sealed class DummyRun(int vms, ReservationSteps without, bool hasLiar, 
         guest.Slots.Due,
         guest.Slots.Missed);
 
-    private DummyReport Report(PeriodicReservations reservations, DummyLog log, BusLedger ledger, DummyVm[] outcomes)
+    private DummyReport Report(PeriodicReservations reservations, DummyLog log, BusLedger ledger, BusStrip strip, DummyVm[] outcomes)
     {
         ReservationCounts counts = reservations.Counts;
         return new(
-            without == ReservationSteps.None ? "" : without.ToString(),
+            without == ReservationSteps.None ? "" : without.ToString().ToLowerInvariant(),
             hasLiar ? Names[0] : "",
             outcomes,
             reservations.Dummies.Count,
@@ -114,6 +114,7 @@ internal sealed class DummyRun(int vms, ReservationSteps without, bool hasLiar, 
             reservations.FreeNs,
             log.First(ReservationEventKind.Granted),
             log.First(ReservationEventKind.Refused),
+            strip,
             (double)reservations.LoadNs / SharedUsbController.PeriodicNsMax,
             ledger.PeriodicLoadMax,
             counts.Granted,
@@ -122,6 +123,7 @@ internal sealed class DummyRun(int vms, ReservationSteps without, bool hasLiar, 
             counts.Changes == 0 ? 0 : (double)counts.Notices / counts.Changes,
             counts.Granted == 0 ? 0 : counts.SetupNsTotal / counts.Granted,
             counts.SetupNsMax,
-            IsRestored: false);
+            IsRestored: false,
+            Other: null);
     }
 }

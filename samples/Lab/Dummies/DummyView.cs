@@ -21,12 +21,14 @@ internal static class DummyView
         console.WriteLine($"  {"in truth",-8} |{Bar((report.PromisedNs, '█'), (report.LooksNs, '░'))}| {Us(report.FreeNs)} free{(report.PromisedNs > BarNs ? $", {Us(report.PromisedNs)} promised" : "")}");
         Write(console, "A request that is granted, in two phases:", report.Granted);
         Write(console, "A request that is refused:", report.Refused);
+        console.WriteLine("");
+        BusStripView.Write(console, report.Strip);
         Table table = new Table { Border = TableBorder.Rounded }.AddColumns("VM", "asked for", "has", "slots", "missed");
         foreach (DummyVm vm in report.Vms)
         {
             table.AddRow(
                 vm.Name + (vm.Name == report.Liar ? " (lies)" : ""),
-                vm.AskedBytes == 0 ? "" : $"{vm.AskedBytes} bytes",
+                vm.AskedBytes != 0 ? $"{vm.AskedBytes} bytes" : vm.Name == report.Liar ? "nothing" : "",
                 vm.Bytes == 0 ? "" : $"{vm.Bytes} bytes",
                 vm.SlotsDue.ToString(CultureInfo.InvariantCulture),
                 vm.SlotsMissed.ToString(CultureInfo.InvariantCulture));
@@ -36,12 +38,21 @@ internal static class DummyView
         console.Write(table);
         console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"{report.Requests} requests granted, {report.Refusals} refused, {report.FalseRefusals} of them falsely; {report.MessagesPerChange:0.##} messages a change; held for {report.SetupNsMean / 1e6:F2} ms, {report.SetupNsMax / 1e6:F2} at most."));
+            $"{report.Requests} requests granted, {report.Refusals} refused, {report.FalseRefusals} of them although the bus had time, since another VM's book had none; {report.MessagesPerChange:0.##} messages a change; held for {report.SetupNsMean / 1e6:F2} ms, {report.SetupNsMax / 1e6:F2} at most."));
+        if (report.Other is { } other)
+        {
+            DummyContrast own = new(!other.HasDummies, report.OverAllocation, report.MissRate);
+            console.WriteLine($"{Side(own.HasDummies ? own : other)}; {Side(own.HasDummies ? other : own)}.");
+        }
+
         string numbers = string.Create(
             CultureInfo.InvariantCulture,
             $"Promised {100 * report.OverAllocation:F1} %, used at most {100 * report.PeriodicLoadMax:F1} %, slots missed {100 * report.MissRate:F1} %.");
         console.MarkupLine(report.IsClean ? $"[green]No stream missed a slot.[/] {numbers}" : $"[red]{Verdict(report)}[/] {numbers}");
     }
+
+    private static string Side(DummyContrast side) => string.Create(
+        CultureInfo.InvariantCulture, $"{(side.HasDummies ? "With" : "without")} dummies {100 * side.OverAllocation:F1} % promised, {100 * side.MissRate:F1} % of slots missed");
 
     private static string Verdict(DummyReport report) =>
         report.OverAllocation > 1 ? "OVER-ALLOCATED:" : report.MissRate != 0 ? "SLOTS MISSED:" : "NOT RESTORED:";

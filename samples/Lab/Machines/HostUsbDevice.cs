@@ -145,17 +145,19 @@ public sealed class HostUsbDevice(UsbStack stack, int port, IHostClassDriver? dr
     {
         if (_endpoints.Find(endpoint)?.Isochronous is not { } pipe)
             return new(HostUsbStatus.NoEndpoint, 0);
-        IsochronousPacket[] row = [.. packets.Select(packet => new IsochronousPacket(packet.Offset, packet.Length))];
-        IsochronousResult result = await pipe.Transfer(MappingOf(data, (endpoint & 0x80) != 0), row);
+
+        // A row may be longer than what the driver of the controller takes at once: its parts are queued one behind the other.
+        IsochronousPacket[][] parts = [.. packets.Select(packet => new IsochronousPacket(packet.Offset, packet.Length)).Chunk(pipe.PacketsMax)];
+        IsochronousResult[] results = await Task.WhenAll(parts.Select(part => pipe.Transfer(MappingOf(data, (endpoint & 0x80) != 0), part).AsTask()));
         int bytes = 0;
-        for (int index = 0; index < packets.Length; index++)
+        foreach ((int index, IsochronousPacket moved) in parts.SelectMany(part => part).Index())
         {
-            packets[index].Moved = row[index].Moved;
-            packets[index].Status = row[index].Status == TransferStatus.None ? HostUsbStatus.None : StatusOf(row[index].Status);
-            bytes += row[index].Moved;
+            packets[index].Moved = moved.Moved;
+            packets[index].Status = moved.Status == TransferStatus.None ? HostUsbStatus.None : StatusOf(moved.Status);
+            bytes += moved.Moved;
         }
 
-        return new(StatusOf(result.Status), bytes);
+        return new(StatusOf(results.FirstOrDefault(result => result.Status != TransferStatus.Completed, results[0]).Status), bytes);
     }
 
     /// <inheritdoc/>

@@ -15,6 +15,10 @@ internal static class UsbControllers
     /// <summary>Their names.</summary>
     public static IReadOnlyList<string> Names { get; } = [Ehci, Xhci];
 
+    /// <summary>How a person writes the name of a controller.</summary>
+    /// <param name="name">One of <see cref="Names"/>.</param>
+    public static string TitleOf(string name) => name == Xhci ? "xHCI" : "EHCI";
+
     /// <summary>Makes a controller.</summary>
     /// <param name="name">One of <see cref="Names"/>.</param>
     /// <param name="loop">The time it lives in.</param>

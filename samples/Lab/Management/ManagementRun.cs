@@ -26,7 +26,6 @@ public sealed class ManagementRun(ManagementOptions options)
         using Host host = new(new() { MemoryBytes = 64 * MiB, VmmBytes = 8 * MiB, Seed = options.Seed });
         host.Boot();
         ManagementCore core = new(host);
-        using ManagementTimeline? timeline = options.Trace is { } trace ? new(trace, host, core) : null;
         MemoryFolder memory = new();
         memory.Put("motd.txt", "Hello from the host."u8);
         IGrantedFolder folder = options.Folder ?? memory;
@@ -38,6 +37,7 @@ public sealed class ManagementRun(ManagementOptions options)
             _machines.Add(machine);
         }
 
+        using ManagementTimeline? timeline = options.Trace is { } trace ? new(trace, host, core) : null;
         return host.Loop.Run(() => Play(host, core, folder, timeline));
     }
 
@@ -139,7 +139,7 @@ public sealed class ManagementRun(ManagementOptions options)
                 lines.Add(new(name, _machines[number].Name, _weights[number], known.WorkNs, known.ReportedAgeNs, ran[number], Math.Round(ran[number] / all, 3)));
             }
 
-            timeline?.Phase(name, startNs, lines.TakeLast(work.Length));
+            timeline?.Phase(name, startNs, [.. lines.TakeLast(work.Length)]);
         }
     }
 

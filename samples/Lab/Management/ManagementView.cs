@@ -17,6 +17,7 @@ internal static class ManagementView
         console.Write(Shares(report));
         console.Write(Tried(report));
         console.Write(Figures(report));
+        console.WriteLine("No bus is shared: the device has no physical counterpart, and its core copies from one memory to another.");
         int refused = report.Tried.Count(line => line.IsRefused);
         console.MarkupLine(report.IsClean
             ? $"[green]Kept apart:[/] {refused} of {report.Tried.Count} attempts came to nothing."

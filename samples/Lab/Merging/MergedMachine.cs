@@ -26,15 +26,12 @@ internal sealed class MergedMachine : IDisposable
     /// <param name="trace">Where a timeline is written, or null.</param>
     public MergedMachine(int vms, MergeOptions options, ulong seed, Stream? trace)
     {
-        BusTrace? bus = trace is null ? null : new(MachineTimeline.TracedMax);
-        Host = new(new() { MemoryBytes = VmmBytes + ((ulong)vms * GuestBytes) + VmmBytes, VmmBytes = VmmBytes, Seed = seed, Trace = bus });
+        Host = new(new() { MemoryBytes = VmmBytes + ((ulong)vms * GuestBytes) + VmmBytes, VmmBytes = VmmBytes, Seed = seed, Trace = MachineTimeline.TraceFor(trace) });
         EhciOptions ports = new() { PortCount = vms };
         Engine = options.Method == MergeMethod.Hardware ? new(Host.Loop, EngineOf(ports, options.Without)) : null;
         Controller = (EhciFunction?)Engine ?? new EhciController(Host.Loop, ports);
         Keyboard = new(Host.Loop);
         Disks = [.. Enumerable.Range(1, vms).Select(Disk)];
-        for (int number = 0; number < vms; number++)
-            Controller.Usb.Ports[number].Plug(DeviceOf(number));
         if (Engine is { } engine)
             engine.PlugInto(Host.Pci, ControllerPlace);
         else
@@ -43,6 +40,16 @@ internal sealed class MergedMachine : IDisposable
         Machines = [.. Enumerable.Range(1, vms).Select(number => Host.CreateMachine($"VM {number}", GuestBytes))];
         if (trace is not null)
             _timeline = new(trace, Host);
+        string[] names = [.. Machines.Select(machine => machine.Name)];
+        Account = new(Controller.Usb, names);
+        PacketOwners owners = new(Host.Loop, Account) { Timeline = _timeline is null ? null : new(_timeline.Timeline, names) };
+        owners.Watch(Controller.Usb);
+        for (int number = 0; number < vms; number++)
+        {
+            IUsbDevice device = DeviceOf(number);
+            Controller.Usb.Ports[number].Plug(device);
+            owners.Add(device, number, isPeriodic: WorkOf(number) != MergedWork.Disk);
+        }
     }
 
     /// <summary>The host.</summary>
@@ -53,6 +60,9 @@ internal sealed class MergedMachine : IDisposable
 
     /// <summary>The controller, where it has a merge engine.</summary>
     public MergingEhciController? Engine { get; }
+
+    /// <summary>The account of the bus, by VM.</summary>
+    public BusAccount Account { get; }
 
     /// <summary>The keyboard of the third VM.</summary>
     public KeyboardDevice Keyboard { get; }

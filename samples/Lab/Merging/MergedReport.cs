@@ -9,9 +9,10 @@ namespace Dma.Lab;
 /// <param name="Without">Which step was left out; empty for none.</param>
 /// <param name="WindowNs">For how long it was measured.</param>
 /// <param name="Vms">What came of each VM.</param>
-/// <param name="Frames">Some elements of the frame lists when the window was over: from the frame before the current one on, or where hardware merged up to it.</param>
+/// <param name="Frames">Some elements of the frame lists when the window was over: the current one is the sixth, or where hardware merged the last one.</param>
 /// <param name="Ring">The asynchronous list at that time, a letter for each queue head.</param>
-/// <param name="Strip">The last microframes, a line for each VM: who had the bus.</param>
+/// <param name="Strip">Whose the bus was in some microframes in a row.</param>
+/// <param name="Traps">The last accesses of VMs that left for the VMM.</param>
 /// <param name="Registers">The registers at that time.</param>
 /// <param name="RealInterrupts">Interrupts of the real controller.</param>
 /// <param name="PayloadBytesCopied">Bytes that a processor copied and that belong to no structure of a schedule.</param>
@@ -26,7 +27,8 @@ public sealed record MergedReport(
     IReadOnlyList<MergedSummary> Vms,
     IReadOnlyList<MergedFrameRow> Frames,
     string Ring,
-    IReadOnlyList<string> Strip,
+    BusStrip Strip,
+    IReadOnlyList<MergedTrapRow> Traps,
     IReadOnlyList<MergedRegisterRow> Registers,
     ulong RealInterrupts,
     ulong PayloadBytesCopied,
@@ -119,6 +121,12 @@ public sealed record MergedCounts
 /// <param name="Guests">What each VM has in it.</param>
 /// <param name="Merged">What the controller runs in it.</param>
 public sealed record MergedFrameRow(int Frame, IReadOnlyList<string> Guests, string Merged);
+
+/// <summary>An access that left for the VMM.</summary>
+/// <param name="AtNs">When.</param>
+/// <param name="Vm">The VM.</param>
+/// <param name="What">What it was.</param>
+public sealed record MergedTrapRow(ulong AtNs, string Vm, string What);
 
 /// <summary>A register as each VM sees it, and as it is.</summary>
 /// <param name="Register">Its name.</param>

@@ -1,6 +1,7 @@
 using Dma.Machine;
 using Dma.UsbDevice.Spec;
 using Dma.Vmm;
+using static System.FormattableString;
 
 namespace Dma.Lab;
 
@@ -14,6 +15,10 @@ internal sealed class MergedRun(int vms, MergeOptions options, ulong seed, Strea
     private const ulong WindowNs = 300_000_000;
     private const ulong StartNsMax = 20_000_000_000;
     private const int FramesShown = 8;
+    private const int TrapsShown = 12;
+
+    // Of the frames that are shown, those behind the current one.
+    private const int FramesAhead = 3;
 
     private static readonly IReadOnlyList<(string Name, int Offset)> _registers =
     [
@@ -41,7 +46,6 @@ internal sealed class MergedRun(int vms, MergeOptions options, ulong seed, Strea
     {
         MergedUsbController sharing = await MergedUsbController.Start(machine.Host, machine.Controller.Source, options)
             ?? throw new InvalidOperationException("The controller cannot be shared.");
-        MergedBusWatch bus = new(machine, sharing);
         MergedWorker[] workers = [.. Enumerable.Range(0, vms).Select(number => new MergedWorker(machine, number))];
         Task[] running = [.. workers.Select(worker => worker.Run(sharing))];
         ulong endNs = machine.Host.Loop.NowNs + StartNsMax;
@@ -53,18 +57,23 @@ internal sealed class MergedRun(int vms, MergeOptions options, ulong seed, Strea
             engine.Observer = fetched;
 
         // From here on it counts.
-        machine.Controller.Usb.Observer = bus;
+        _ = machine.Account.Open(machine.Host.Loop.NowNs);
+        Queue<MergedTrapRow> traps = new();
+        sharing.Trapped = trap => Note(traps, trap);
         foreach (MergedWorker worker in workers)
             worker.Begin(sharing);
         ulong copied = Copied(machine), spent = Spent(machine), interrupts = sharing.Interrupts;
         await machine.Host.Loop.Delay(WindowNs);
-        MergedReport report = Report(machine, sharing, bus, fetched, workers);
+        sharing.Trapped = null;
+        MergedReport report = Report(machine, sharing, fetched, workers);
+        machine.Account.Close();
         ulong structures = report.Vms.Aggregate(0ul, static (sum, vm) => sum + vm.Counts.StructureBytes);
         report = report with
         {
             RealInterrupts = sharing.Interrupts - interrupts,
             PayloadBytesCopied = Copied(machine) - copied - structures,
             VmmNs = Spent(machine) - spent,
+            Traps = [.. traps],
         };
 
         // Whoever waits for a transfer is let go with the controller.
@@ -76,21 +85,22 @@ internal sealed class MergedRun(int vms, MergeOptions options, ulong seed, Strea
         return report;
     }
 
-    private MergedReport Report(MergedMachine machine, MergedUsbController sharing, MergedBusWatch bus, MergedFetchLog? fetched, MergedWorker[] workers)
+    private MergedReport Report(MergedMachine machine, MergedUsbController sharing, MergedFetchLog? fetched, MergedWorker[] workers)
     {
         MergedSummary[] sums = [.. workers.Select(worker => worker.Sum(sharing))];
         int current = (int)(sharing.RealRegister(EhciOperationalOffsets.FrameIndex) >> 3);
-        int first = fetched is null ? current - 1 : current - FramesShown;
+        int first = fetched is null ? current - FramesShown + FramesAhead : current - FramesShown;
         return new(
             fetched is null ? "software" : "hardware",
             options.Discovery == DiscoveryMethod.Scan ? "scan" : "protect",
             options.AheadMicroframes,
-            options.Without == MergeSteps.None ? "" : options.Without.ToString(),
+            options.Without == MergeSteps.None ? "" : options.Without.ToString().ToLowerInvariant(),
             WindowNs,
             sums,
             [.. Enumerable.Range(first, FramesShown).Select(frame => Row(machine, sharing, fetched, frame & (1024 - 1)))],
             fetched?.Round ?? string.Join(' ', sharing.Picture!.Async.Select(Letter)),
-            bus.Strip(),
+            machine.Account.Strip(),
+            [],
             [.. _registers.Select(register => new MergedRegisterRow(
                 register.Name,
                 [.. machine.Machines.Select(vm => sharing.RegistersOf(vm).First(own => own.Name == register.Name).Value)],
@@ -99,6 +109,16 @@ internal sealed class MergedRun(int vms, MergeOptions options, ulong seed, Strea
             0,
             0,
             machine.Host.Faults.Total);
+    }
+
+    // The last ones are kept.
+    private static void Note(Queue<MergedTrapRow> traps, in MergedTrap trap)
+    {
+        string what = trap.Register.Length == 0 ? Invariant($"stores into its schedules, {trap.Value} at once")
+            : Invariant($"{(trap.IsWrite ? "writes" : "reads")} {trap.Register} {trap.Value:X8}");
+        traps.Enqueue(new(trap.NowNs, trap.Machine.Name, what));
+        if (traps.Count > TrapsShown)
+            _ = traps.Dequeue();
     }
 
     // Structures of a frame that was walked may have left the list of their VM since then.

@@ -19,7 +19,7 @@ internal static class MergedView
         Table frames = new Table { Border = TableBorder.Rounded }.AddColumns(["frame", .. report.Vms.Select(vm => vm.Name), isEngine ? "fetched" : "merged"]);
         foreach (MergedFrameRow row in report.Frames)
             frames.AddRow([Invariant($"{row.Frame}"), .. row.Guests, row.Merged]);
-        string which = isEngine ? "as fetched in the last frames" : "from the frame before the current one on";
+        string which = isEngine ? "as fetched in the last frames" : "the current one is the sixth";
         console.WriteLine($"\nFrame lists, {which} (i iTD, s siTD, q queue head; the number is the VM):");
         console.Write(frames);
         console.WriteLine($"Asynchronous list: H {report.Ring} H");
@@ -28,9 +28,10 @@ internal static class MergedView
         foreach (MergedRegisterRow row in report.Registers)
             registers.AddRow([row.Register, .. row.Virtual.Select(value => Invariant($"{value:X8}")), Invariant($"{row.Real:X8}")]);
         console.Write(registers);
-        console.WriteLine("The bus by VM, a column for a microframe (▪ one packet, █ more):");
-        foreach ((string line, MergedSummary vm) in report.Strip.Zip(report.Vms))
-            console.WriteLine($"  {vm.Name} |{line}|");
+        BusStripView.Write(console, report.Strip);
+        console.WriteLine("The last exits:");
+        foreach (MergedTrapRow trap in report.Traps)
+            console.WriteLine(Invariant($"  {trap.AtNs / 1e6,9:F3} ms  {trap.Vm}  {trap.What}"));
         WriteCosts(console, report);
         console.MarkupLine(report.IsClean
             ? "[green]Each VM found what is its own, in time.[/]"

@@ -11,7 +11,6 @@ internal static class ModelledAttacks
     private const string Secret = "a secret of VM 2";
     private const string Marker = "VM 1 was here";
     private const ulong PageBytes = 4096;
-    private const ulong Nobody = 7;
 
     /// <summary>Its kernel, one of its processes, and another VM ask for pages.</summary>
     public static async Task<IReadOnlyList<StrangeCall>> AskForStrangers(ServiceMachine machine)
@@ -19,12 +18,13 @@ internal static class ModelledAttacks
         GuestCpu service = machine.Service.Machine.Cpu;
         VirtualMachine first = machine.Guests[0];
         ulong end = first.Memory.Bytes;
+        ulong nobody = (ulong)machine.Guests.Count;
         return
         [
-            await Call("a page of a VM that it models nothing for", service, Hypercall.ShowPage, Nobody, 0),
+            await Call("a page of a VM that it models nothing for", service, Hypercall.ShowPage, nobody, 0),
             await Call($"a page behind the memory of {first.Name}", service, Hypercall.ShowPage, 0, end),
             await Call($"a page of {first.Name} where devices are", service, Hypercall.ShowPage, 0, MemoryLayout.BarStart),
-            await Call("a page of such a VM for its controller", service, Hypercall.MapGuest, Nobody, 0, PageBytes, (ulong)DmaDirection.FromDevice),
+            await Call("a page of such a VM for its controller", service, Hypercall.MapGuest, nobody, 0, PageBytes, (ulong)DmaDirection.FromDevice),
             await Call($"{first.Name} from its last byte on for its controller", service, Hypercall.MapGuest, 0, end - 1, PageBytes, (ulong)DmaDirection.FromDevice),
             new("its process reads behind its window", $"{machine.Monitors[0].Read(new(end), new byte[4])}", machine.Monitors[0].Read(new(end), new byte[4]) != DmaStatus.Success),
             await Call($"{machine.Guests[1].Name} itself asks for a page of {first.Name}", machine.Guests[1].Cpu, Hypercall.ShowPage, 0, 0),

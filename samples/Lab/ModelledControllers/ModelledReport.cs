@@ -10,6 +10,7 @@ namespace Dma.Lab;
 /// <param name="ShootDown">What the VMM does when a page loses its frame that it shows the service VM.</param>
 /// <param name="WindowNs">For how long it was measured.</param>
 /// <param name="Vms">What came of each VM.</param>
+/// <param name="Strip">Whose the bus of the service VM's controller was in some microframes in a row, by the device that was spoken to.</param>
 /// <param name="Access">What one access to a register costs, whom, and when.</param>
 /// <param name="SwitchesPerRead">How often the processor went from one VM to another, for each read.</param>
 /// <param name="CopiesPerByte">Bytes that processors copied, structures of schedules included, for each byte read.</param>
@@ -26,6 +27,7 @@ public sealed record ModelledReport(
     ShootDown ShootDown,
     ulong WindowNs,
     IReadOnlyList<ModelledSummary> Vms,
+    BusStrip Strip,
     IReadOnlyList<SequenceStep> Access,
     double SwitchesPerRead,
     double CopiesPerByte,

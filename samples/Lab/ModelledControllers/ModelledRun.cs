@@ -17,8 +17,7 @@ internal sealed class ModelledRun(ServiceMachineOptions options, bool crashes, S
     /// <summary>Runs it.</summary>
     public ModelledReport Run()
     {
-        BusTrace? bus = trace is null ? null : new(MachineTimeline.TracedMax);
-        using ServiceMachine machine = new(options with { Devices = ServedDevices.Model, Trace = bus });
+        using ServiceMachine machine = new(options with { Devices = ServedDevices.Model, Trace = MachineTimeline.TraceFor(trace) });
         byte[][] contents = [.. Enumerable.Range(0, options.Vms).Select(guest => Plug(machine, guest))];
         return machine.Host.Loop.Run(() => Play(machine, contents));
     }
@@ -51,7 +50,9 @@ internal sealed class ModelledRun(ServiceMachineOptions options, bool crashes, S
         foreach (ModelledGuest guest in guests)
             guest.Begin();
         Task<bool>[] reading = [.. guests.Select((guest, number) => guest.Read(() => isOver[0], timeline is null ? null : startNs => timeline.Read(number, startNs)))];
+        _ = machine.Account.Open(machine.Host.Loop.NowNs);
         await machine.Host.Loop.Delay(WindowNs);
+        machine.Account.Close();
         (double switches, double copies, ModelledCycles cycles) = costs.For(guests.Sum(guest => (double)guest.Reads));
         ModelledSummary[] sums = [.. guests.Select(guest => guest.Sum())];
         isOver[0] = true;
@@ -68,6 +69,7 @@ internal sealed class ModelledRun(ServiceMachineOptions options, bool crashes, S
             options.Service.ShootDown,
             WindowNs,
             sums,
+            machine.Account.Strip(),
             access,
             switches,
             copies,

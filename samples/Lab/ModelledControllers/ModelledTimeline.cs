@@ -1,4 +1,3 @@
-using Dma.Machine;
 using Dma.Vmm;
 
 namespace Dma.Lab;
@@ -8,15 +7,13 @@ internal sealed class ModelledTimeline : IDisposable
 {
     private readonly ServiceMachine _machine;
     private readonly MachineTimeline _timeline;
-    private readonly TimelineTrack _processes;
 
     /// <summary>Begins.</summary>
     /// <param name="output">Where it is written.</param>
     /// <param name="machine">The computer, with its service VM.</param>
     public ModelledTimeline(Stream output, ServiceMachine machine)
     {
-        (_machine, _timeline) = (machine, new(output, machine.Host));
-        _processes = _timeline.Timeline.Track("service VM", "processes");
+        (_machine, _timeline) = (machine, machine.StartTimeline(output)!);
         foreach (UserLevelMonitor monitor in machine.Monitors)
         {
             TimelineTrack window = _timeline.Timeline.Track("service VM", $"window on {monitor.Machine.Name}");
@@ -26,12 +23,6 @@ internal sealed class ModelledTimeline : IDisposable
                 _timeline.Timeline.Counter(window, $"pages of {monitor.Machine.Name}", Now, monitor.PagesPresent);
             };
         }
-
-        machine.Processor.Charging = (cost, _) =>
-        {
-            if (cost is Cost.Upcall or Cost.SystemCall)
-                _timeline.Timeline.Instant(_processes, cost == Cost.Upcall ? "upcall" : "interrupt", Now);
-        };
     }
 
     private ulong Now => _machine.Host.Loop.NowNs;

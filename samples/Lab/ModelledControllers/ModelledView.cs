@@ -12,8 +12,9 @@ internal static class ModelledView
     {
         string size = report.WindowPages is { } pages ? Invariant($"windows of {pages} pages") : "windows as large as the VMs";
         console.WriteLine(Invariant(
-            $"\n{report.Vms.Count} VMs read 16 KiB at a time by {report.Controller} controllers that processes in a service VM model, for {report.WindowNs / 1e6:0} ms; {size}{(report.IsZeroCopy ? ", data goes straight to pages" : "")}.\n"));
-        console.WriteLine("One access to a register:");
+            $"\n{report.Vms.Count} VMs read 16 KiB at a time by {UsbControllers.TitleOf(report.Controller)} controllers that processes in a service VM model, for {report.WindowNs / 1e6:0} ms; {size}{(report.IsZeroCopy ? ", data goes straight to pages" : "")}.\n"));
+        BusStripView.Write(console, report.Strip);
+        console.WriteLine("\nOne access to a register:");
         console.Write(Access(report.Access));
         console.Write(Vms(report.Vms));
         ModelledCycles cycles = report.CyclesPerRead;

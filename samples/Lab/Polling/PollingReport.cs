@@ -9,8 +9,12 @@ namespace Dma.Lab;
 /// <param name="BreakEven">What both cost at rates of exits; from the figures of this run.</param>
 /// <param name="BreakEvenExits">From how many exits a second on the poller of this run, with its naps, is the cheaper way.</param>
 /// <param name="BreakEvenExitsAwake">The same for a poller that never naps.</param>
+/// <param name="ByDevices">The same by how many devices the poller serves.</param>
 /// <param name="TrappedExits">Exits a second where registers trap, while the driver reads.</param>
 /// <param name="Registers">The registers, by class.</param>
+/// <param name="Clock">The stores of one read, trapped and by the ring, on one clock.</param>
+/// <param name="ClockEndNs">When the read was over, trapped and by the ring.</param>
+/// <param name="DoubleWrites">What the device saw of two stores right after each other, in each way.</param>
 public sealed record PollingReport(
     string Controller,
     ulong PeriodNs,
@@ -18,8 +22,12 @@ public sealed record PollingReport(
     IReadOnlyList<BreakEvenRow> BreakEven,
     double BreakEvenExits,
     double BreakEvenExitsAwake,
+    IReadOnlyList<DevicesRow> ByDevices,
     double TrappedExits,
-    IReadOnlyList<RegisterRow> Registers)
+    IReadOnlyList<RegisterRow> Registers,
+    IReadOnlyList<ClockRow> Clock,
+    IReadOnlyList<ulong> ClockEndNs,
+    IReadOnlyList<DoubleWrite> DoubleWrites)
 {
     /// <summary>Whether the ways that lose nothing read the disk, and that with the ring took no exit for it.</summary>
     public bool IsClean => Ways.All(way => way.ReadsDisk || way.Name == nameof(Vmm.PolledAccess.EveryPage))
@@ -55,6 +63,17 @@ public sealed record PollingWay(
 /// <param name="Poll">The poller of this run, with its naps.</param>
 /// <param name="PollAwake">A poller that never naps.</param>
 public sealed record BreakEvenRow(double ExitsPerSecond, double Trap, double Poll, double PollAwake);
+
+/// <summary>From how many exits a second of each device on polling pays.</summary>
+/// <param name="Devices">How many devices the poller serves, all alike.</param>
+/// <param name="Exits">For the poller of this run, with its naps.</param>
+/// <param name="ExitsAwake">For one that never naps.</param>
+public sealed record DevicesRow(int Devices, double Exits, double ExitsAwake);
+
+/// <summary>The same store of the same read in two ways; null where a way has none.</summary>
+/// <param name="Trapped">Where it exits.</param>
+/// <param name="Polled">Where it is put into the ring.</param>
+public sealed record ClockRow(ClockedStore? Trapped, ClockedStore? Polled);
 
 /// <summary>The registers of one class.</summary>
 /// <param name="Class">The class.</param>

@@ -19,17 +19,22 @@ internal sealed class PollingRun(string controller, PollingOptions options, ulon
     private const ulong GuestBytes = 4 << 20;
     private const byte Vector = 0x40;
 
+    // One that others came before.
+    private const int ClockedRead = 2;
+
     private static readonly SourceId _place = new(0, 4, 0);
+    private static readonly int[] _devices = [1, 2, 4, 8];
     private static readonly double[] _rates = [1e3, 1e4, 1e5, 3e5, 1e6, 3e6];
 
     /// <summary>Runs it.</summary>
     public PollingReport Run()
     {
-        (PollingWay Way, double ExitsPerSecond, double BurnedNsPerSecond)[] results =
+        (PollingWay Way, double ExitsPerSecond, double BurnedNsPerSecond, AccessClock Clock)[] results =
             [.. Enum.GetValues<PolledAccess>().Select(access => Run(access, access == PolledAccess.WriteRing ? trace : null))];
         ulong exitNs = CostModel.Default.ExitNs;
         BreakEven naps = new(exitNs, results[(int)PolledAccess.WriteRing].BurnedNsPerSecond, Devices: 1);
         BreakEven awake = new(exitNs, 1e9, Devices: 1);
+        AccessClock trapped = results[(int)PolledAccess.Trapped].Clock, polled = results[(int)PolledAccess.WriteRing].Clock;
         return new(
             controller,
             options.PeriodNs,
@@ -37,11 +42,15 @@ internal sealed class PollingRun(string controller, PollingOptions options, ulon
             [.. _rates.Select(rate => new BreakEvenRow(rate, naps.TrapPart(rate), naps.PollPart, awake.PollPart))],
             naps.ExitsPerSecond,
             awake.ExitsPerSecond,
+            [.. _devices.Select(devices => new DevicesRow(devices, (naps with { Devices = devices }).ExitsPerSecondAndDevice, (awake with { Devices = devices }).ExitsPerSecondAndDevice))],
             results[(int)PolledAccess.Trapped].ExitsPerSecond,
-            Registers());
+            Registers(),
+            [.. Enumerable.Range(0, Math.Max(trapped.Stores.Count, polled.Stores.Count)).Select(at => new ClockRow(trapped.Stores.ElementAtOrDefault(at), polled.Stores.ElementAtOrDefault(at)))],
+            [trapped.EndNs, polled.EndNs],
+            [.. Enum.GetValues<PolledAccess>().Select(new DoubleWriteRun(controller, options).Run)]);
     }
 
-    private (PollingWay, double, double) Run(PolledAccess access, Stream? stream)
+    private (PollingWay, double, double, AccessClock) Run(PolledAccess access, Stream? stream)
     {
         using Host host = new(new() { MemoryBytes = 64 << 20, VmmBytes = 32 << 20, Seed = seed });
         host.Boot();
@@ -53,18 +62,22 @@ internal sealed class PollingRun(string controller, PollingOptions options, ulon
         VirtualMachine vm = host.CreateMachine("VM 1", GuestBytes);
         RegisterPoller poller = new(host, options);
         PolledRegisters registers = poller.Plug(vm, built.Function, _place, access);
-        using Timeline? timeline = stream is null ? null : new(stream);
-        return host.Loop.Run(() => Play(host, vm, poller, registers, content, timeline));
+        using MachineTimeline? timeline = stream is null ? null : new(stream, host);
+        PacketOwners packets = new(host.Loop, account: null) { Timeline = timeline is null ? null : new(timeline.Timeline, [vm.Name]) };
+        packets.Add(disk, number: 0);
+        foreach ((_, UsbBus bus) in built.Buses)
+            packets.Watch(bus);
+        return host.Loop.Run(() => Play(host, vm, poller, registers, PolledRegisterMap.Of(built.Function).Cells, content, timeline));
     }
 
-    private static async Task<(PollingWay, double, double)> Play(
-        Host host, VirtualMachine vm, RegisterPoller poller, PolledRegisters registers, byte[] content, Timeline? timeline)
+    private static async Task<(PollingWay, double, double, AccessClock)> Play(
+        Host host, VirtualMachine vm, RegisterPoller poller, PolledRegisters registers, IReadOnlyList<PolledCell> cells, byte[] content, MachineTimeline? timeline)
     {
         IdentityDmaSpace dma = new(vm.Cpu, new(new GuestPhysicalAddress(1 << 20), GuestBytes - (1 << 20)));
-        StoreWatch watch = new(registers, host.Loop, timeline);
+        StoreWatch watch = new(registers, cells, host.Loop, timeline?.Timeline);
         IDevice device = watch.Watch(new ExitlessDevice(vm.Cpu, PciDevice.Open(vm.Cpu, new PciConfigurationPorts(vm.Cpu), _place, dma, Vector)));
-        TimelineTrack reads = timeline?.Track("VMs", "reads of the driver") ?? default;
         string outcome = "read its disk, byte for byte";
+        AccessClock clock = new(0);
         bool isSame = true;
         int done = 0;
         (ulong exits, ulong startNs, ulong burnedNs) = (0, host.Loop.NowNs, 0);
@@ -77,8 +90,12 @@ internal sealed class PollingRun(string controller, PollingOptions options, ulon
             for (; done < content.Length / ReadBytes; done++)
             {
                 ulong beganNs = host.Loop.NowNs;
+                if (done == ClockedRead)
+                    watch.Clock = clock = new(registers.MappedPages == 0 ? device.Processor.NowNs : host.Loop.NowNs);
                 await disk.Read((ulong)(done * ReadBytes / BlockBytes), buffer);
-                timeline?.Slice(reads, "read 16 KiB", beganNs, host.Loop.NowNs - beganNs);
+                if (done == ClockedRead)
+                    clock.End(device.Processor.NowNs);
+                timeline?.Note(0, "read 16 KiB", beganNs);
                 buffer.Read(0, got);
                 isSame &= got.AsSpan().SequenceEqual(content.AsSpan(done * ReadBytes, ReadBytes));
             }
@@ -103,7 +120,7 @@ internal sealed class PollingRun(string controller, PollingOptions options, ulon
             watch.MaxNs,
             burned,
             watch.End());
-        return (way, exits * 1e9 / tookNs, burned * 1e9);
+        return (way, exits * 1e9 / tookNs, burned * 1e9, clock);
     }
 
     private List<RegisterRow> Registers() =>

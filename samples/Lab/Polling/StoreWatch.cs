@@ -5,18 +5,23 @@ using Dma.Vmm;
 namespace Dma.Lab;
 
 /// <summary>Knows when a driver stored into registers and when the device got it, and so what never came.</summary>
-internal sealed class StoreWatch(PolledRegisters registers, EventLoop loop, Timeline? timeline)
+internal sealed class StoreWatch(PolledRegisters registers, IReadOnlyList<PolledCell> cells, EventLoop loop, Timeline? timeline)
 {
     private const int TracedMax = 20_000;
 
     private readonly Dictionary<int, PolledCell> _cells = registers.Cells.ToDictionary(cell => cell.Offset);
+    private readonly Dictionary<int, string> _names = cells.ToDictionary(cell => cell.Offset, cell => cell.Name);
     private readonly Dictionary<int, Queue<(ulong Value, ulong AtNs)>> _pending = [];
     private readonly SortedDictionary<string, int> _notSeen = new(StringComparer.Ordinal);
     private readonly TimelineTrack _stores = timeline?.Track("VMs", "stores into registers") ?? default;
     private readonly TimelineTrack _poller = timeline?.Track("VMM", "poller") ?? default;
+    private readonly TimelineTrack _device = timeline?.Track("controller", "registers") ?? default;
     private ulong _totalNs;
     private ulong _count;
     private int _traced;
+
+    /// <summary>Who notes each store and when the device got it, or null.</summary>
+    public AccessClock? Clock { get; set; }
 
     /// <summary>The longest way of a store, in nanoseconds.</summary>
     public ulong MaxNs { get; private set; }
@@ -40,9 +45,12 @@ internal sealed class StoreWatch(PolledRegisters registers, EventLoop loop, Time
         return new Dictionary<string, int>(_notSeen);
     }
 
-    private void Stored(int offset, ulong value)
+    private void Stored(int offset, ulong value, ulong nowNs)
     {
-        if (!_cells.TryGetValue(offset, out PolledCell cell))
+        // What exits takes time of the driver; what is memory is there at once.
+        bool isPolled = _cells.TryGetValue(offset, out PolledCell cell);
+        Clock?.Stored(NameOf(offset), value, isPolled ? loop.NowNs : nowNs);
+        if (!isPolled)
             return;
         if (!_pending.TryGetValue(offset, out Queue<(ulong, ulong)>? queue))
             _pending.Add(offset, queue = new());
@@ -54,6 +62,7 @@ internal sealed class StoreWatch(PolledRegisters registers, EventLoop loop, Time
     // The store with this value; those before it were overwritten, or looked like nothing.
     private void Applied(PolledWrite write)
     {
+        Clock?.Got(NameOf(write.Offset), write.Value, write.NowNs);
         if (!_pending.TryGetValue(write.Offset, out Queue<(ulong Value, ulong AtNs)>? queue) || !queue.Any(store => store.Value == write.Value))
             return;
         int passed = 0;
@@ -65,8 +74,13 @@ internal sealed class StoreWatch(PolledRegisters registers, EventLoop loop, Time
         (_totalNs, MaxNs) = (_totalNs + tookNs, Math.Max(MaxNs, tookNs));
         _count++;
         if (_traced++ < TracedMax)
-            timeline?.Instant(_poller, _cells[write.Offset].Name, write.NowNs, ("value", $"0x{write.Value:x}"), ("after ns", tookNs));
+        {
+            timeline?.Instant(_poller, _cells[write.Offset].Name, write.NowNs, ("after ns", tookNs));
+            timeline?.Instant(_device, _cells[write.Offset].Name, write.NowNs, ("value", $"0x{write.Value:x}"));
+        }
     }
+
+    private string NameOf(int offset) => _names.GetValueOrDefault(offset, $"{offset:X}h");
 
     private void NotSeen(int offset, int count)
     {
@@ -84,10 +98,10 @@ internal sealed class StoreWatch(PolledRegisters registers, EventLoop loop, Time
 
         public Processor Processor => device.Processor;
 
-        public IRegisterWindow OpenBar(int bar) => bar == 0 ? new Window(watch, device.OpenBar(0)) : device.OpenBar(bar);
+        public IRegisterWindow OpenBar(int bar) => bar == 0 ? new Window(watch, device.Processor, device.OpenBar(0)) : device.OpenBar(bar);
     }
 
-    private sealed class Window(StoreWatch watch, IRegisterWindow window) : IRegisterWindow
+    private sealed class Window(StoreWatch watch, Processor processor, IRegisterWindow window) : IRegisterWindow
     {
         public ulong Length => window.Length;
 
@@ -95,8 +109,12 @@ internal sealed class StoreWatch(PolledRegisters registers, EventLoop loop, Time
 
         public void Write(int offset, int width, ulong value)
         {
-            watch.Stored(offset, value);
+            watch.Stored(offset, value, processor.NowNs);
             window.Write(offset, width, value);
+
+            // What is not polled exits: the device has it when the driver goes on.
+            if (!watch._cells.ContainsKey(offset))
+                watch.Clock?.Got(watch.NameOf(offset), value, processor.NowNs);
         }
     }
 }

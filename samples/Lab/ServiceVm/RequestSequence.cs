@@ -9,7 +9,7 @@ internal sealed class RequestSequence : IUrbWatch
     private readonly EventLoop _loop;
     private readonly CostModel _costs;
     private readonly List<SequenceStep> _steps = [];
-    private readonly List<Processor> _watched = [];
+    private readonly List<(Processor Processor, Action<Cost, ulong> Charging)> _watched = [];
     private readonly string _service;
     private readonly ulong _startNs;
 
@@ -35,33 +35,22 @@ internal sealed class RequestSequence : IUrbWatch
     public IReadOnlyList<SequenceStep> End(string who, string what = "has the answer")
     {
         Add(who, what, 0);
-        foreach (Processor processor in _watched)
-            processor.Charging = null;
+        foreach ((Processor processor, Action<Cost, ulong> charging) in _watched)
+            processor.Charging -= charging;
         return _steps;
     }
 
     private void Watch(Processor processor)
     {
-        _watched.Add(processor);
-        processor.Charging = (cost, times) =>
+        void Charged(Cost cost, ulong times)
         {
             ulong ns = _costs.Nanoseconds(cost, times);
-            Add(processor.Name, cost == Cost.CopiedByte ? $"{times} bytes copied" : NameOf(cost), ns);
-        };
-    }
+            Add(processor.Name, cost == Cost.CopiedByte ? $"{times} bytes copied" : CostNames.Of(cost), ns);
+        }
 
-    private static string NameOf(Cost cost) => cost switch
-    {
-        Cost.Exit => "exit",
-        Cost.Hypercall => "hypercall",
-        Cost.InterruptInjection => "interrupt injected",
-        Cost.Invalidation => "invalidation",
-        Cost.RegisterAccess => "register access",
-        Cost.MachineSwitch => "comes onto the processor",
-        Cost.Copy => "copy begins",
-        Cost.Upcall => "process woken",
-        _ => cost.ToString(),
-    };
+        processor.Charging += Charged;
+        _watched.Add((processor, Charged));
+    }
 
     private void Add(string who, string what, ulong costNs) => _steps.Add(new(_loop.NowNs - _startNs, who, what, costNs));
 }

@@ -19,6 +19,7 @@ internal sealed class ServiceMachine : IDisposable, IUrbWatch
     private readonly ServiceMachineOptions _options;
     private readonly UsbController _controller;
     private readonly List<(int Guest, IUsbDevice Device)> _devices = [];
+    private readonly PacketOwners _owners;
     private RunningService? _service;
 
     /// <summary>Builds and boots it; the service VM comes later.</summary>
@@ -37,6 +38,10 @@ internal sealed class ServiceMachine : IDisposable, IUrbWatch
         Host.Pci.Add(_controller.Function, ControllerPlace);
         Host.Boot();
         Guests = [.. Enumerable.Range(1, options.Vms).Select(number => Host.CreateMachine($"VM {number}", GuestBytes))];
+        Account = new(Buses.First(), Names);
+        _owners = new(Host.Loop, Account);
+        foreach (UsbBus bus in Buses)
+            _owners.Watch(bus);
     }
 
     /// <summary>The host.</summary>
@@ -44,6 +49,9 @@ internal sealed class ServiceMachine : IDisposable, IUrbWatch
 
     /// <summary>The VMs that are served; the service VM knows each by its place here.</summary>
     public IReadOnlyList<VirtualMachine> Guests { get; }
+
+    /// <summary>The account of the buses, by the VM whose device is spoken to.</summary>
+    public BusAccount Account { get; }
 
     /// <summary>The service VM as the VMM sees it.</summary>
     /// <exception cref="InvalidOperationException">There is none.</exception>
@@ -79,7 +87,19 @@ internal sealed class ServiceMachine : IDisposable, IUrbWatch
         UsbPort port = _controller.FreePortFor(device.Speed) ?? throw new InvalidOperationException("The controller has no port left.");
         port.Plug(device);
         _devices.Add((guest, device));
+        _owners.Add(device, guest);
         return device;
+    }
+
+    /// <summary>Begins a timeline, with packets and transfers; the service VM was started.</summary>
+    /// <param name="output">Where it is written; null for none.</param>
+    public MachineTimeline? StartTimeline(Stream? output)
+    {
+        if (output is null)
+            return null;
+        MachineTimeline timeline = new(output, Host);
+        _owners.Timeline = new(timeline.Timeline, Names);
+        return timeline;
     }
 
     /// <summary>Starts the service VM: it gets the controller, drives it, and shows each VM its devices.</summary>
@@ -128,6 +148,8 @@ internal sealed class ServiceMachine : IDisposable, IUrbWatch
 
     /// <inheritdoc/>
     public void Dispose() => Host.Dispose();
+
+    private string[] Names => [.. Guests.Select(guest => guest.Name)];
 
     private RunningService Running => _service ?? throw new InvalidOperationException("The service VM was not started.");
 }

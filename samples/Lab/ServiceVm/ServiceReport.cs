@@ -12,6 +12,7 @@ namespace Dma.Lab;
 /// <param name="Places">How many requests a ring holds.</param>
 /// <param name="Occupancy">The last stretches, a line for each VM: how many requests had no answer.</param>
 /// <param name="ColumnNs">How long a column of the lines is.</param>
+/// <param name="Strip">Whose the bus was in some microframes in a row, by the device that was spoken to.</param>
 /// <param name="Sequence">One request of 18 bytes with nothing else under way.</param>
 /// <param name="Requests">Requests that were answered in the window.</param>
 /// <param name="NotificationsPerRequest">Notifications, both ways, for each of them.</param>
@@ -32,6 +33,7 @@ public sealed record ServiceReport(
     int Places,
     IReadOnlyList<string> Occupancy,
     ulong ColumnNs,
+    BusStrip Strip,
     IReadOnlyList<SequenceStep> Sequence,
     ulong Requests,
     double NotificationsPerRequest,

@@ -25,8 +25,7 @@ internal sealed class ServiceRun(ServiceMachineOptions options, int batch, bool 
     /// <summary>Runs it.</summary>
     public ServiceReport Run()
     {
-        BusTrace? bus = trace is null ? null : new(MachineTimeline.TracedMax);
-        using ServiceMachine machine = new(options with { Trace = bus });
+        using ServiceMachine machine = new(options with { Trace = MachineTimeline.TraceFor(trace) });
         byte[][] contents = [.. Enumerable.Range(0, options.Vms).Select(guest => Plug(machine, guest))];
         LookAheadReport lookAhead = PlaySound();
         return machine.Host.Loop.Run(() => Play(machine, contents, lookAhead));
@@ -43,7 +42,7 @@ internal sealed class ServiceRun(ServiceMachineOptions options, int batch, bool 
     private async Task<ServiceReport> Play(ServiceMachine machine, byte[][] contents, LookAheadReport lookAhead)
     {
         await machine.StartService();
-        using MachineTimeline? timeline = trace is null ? null : new(trace, machine.Host);
+        using MachineTimeline? timeline = machine.StartTimeline(trace);
         ServiceGuest[] guests = [.. contents.Select((content, number) => new ServiceGuest(machine, number, content, batch * RequestBytes))];
         foreach (ServiceGuest guest in guests)
             await guest.Start();
@@ -62,7 +61,9 @@ internal sealed class ServiceRun(ServiceMachineOptions options, int batch, bool 
         (ServiceCounts before, ulong switches) = (machine.Service.Counts, machine.Host.SharedProcessor?.Switches ?? 0);
         foreach (ServiceGuest guest in guests)
             guest.Begin();
+        _ = machine.Account.Open(machine.Host.Loop.NowNs);
         string[] occupancy = await Observe(machine, guests, timeline);
+        machine.Account.Close();
         (ServiceCounts after, ulong switched) = (machine.Service.Counts, (machine.Host.SharedProcessor?.Switches ?? 0) - switches);
         ServiceSummary[] sums = [.. guests.Select(guest => guest.Sum())];
         double requests = Math.Max(1, sums.Sum(sum => (double)sum.Requests));
@@ -80,6 +81,7 @@ internal sealed class ServiceRun(ServiceMachineOptions options, int batch, bool 
             (int)SharedRing.CountOf(UrbRequest.Size),
             occupancy,
             ColumnNs,
+            machine.Account.Strip(),
             steps,
             (ulong)requests,
             (after.NotificationsToService - before.NotificationsToService + after.NotificationsToFrontEnds - before.NotificationsToFrontEnds) / requests,

@@ -13,11 +13,13 @@ internal static class ServiceView
     {
         string transport = report.Transport == "rpc" ? "each request is a call" : "requests lie in shared rings";
         string grants = report.Grants == "map" ? "granted pages are mapped" : "granted pages are copied";
-        console.WriteLine(Invariant($"\n{report.Vms.Count} VMs read their disks through a service VM that has the {report.Controller} controller, for {report.WindowNs / 1e6:0} ms."));
+        console.WriteLine(Invariant($"\n{report.Vms.Count} VMs read their disks through a service VM that has the {UsbControllers.TitleOf(report.Controller)} controller, for {report.WindowNs / 1e6:0} ms."));
         console.WriteLine($"{report.Batch} requests at a time, {transport}, {grants}.\n");
         console.WriteLine(Invariant($"Requests without an answer in the end, of {report.Places} places, a column for {report.ColumnNs / 1e6:0.###} ms:"));
         foreach ((string line, ServiceSummary vm) in report.Occupancy.Zip(report.Vms))
             console.WriteLine($"  {vm.Name} |{line}|");
+        console.WriteLine("");
+        BusStripView.Write(console, report.Strip);
         WriteSequence(console, report);
         WriteFigures(console, report);
         WriteLookAhead(console, report.LookAhead);

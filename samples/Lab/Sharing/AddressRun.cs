@@ -15,9 +15,10 @@ internal sealed class AddressRun(int vms, AddressOptions addresses, ulong seed, 
     public AddressReport Run()
     {
         string[] names = [.. Enumerable.Range(1, vms).Select(number => $"VM {number}")];
-        AddressWatch? watch = null;
-        using SharedMachine machine = new(vms, new() { Addresses = addresses }, seed, trace, next => watch = new(names, next));
-        return machine.Host.Loop.Run(() => Play(machine, watch!, names));
+        using SharedMachine machine = new(vms, new() { Addresses = addresses }, seed, trace);
+        AddressWatch watch = new(machine, machine.Account);
+        machine.Controller.Observer = watch;
+        return machine.Host.Loop.Run(() => Play(machine, watch, names));
     }
 
     private async Task<AddressReport> Play(SharedMachine machine, AddressWatch watch, string[] names)
@@ -38,11 +39,12 @@ internal sealed class AddressRun(int vms, AddressOptions addresses, ulong seed, 
         AddressStatistics? statistics = machine.Controller.Addresses;
         return new(
             addresses.IsOn,
-            addresses.Assignment.ToString(),
-            outcomes,
+            addresses.Assignment.ToString().ToLowerInvariant(),
+            [.. outcomes.Select((outcome, number) => outcome with { ZeroWaitNs = machine.Controller.AddressZeroWaitNsOf(number) })],
             mapping,
             watch.Turns,
-            watch.Tokens,
+            watch.Packets,
+            machine.Account.Strip(),
             statistics?.Lookups ?? 0,
             statistics?.Unsent ?? 0,
             sharing.AddressesChosen,
@@ -58,6 +60,8 @@ internal sealed class AddressRun(int vms, AddressOptions addresses, ulong seed, 
             Guest guest = await machine.Give(sharing, number);
             ulong startNs = machine.Host.Loop.NowNs;
             Session session = await Session.Open(guest, number + 1);
+            if (machine.Account.Ledger is null)
+                machine.Account.Open(machine.Host.Loop.NowNs);
             enumerationNs = machine.Host.Loop.NowNs - startNs;
             machine.Note(number, "enumerate", startNs);
             startNs = machine.Host.Loop.NowNs;
@@ -66,14 +70,14 @@ internal sealed class AddressRun(int vms, AddressOptions addresses, ulong seed, 
             for (int other = 0; other < machine.Disks.Count; other++)
             {
                 if (sha256.AsSpan().SequenceEqual(Session.HashOf(machine.Disks[other])))
-                    return new(name, other == number, other == number ? "read its own disk, byte for byte" : $"READ THE DISK of {machine.Machines[other].Name}", enumerationNs);
+                    return new(name, other == number, other == number ? "read its own disk, byte for byte" : $"READ THE DISK of {machine.Machines[other].Name}", enumerationNs, 0);
             }
 
-            return new(name, false, "READ BYTES that are on no disk", enumerationNs);
+            return new(name, false, "READ BYTES that are on no disk", enumerationNs, 0);
         }
         catch (DriverException failure)
         {
-            return new(name, false, $"read nothing: {failure.Message}", enumerationNs);
+            return new(name, false, $"read nothing: {failure.Message}", enumerationNs, 0);
         }
         finally
         {

@@ -1,11 +1,13 @@
 using Dma.Drivers;
 using Dma.Hal;
+using Dma.Machine;
 using Dma.UsbDevice;
+using Dma.UsbDevice.Spec;
 using Dma.Vmm;
 
 namespace Dma.Lab;
 
-/// <summary>Several VMs share the bus of one controller: all but the first read their disks, and the first takes all it can get.</summary>
+/// <summary>Several VMs share the bus of one controller: the first ones take all they can get, one with long packets and one with short ones, and the others read their disks.</summary>
 /// <param name="vms">How many VMs.</param>
 /// <param name="policy">How asynchronous time is shared out.</param>
 /// <param name="seed">What the bytes of the disks come from.</param>
@@ -14,125 +16,121 @@ internal sealed class RegisterSetRun(int vms, SharingPolicy policy, ulong seed, 
 {
     private const ulong WindowNs = 50_000_000;
     private const int ReadBytes = 16 * 1024;
-    private const int StripMicroframes = 64;
+    private const int CapabilityBytes = 0x20;
+
+    // One of two VMs reads its disk; of more, all but two.
+    private static readonly int[] s_packetBytes = [512, 64];
+
+    private static readonly (string Name, int Offset)[] s_registers =
+    [
+        ("USBCMD", EhciOperationalOffsets.UsbCommand),
+        ("USBSTS", EhciOperationalOffsets.UsbStatus),
+        ("USBINTR", EhciOperationalOffsets.InterruptEnable),
+        ("FRINDEX", EhciOperationalOffsets.FrameIndex),
+        ("PERIODICLISTBASE", EhciOperationalOffsets.PeriodicListBase),
+        ("ASYNCLISTADDR", EhciOperationalOffsets.AsyncListAddress),
+        ("PORTSC1", EhciOperationalOffsets.FirstPort),
+        ("PORTSC2", EhciOperationalOffsets.FirstPort + sizeof(uint)),
+    ];
+
+    private readonly ulong[] _reads = new ulong[vms];
+    private bool _isOver;
+
+    private int Greedy => Math.Min(s_packetBytes.Length, vms - 1);
 
     /// <summary>Runs it.</summary>
     public RegisterSetReport Run()
     {
-        Window? window = null;
-        using SharedMachine machine = new(vms, new() { Policy = policy }, seed, trace, next => window = new(next));
-        return machine.Host.Loop.Run(() => Play(machine, window!));
+        using SharedMachine machine = new(vms, new() { Policy = policy }, seed, trace);
+        DeficitWatch deficits = new(machine.Controller, machine.Account);
+        machine.Controller.Observer = deficits;
+        return machine.Host.Loop.Run(() => Play(machine, deficits));
     }
 
-    private async Task<RegisterSetReport> Play(SharedMachine machine, Window window)
+    private async Task<RegisterSetReport> Play(SharedMachine machine, DeficitWatch deficits)
     {
         SharedUsbController sharing = await machine.Start();
+        Guest[] guests = new Guest[vms];
         Session[] sessions = new Session[vms];
-        Guest greedy = await machine.Give(sharing, 0);
-        for (int number = 1; number < vms; number++)
+        for (int number = 0; number < vms; number++)
         {
-            sessions[number] = await Session.Open(await machine.Give(sharing, number), number + 1);
-            _ = await sessions[number].StartDisk();
-            sharing.SetWeight(number, number);
+            guests[number] = await machine.Give(sharing, number);
+            sessions[number] = await Session.Open(guests[number], number + 1);
+            if (number >= Greedy)
+                _ = await sessions[number].StartDisk();
+            sharing.SetWeight(number, number + 1);
         }
 
-        // From here on it counts: the first VM begins, and the others never stop reading.
-        ulong[] bytes = new ulong[vms];
-        await GreedyGuest.Start(greedy);
+        // From here on it counts: the first VMs begin, and the others never stop reading.
+        await Task.WhenAll(guests.Take(Greedy).Select((guest, number) => GreedyGuest.Start(guest, s_packetBytes[number])));
         ulong startNs = machine.Host.Loop.NowNs;
-        BusLedger ledger = new(vms, machine.Controller.Usb.Frames.StartOf(machine.Controller.Usb.Frames.Count(startNs)));
+        BusLedger ledger = machine.Account.Open(startNs);
         for (int number = 0; number < vms; number++)
             ledger.GapOf(number).Backlogged(startNs);
-        window.Ledger = ledger;
-        bool[] isOver = [false];
-        Task[] readers = [.. Enumerable.Range(1, vms - 1).Select(number => Read(machine, sessions[number], number, bytes, isOver))];
+        deficits.IsOn = true;
+        ulong[] exits = [.. machine.Machines.Select(vm => vm.Cpu.Processor.Meter[Cost.Exit])];
+        ulong listReads = FrameListReads(machine);
+        Task[] readers = [.. Enumerable.Range(Greedy, vms - Greedy).Select(number => Read(machine, sessions[number], number))];
         await machine.Host.Cpu.Processor.Delay(WindowNs);
-        isOver[0] = true;
-        window.Ledger = null;
-        machine.Note(0, "takes all it can get", startNs);
-        RegisterSetReport report = Report(machine, ledger, window, bytes);
+        _isOver = true;
+        deficits.IsOn = false;
+        machine.Account.Close();
+        for (int number = 0; number < Greedy; number++)
+            machine.Note(number, "takes all it can get", startNs);
+        RegisterSetReport report = Report(machine, ledger, deficits, exits) with
+        {
+            FrameListReads = (FrameListReads(machine) - listReads) / (double)(WindowNs / WireTime.MicroframeNs),
+        };
 
-        // Who waits for a starved transfer is let go with the register set of the first VM.
-        _ = await sharing.TakeBack(0);
+        // Who waits for a starved transfer is let go with the register sets of the greedy ones.
+        for (int number = 0; number < Greedy; number++)
+            _ = await sharing.TakeBack(number);
         await Task.WhenAll(readers);
         return report;
     }
 
-    private static async Task Read(SharedMachine machine, Session session, int number, ulong[] bytes, bool[] isOver)
+    private async Task Read(SharedMachine machine, Session session, int number)
     {
         MassStorageDriver disk = session.Disk!;
         MemoryBuffer buffer = session.Memory.Allocate(ReadBytes);
         ulong blocks = ReadBytes / (ulong)disk.BlockBytes;
-        for (ulong block = 0; !isOver[0]; block = (block + blocks) % disk.BlockCount)
+        for (ulong block = 0; !_isOver; block = (block + blocks) % disk.BlockCount)
         {
             ulong startNs = machine.Host.Loop.NowNs;
             await disk.Read(block, buffer);
-            if (!isOver[0])
-                bytes[number] += ReadBytes;
+            if (!_isOver)
+                _reads[number]++;
             machine.Note(number, "read 16 KiB", startNs);
         }
     }
 
-    private RegisterSetReport Report(SharedMachine machine, BusLedger ledger, Window window, ulong[] bytes)
+    private RegisterSetReport Report(SharedMachine machine, BusLedger ledger, DeficitWatch deficits, ulong[] exits)
     {
         ulong endNs = machine.Host.Loop.NowNs;
-        ulong first = ledger.Last < StripMicroframes ? 0 : ledger.Last - StripMicroframes;
-        ulong[] strip = [.. Enumerable.Range(0, StripMicroframes).Select(at => first + (ulong)at)];
         return new(
-            policy.ToString(),
+            SharingPolicies.NameOf(policy),
             WindowNs,
             [.. machine.Machines.Select((vm, set) => new SetSummary(
-                vm.Name, set == 0, Math.Max(set, 1), ledger.TimeOf(set), ledger.VisitsOf(set), bytes[set], ledger.GapOf(set).MaxUntil(endNs)))],
-            ledger.Jain(),
+                vm.Name,
+                set < Greedy ? s_packetBytes[set] : 0,
+                set + 1,
+                ledger.TimeOf(set),
+                ledger.VisitsOf(set),
+                _reads[set] * ReadBytes,
+                ledger.GapOf(set).MaxUntil(endNs),
+                _reads[set] == 0 ? 0 : (vm.Cpu.Processor.Meter[Cost.Exit] - exits[set]) / (double)_reads[set],
+                machine.Controller.Interfaces[set].DeficitNs,
+                deficits.Of(set).Min,
+                deficits.Of(set).Max))],
+            Greedy == 1 ? null : Fairness.Jain([.. Enumerable.Range(0, Greedy).Select(set => ledger.TimeOf(set) / (double)(policy == SharingPolicy.Weighted ? set + 1 : 1))]),
             ledger.PeriodicLoadMax,
-            [.. machine.Machines.Select((vm, set) => new StripRow(
-                vm.Name, [.. strip.Select(at => ledger.In(at, set).Periodic)], [.. strip.Select(at => ledger.In(at, set).Async)]))],
-            window.LastWhole(ns => ns - ((ns - machine.Controller.Usb.Frames.StartOf(machine.Controller.Usb.Frames.Count(ns))) % WireTime.MicroframeNs)));
+            FrameListReads: 0,
+            [.. s_registers.Select(register => new StateRow(
+                register.Name,
+                [.. machine.Controller.Interfaces.Select(own => own.ReadBar(0, (ulong)(CapabilityBytes + register.Offset), sizeof(uint)))]))],
+            machine.Account.Strip(),
+            machine.Account.LastWhole());
     }
 
-    /// <summary>Lets the account see the bus while it is open, and remembers the last microframe.</summary>
-    private sealed class Window(IBusShareObserver? next) : IBusShareObserver
-    {
-        private readonly List<BusUse> _uses = [];
-        private List<BusUse> _last = [];
-        private ulong _microframe;
-
-        /// <summary>The account, or null.</summary>
-        public BusLedger? Ledger { get; set; }
-
-        /// <inheritdoc/>
-        public void BusUsed(in BusUse use)
-        {
-            next?.BusUsed(use);
-            if (Ledger is not { } ledger)
-                return;
-            ledger.BusUsed(use);
-            if (ledger.Last != _microframe)
-            {
-                _last = [.. _uses];
-                _uses.Clear();
-                _microframe = ledger.Last;
-            }
-
-            _uses.Add(use);
-        }
-
-        /// <inheritdoc/>
-        public void TokenHandled(in TokenUse use) => next?.TokenHandled(use);
-
-        /// <inheritdoc/>
-        public void AddressChanged(in AddressChange change) => next?.AddressChanged(change);
-
-        /// <inheritdoc/>
-        public void AddressZeroMoved(int owner, ulong nowNs) => next?.AddressZeroMoved(owner, nowNs);
-
-        /// <summary>The uses of the last microframe that is over.</summary>
-        public IReadOnlyList<MicroframeUse> LastWhole(Func<ulong, ulong> startOf)
-        {
-            if (_last.Count == 0)
-                return [];
-            ulong start = startOf(_last[0].StartNs);
-            return [.. _last.Select(use => new MicroframeUse(use.Set, (uint)(use.StartNs - start), use.WireNs, use.IsPeriodic))];
-        }
-    }
+    private static ulong FrameListReads(SharedMachine machine) => machine.Controller.Interfaces.Aggregate(0ul, static (sum, own) => sum + own.Statistics.FrameListReads);
 }

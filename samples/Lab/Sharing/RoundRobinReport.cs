@@ -8,6 +8,7 @@ namespace Dma.Lab;
 /// <param name="WindowNs">For how long it was measured.</param>
 /// <param name="Vms">What came of each VM.</param>
 /// <param name="Gantt">The last stretches, a line for each VM.</param>
+/// <param name="Missed">On the same line of time, where slots of the first VM's stream passed without a packet.</param>
 /// <param name="ColumnNs">How long a column of the lines is.</param>
 /// <param name="States">The registers that a switch saves and restores, of all VMs, when the window was over.</param>
 /// <param name="BytesSaved">How many bytes a switch saves, and restores.</param>
@@ -26,6 +27,7 @@ public sealed record RoundRobinReport(
     ulong WindowNs,
     IReadOnlyList<TurnSummary> Vms,
     IReadOnlyList<string> Gantt,
+    string Missed,
     ulong ColumnNs,
     IReadOnlyList<StateRow> States,
     int BytesSaved,
@@ -55,7 +57,7 @@ public sealed record RoundRobinReport(
 public sealed record TurnSummary(
     string Name, string Work, string Problem, ulong RunNs, ulong Turns, double ExitsPerTurn, ulong WaitNsMax, ulong BytesMoved, ulong SlotsDue, ulong SlotsMissed);
 
-/// <summary>One register in the state regions of all VMs.</summary>
+/// <summary>One register of all VMs, as each has it.</summary>
 /// <param name="Register">Its name.</param>
 /// <param name="Values">What it holds, by VM.</param>
 public sealed record StateRow(string Register, IReadOnlyList<ulong> Values);

@@ -36,13 +36,15 @@ internal sealed class RoundRobinRun(TurnController kind, int vms, TimeSharingOpt
         // From here on it counts.
         sharing.EndSpan();
         window.Ledger = new();
+        BusLedger bus = machine.Account.Open(machine.Host.Loop.NowNs);
         foreach (TurnGuest guest in guests)
             guest.Begin();
         await machine.Host.Loop.Delay(WindowNs);
         sharing.EndSpan();
         TurnLedger ledger = window.Ledger;
         window.Ledger = null;
-        RoundRobinReport report = Report(machine, sharing, ledger, window.Spans, guests);
+        machine.Account.Close();
+        RoundRobinReport report = Report(machine, sharing, ledger, window.Spans, guests) with { Missed = Missed(bus, machine.Host.Loop.NowNs) };
 
         // Whoever waits for a transfer is let go with the controller.
         foreach (TurnGuest guest in guests)
@@ -59,13 +61,14 @@ internal sealed class RoundRobinRun(TurnController kind, int vms, TimeSharingOpt
         ulong switches = (ulong)spans.Count(span => span.Phase == TurnPhase.Load);
         IReadOnlyList<(string Name, ulong)>[] states = [.. machine.Machines.Select(vm => sharing.StateOf(vm).Registers)];
         return new(
-            kind.ToString(),
+            kind == TurnController.Xhci ? UsbControllers.Xhci : UsbControllers.Ehci,
             options.QuantumNs,
             options.IsWorkConserving,
-            options.Without == SwitchSteps.None ? "" : options.Without.ToString(),
+            options.Without == SwitchSteps.None ? "" : options.Without.ToString().ToLowerInvariant(),
             WindowNs,
             [.. guests.Select(guest => guest.Sum(ledger))],
             [.. machine.Machines.Select(vm => Line(vm, spans, machine.Host.Loop.NowNs))],
+            Missed: "",
             ColumnNs,
             [.. states[0].Select((register, index) => new StateRow(register.Name, [.. states.Select(state => state[index].Item2)]))],
             machine.Machines.Max(sharing.StateBytesOf),
@@ -89,6 +92,20 @@ internal sealed class RoundRobinRun(TurnController kind, int vms, TimeSharingOpt
             line[column] = spans.Where(span => span.Machine == vm && span.StartNs < to && span.EndNs > from)
                 .OrderByDescending(span => Math.Min(span.EndNs, to) - Math.Max(span.StartNs, from))
                 .Select(span => MarkOf(span.Phase)).FirstOrDefault(' ');
+        }
+
+        return new(line);
+    }
+
+    // A slot of the first VM's stream is due in each frame, which is two columns: it was missed where nothing was sent.
+    private static string Missed(BusLedger bus, ulong endNs)
+    {
+        char[] line = new char[Columns];
+        for (int column = 0; column < Columns; column += 2)
+        {
+            ulong first = bus.MicroframeOf(endNs - ((ulong)(Columns - column) * ColumnNs));
+            bool isMissed = Enumerable.Range(0, 8).All(at => bus.In(first + (ulong)at, 0).Periodic == 0);
+            line.AsSpan(column, 2).Fill(isMissed ? '×' : ' ');
         }
 
         return new(line);

@@ -12,12 +12,13 @@ internal static class RoundRobinView
         string turns = report.WorkConserving ? "turns end early where there is no work" : "fixed turns";
         console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"\n{report.Vms.Count} VMs have one {report.Controller.ToUpperInvariant()} controller in turns of {report.QuantumNs / 1e6:0.###} ms for {report.WindowNs / 1e6:0} ms; {turns}.\n"));
+            $"\n{report.Vms.Count} VMs have one {UsbControllers.TitleOf(report.Controller)} controller in turns of {report.QuantumNs / 1e6:0.###} ms for {report.WindowNs / 1e6:0} ms; {turns}.\n"));
         if (report.Without.Length != 0)
             console.WriteLine($"Each switch leaves out: {report.Without}.\n");
-        console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"The end of it, a column for {report.ColumnNs / 1e6:0.###} ms (█ run, q quiesce, s save, x switch, l load):"));
+        console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"The end of it, a column for {report.ColumnNs / 1e6:0.###} ms (█ run, q quiesce, s save, x switch, l load; × a slot of {report.Vms[0].Name} was missed):"));
         foreach ((string line, TurnSummary vm) in report.Gantt.Zip(report.Vms))
             console.WriteLine($"  {vm.Name} |{line}|");
+        console.WriteLine($"  slots|{report.Missed}|");
         WriteStates(console, report);
         Table table = new Table { Border = TableBorder.Rounded }.AddColumns("VM", "controller", "turns", "exits/turn", "longest wait", "read", "slots missed");
         foreach (TurnSummary vm in report.Vms)

@@ -21,13 +21,10 @@ internal sealed class SharedMachine : IDisposable
     /// <param name="options">How the controller is built.</param>
     /// <param name="seed">What the bytes of the disks come from.</param>
     /// <param name="trace">Where a timeline is written, or null.</param>
-    /// <param name="observer">Who sees how the bus is shared.</param>
     /// <param name="device">Makes the device of a VM, by its number from 0 on; null for disks.</param>
-    public SharedMachine(
-        int vms, SharedEhciOptions options, ulong seed, Stream? trace, Func<IBusShareObserver?, IBusShareObserver> observer, Func<int, IUsbDevice>? device = null)
+    public SharedMachine(int vms, SharedEhciOptions options, ulong seed, Stream? trace, Func<int, IUsbDevice>? device = null)
     {
-        BusTrace? bus = trace is null ? null : new(MachineTimeline.TracedMax);
-        Host = new(new() { MemoryBytes = VmmBytes + ((ulong)vms * GuestBytes) + VmmBytes, VmmBytes = VmmBytes, Seed = seed, Trace = bus });
+        Host = new(new() { MemoryBytes = VmmBytes + ((ulong)vms * GuestBytes) + VmmBytes, VmmBytes = VmmBytes, Seed = seed, Trace = MachineTimeline.TraceFor(trace) });
         Controller = new(Host.Loop, options with { SetCount = vms, RootPortCount = vms });
         Disks = device is null ? [.. Enumerable.Range(1, vms).Select(Disk)] : [];
         for (int number = 0; number < vms; number++)
@@ -42,7 +39,8 @@ internal sealed class SharedMachine : IDisposable
             _sharing = new(_timeline.Timeline, Host.Loop, [.. Machines.Select(machine => machine.Name)]);
         }
 
-        Controller.Observer = observer(_sharing);
+        Account = new(Controller.Usb, [.. Machines.Select(machine => machine.Name)], _sharing);
+        Controller.Observer = Account;
     }
 
     /// <summary>The host.</summary>
@@ -50,6 +48,9 @@ internal sealed class SharedMachine : IDisposable
 
     /// <summary>The controller.</summary>
     public SharedEhciController Controller { get; }
+
+    /// <summary>The account of the bus, by VM.</summary>
+    public BusAccount Account { get; }
 
     /// <summary>What the disk of each VM holds; none where VMs have other devices.</summary>
     public IReadOnlyList<IDiskImage> Disks { get; }

@@ -25,8 +25,7 @@ internal sealed class TurnMachine : IDisposable
     public TurnMachine(TurnController kind, int vms, ulong seed, Stream? trace)
     {
         (_kind, _vms) = (kind, vms);
-        BusTrace? bus = trace is null ? null : new(MachineTimeline.TracedMax);
-        Host = new(new() { MemoryBytes = VmmBytes + ((ulong)vms * GuestBytes) + VmmBytes, VmmBytes = VmmBytes, Seed = seed, Trace = bus });
+        Host = new(new() { MemoryBytes = VmmBytes + ((ulong)vms * GuestBytes) + VmmBytes, VmmBytes = VmmBytes, Seed = seed, Trace = MachineTimeline.TraceFor(trace) });
         (Controller, IReadOnlyList<UsbPort> ports) = Build(kind, vms);
         Disks = [.. Enumerable.Range(1, vms).Select(Disk)];
         ports[0].Plug(new AudioSourceDevice(Host.Loop, new SineWave(hertz: 440)));
@@ -35,10 +34,21 @@ internal sealed class TurnMachine : IDisposable
         Host.Pci.Add(Controller, ControllerPlace);
         Host.Boot();
         Machines = [.. Enumerable.Range(1, vms).Select(number => Host.CreateMachine($"VM {number}", GuestBytes))];
-        if (trace is null)
-            return;
-        _timeline = new(trace, Host);
-        Turns = new TurnTimeline(_timeline.Timeline);
+        string[] names = [.. Machines.Select(machine => machine.Name)];
+        Account = new(ports[0].Bus!, names);
+        PacketOwners owners = new(Host.Loop, Account);
+        if (trace is not null)
+        {
+            _timeline = new(trace, Host);
+            Turns = new TurnTimeline(_timeline.Timeline);
+            owners.Timeline = new(_timeline.Timeline, names);
+        }
+
+        for (int number = 0; number < vms; number++)
+        {
+            owners.Add(ports[number].Device!, number, isPeriodic: number == 0);
+            owners.Watch(ports[number].Bus!);
+        }
     }
 
     /// <summary>The host.</summary>
@@ -46,6 +56,9 @@ internal sealed class TurnMachine : IDisposable
 
     /// <summary>The controller.</summary>
     public PciFunction Controller { get; }
+
+    /// <summary>The account of the buses, by VM.</summary>
+    public BusAccount Account { get; }
 
     /// <summary>What the disk of each VM holds; the first one has none.</summary>
     public IReadOnlyList<byte[]> Disks { get; }

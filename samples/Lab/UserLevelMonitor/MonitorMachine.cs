@@ -24,10 +24,11 @@ internal sealed class MonitorMachine : IDisposable
     /// <param name="kind">One of <see cref="UsbControllers.Names"/>: the controller of the host, and the one that the guest sees.</param>
     /// <param name="options">How the monitor works.</param>
     /// <param name="seed">What bytes come from.</param>
-    public MonitorMachine(string kind, MonitorOptions options, ulong seed)
+    /// <param name="trace">Where a timeline is written, or null.</param>
+    public MonitorMachine(string kind, MonitorOptions options, ulong seed, Stream? trace = null)
     {
         _kind = kind;
-        Host = new(new() { MemoryBytes = 128 * MiB, Seed = seed });
+        Host = new(new() { MemoryBytes = 128 * MiB, Seed = seed, Trace = MachineTimeline.TraceFor(trace) });
         Host.RandomFor("disk").NextBytes(Content);
         _controller = UsbControllers.Create(kind, Host.Loop);
         _disks = [new(new MemoryDiskImage(Content)), new(new MemoryDiskImage(Content))];
@@ -39,6 +40,13 @@ internal sealed class MonitorMachine : IDisposable
         Other = Host.CreateMachine("VM 2", MiB);
         Monitor = new(Machine, options);
         Stack = new(Host, _controller.Function.Source);
+        Timeline = trace is null ? null : new(trace, Host);
+        string[] names = [Machine.Name];
+        Account = new(_controller.Buses[0].Bus, names);
+        PacketOwners owners = new(Host.Loop, Account) { Timeline = Timeline is null ? null : new(Timeline.Timeline, names) };
+        owners.Add(_disks[0], number: 0);
+        foreach ((_, UsbBus bus) in _controller.Buses)
+            owners.Watch(bus);
     }
 
     /// <summary>The host.</summary>
@@ -52,6 +60,12 @@ internal sealed class MonitorMachine : IDisposable
 
     /// <summary>The monitor.</summary>
     public UserLevelMonitor Monitor { get; }
+
+    /// <summary>The timeline, or null.</summary>
+    public MachineTimeline? Timeline { get; }
+
+    /// <summary>The account of the bus: what the disk of the first VM has of it.</summary>
+    public BusAccount Account { get; }
 
     /// <summary>The USB stack of the host.</summary>
     public HostUsbStack Stack { get; }
@@ -82,5 +96,9 @@ internal sealed class MonitorMachine : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => Host.Dispose();
+    public void Dispose()
+    {
+        Timeline?.Dispose();
+        Host.Dispose();
+    }
 }

@@ -10,6 +10,7 @@ namespace Dma.Lab;
 /// <param name="ShootDown">What happens when a page loses its frame.</param>
 /// <param name="Work">The same reads of a guest's driver, by each access.</param>
 /// <param name="Transfers">The same blocks from a disk of the host into the guest, in each way.</param>
+/// <param name="Strip">When the disk of the guest had the bus, in some microframes in a row of the run with the attack.</param>
 /// <param name="Window">Counters of the window in the run with the attack.</param>
 /// <param name="Maps">What the window showed before and after.</param>
 /// <param name="Attack">What the monitor found at the page that was taken away.</param>
@@ -21,6 +22,7 @@ public sealed record MonitorReport(
     ShootDown ShootDown,
     IReadOnlyList<MonitorWork> Work,
     IReadOnlyList<MonitorTransfer> Transfers,
+    BusStrip Strip,
     WindowLine Window,
     IReadOnlyList<WindowMap> Maps,
     StaleAttack Attack,

@@ -30,13 +30,13 @@ internal sealed class MonitorRun(string controller, MonitorOptions options, ulon
             In(new(), machine => Transfer(machine, "copied through the window", isDirect: false)),
             In(new(), machine => Transfer(machine, "list of window pages", isDirect: true)),
         ];
-        (WindowLine window, WindowMap[] maps, StaleAttack attack) = In(options, Attack);
-        return new(controller, options.Access, options.WindowPages, options.ShootDown, work, transfers, window, maps, attack, seed);
+        (BusStrip strip, WindowLine window, WindowMap[] maps, StaleAttack attack) = In(options, Attack, trace);
+        return new(controller, options.Access, options.WindowPages, options.ShootDown, work, transfers, strip, window, maps, attack, seed);
     }
 
-    private T In<T>(MonitorOptions how, Func<MonitorMachine, Task<T>> play)
+    private T In<T>(MonitorOptions how, Func<MonitorMachine, Task<T>> play, Stream? output = null)
     {
-        using MonitorMachine machine = new(controller, how, seed);
+        using MonitorMachine machine = new(controller, how, seed, output);
         return machine.Host.Loop.Run(() => play(machine));
     }
 
@@ -108,10 +108,11 @@ internal sealed class MonitorRun(string controller, MonitorOptions options, ulon
         }
     }
 
-    private async Task<(WindowLine, WindowMap[], StaleAttack)> Attack(MonitorMachine machine)
+    private static async Task<(BusStrip, WindowLine, WindowMap[], StaleAttack)> Attack(MonitorMachine machine)
     {
-        using MonitorTimeline? timeline = trace is null ? null : new(machine, trace);
+        using MonitorTimeline? timeline = machine.Timeline is null ? null : new(machine, machine.Timeline);
         (MassStorageDriver disk, IDmaSpace memory) = await machine.Start();
+        _ = machine.Account.Open(machine.Host.Loop.NowNs);
         MemoryBuffer buffer = memory.Allocate(PieceBytes);
         for (int piece = 0; piece < Reads; piece++)
         {
@@ -120,11 +121,12 @@ internal sealed class MonitorRun(string controller, MonitorOptions options, ulon
             timeline?.Read(startNs);
         }
 
+        machine.Account.Close();
         WindowMap before = WindowMaps.Of(machine, "after the work");
         (WindowMap after, StaleAttack attack) = await Attack(machine, buffer.Address);
         MonitorCounts counts = machine.Monitor.Counts;
         WindowLine window = new(machine.Monitor.PagesPresent, counts.Faults, counts.RefusedFaults, counts.Evictions, counts.ShootDowns, machine.Monitor.Generation);
-        return (window, [before, after], attack);
+        return (machine.Account.Strip(), window, [before, after], attack);
     }
 
     // The guest gives the page of its buffer up, which the model wrote a moment ago; the VMM gives the frame to VM 2.

@@ -10,10 +10,12 @@ internal static class MonitorView
     /// <summary>Writes the report: the work by each access, a block in each way, the window, and the attack.</summary>
     public static void Write(IAnsiConsole console, MonitorReport report)
     {
-        console.WriteLine(Invariant($"\nA guest reads 4 KiB at a time by an {report.Controller} controller that a user-level monitor emulates:\n"));
+        console.WriteLine(Invariant($"\nA guest reads 4 KiB at a time by an {UsbControllers.TitleOf(report.Controller)} controller that a user-level monitor emulates:\n"));
         console.Write(Work(report));
         console.WriteLine("\nBlocks of 4 KiB from a disk of the host into the guest:\n");
         console.Write(Transfers(report));
+        console.WriteLine("");
+        BusStripView.Write(console, report.Strip);
         string size = report.WindowPages is { } pages ? Invariant($"A window of {pages} pages") : "A window as large as the VM";
         string shootDown = report.ShootDown switch
         {

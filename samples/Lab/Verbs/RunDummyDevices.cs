@@ -38,7 +38,12 @@ internal sealed class RunDummyDevices : SharingVerb
     protected override int Run(ParseResult line, int vms, ulong seed, FileStream? trace, bool isJson)
     {
         ReservationSteps without = (line.GetValue(_noDummies) ? ReservationSteps.Dummies : 0) | (line.GetValue(_noPolicing) ? ReservationSteps.Policing : 0);
-        DummyReport report = new DummyRun(vms, without, line.GetValue(_liar), seed, trace).Run();
+        bool hasLiar = line.GetValue(_liar);
+        DummyReport other = new DummyRun(vms, without ^ ReservationSteps.Dummies, hasLiar, seed, trace: null).Run();
+        DummyReport report = new DummyRun(vms, without, hasLiar, seed, trace).Run() with
+        {
+            Other = new(without.HasFlag(ReservationSteps.Dummies), other.OverAllocation, other.MissRate),
+        };
         if (isJson)
             Terminal.WriteJson(report, SharingJson.Default.DummyReport);
         else

@@ -8,17 +8,14 @@ internal sealed class RunRoundRobin : SharingVerb
 {
     private const string Nothing = "nothing";
     private const string State = "state";
+    private const string True = "true";
 
     private readonly WordOption _usb = new("--usb", "The controller that the VMs have", UsbControllers.Ehci, UsbControllers.Xhci);
 
     private readonly NumberOption<int> _quantum = new(
         "--quantum", "US", "How long a turn is, in microseconds", (int)(TimeSharingOptions.QuantumNsMin / 1000), 1_000_000, 10_000);
 
-    private readonly Option<bool> _workConserving = new("--work-conserving")
-    {
-        Description = "Whether a VM without work gives its turn up.",
-        DefaultValueFactory = static _ => true,
-    };
+    private readonly WordOption _workConserving = new("--work-conserving", "Whether a VM without work gives its turn up", True, "false");
 
     private readonly WordOption _without = new(
         "--without", "What each switch leaves out, to see what it is there for", Nothing, "quiesce", "gates", "translation", "interrupt", "clock", State);
@@ -48,7 +45,7 @@ internal sealed class RunRoundRobin : SharingVerb
         TimeSharingOptions options = new()
         {
             QuantumNs = (ulong)line.GetValue(_quantum) * 1000,
-            IsWorkConserving = line.GetValue(_workConserving),
+            IsWorkConserving = line.GetRequiredValue(_workConserving) == True,
             Without = without == Nothing ? SwitchSteps.None : Enum.Parse<SwitchSteps>(without, ignoreCase: true),
         };
         RoundRobinReport report = new RoundRobinRun(controller, vms, options, seed, trace).Run();

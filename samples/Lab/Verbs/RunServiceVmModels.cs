@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using Dma.Vmm;
 
 namespace Dma.Lab;
@@ -34,7 +35,11 @@ internal sealed class RunServiceVmModels : SharingVerb
 
     /// <summary>The verb.</summary>
     public RunServiceVmModels(Terminal terminal)
-        : base("service-vm-models", "A VM has the USB controller, and processes in it model controllers for other VMs and their ordinary drivers, with windows on memory that the VMM checks.", terminal) => Add(_usb, _windowPages, _zeroCopy, _jitter, _noShootDown, _noFlush, _crash);
+        : base("service-vm-models", "A VM has the USB controller, and processes in it model controllers for other VMs and their ordinary drivers, with windows on memory that the VMM checks.", terminal)
+    {
+        Validators.Add(Check);
+        Add(_usb, _windowPages, _zeroCopy, _jitter, _noShootDown, _noFlush, _crash);
+    }
 
     /// <inheritdoc/>
     public override IReadOnlyList<string> Examples =>
@@ -69,5 +74,11 @@ internal sealed class RunServiceVmModels : SharingVerb
         else
             ModelledView.Write(Terminal.Output, report);
         return report.IsClean ? ExitCode.Ok : ExitCode.Violation;
+    }
+
+    private void Check(CommandResult line)
+    {
+        if (line.GetValue(_zeroCopy) && line.GetValue(_usb) == UsbControllers.Xhci)
+            line.AddError("--zero-copy is for --usb ehci: data of a modelled xHCI controller is copied.");
     }
 }

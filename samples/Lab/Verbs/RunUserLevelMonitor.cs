@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using Dma.Vmm;
 
 namespace Dma.Lab;
@@ -33,7 +34,11 @@ internal sealed class RunUserLevelMonitor : TracedVerb
 
     /// <summary>The verb.</summary>
     public RunUserLevelMonitor(Terminal terminal)
-        : base("user-level-monitor", "Device models in a process of the service OS, with a window on the memory of their VM: faults, system calls, copies, and a page that is taken away.", terminal) => Add(_usb, _windowPages, _noShootDown, _noFlush, _copy, _zeroCopy);
+        : base("user-level-monitor", "Device models in a process of the service OS, with a window on the memory of their VM: faults, system calls, copies, and a page that is taken away.", terminal)
+    {
+        Validators.Add(Check);
+        Add(_usb, _windowPages, _noShootDown, _noFlush, _copy, _zeroCopy);
+    }
 
     /// <inheritdoc/>
     public override IReadOnlyList<string> Examples =>
@@ -62,5 +67,13 @@ internal sealed class RunUserLevelMonitor : TracedVerb
         else
             MonitorView.Write(Terminal.Output, report);
         return report.IsClean ? ExitCode.Ok : ExitCode.Violation;
+    }
+
+    private void Check(CommandResult line)
+    {
+        if (line.GetValue(_zeroCopy) && line.GetValue(_usb) == UsbControllers.Xhci)
+            line.AddError("--zero-copy is for --usb ehci: data of a modelled xHCI controller is copied.");
+        if (line.GetValue(_zeroCopy) && line.GetValue(_copy))
+            line.AddError("--zero-copy and --copy exclude each other: data goes straight to pages, or by system calls.");
     }
 }

@@ -5,28 +5,46 @@ using Dma.Vmm;
 
 namespace Dma.Lab;
 
-/// <summary>One EHCI controller that VMs have whole, one after the other.</summary>
+/// <summary>One EHCI or xHCI controller that VMs have whole, one after the other.</summary>
 internal sealed class RoundRobinSharing : SharingWorld
 {
     private const int ControllerPlace = 2;
     private static readonly SourceId _place = new(0, 4, 0);
 
-    private readonly EhciController _controller;
+    private readonly PciFunction _controller;
+    private readonly IReadOnlyList<UsbPort> _ports;
+    private readonly TurnController _kind;
     private TimeSharedController? _sharing;
 
     /// <summary>A host that is switched off.</summary>
-    public RoundRobinSharing(SharingPlan plan)
+    /// <param name="plan">What all mechanisms have in common.</param>
+    /// <param name="kind">What controller.</param>
+    public RoundRobinSharing(SharingPlan plan, TurnController kind)
         : base(plan)
     {
-        _controller = new(Host.Loop, new() { PortCount = plan.Vms, PortGates = true });
+        _kind = kind;
+        if (kind == TurnController.Ehci)
+        {
+            EhciController ehci = new(Host.Loop, new() { PortCount = plan.Vms, PortGates = true });
+            (_controller, _ports, Buses) = (ehci, ehci.Usb.Ports, [ehci.Usb]);
+        }
+        else
+        {
+            XhciController xhci = new(Host.Loop, new() { Usb2PortCount = plan.Vms, Usb3PortCount = 0, PortGates = true });
+            (_controller, _ports, Buses) = (xhci, xhci.Ports, xhci.Buses);
+        }
+
         Host.Pci.Add(_controller, ControllerPlace);
     }
 
     /// <inheritdoc/>
-    public override IReadOnlyList<UsbBus> Buses => [_controller.Usb];
+    public override IReadOnlyList<UsbBus> Buses { get; }
 
     /// <inheritdoc/>
-    public override void Plug(int number, IUsbDevice device) => _controller.Usb.Ports[number].Plug(device);
+    public override string PeriodicRefusal => _kind == TurnController.Xhci ? XhciPeriodicRefusal : "";
+
+    /// <inheritdoc/>
+    public override void Plug(int number, IUsbDevice device) => _ports[number].Plug(device);
 
     /// <inheritdoc/>
     public override async ValueTask Prepare()

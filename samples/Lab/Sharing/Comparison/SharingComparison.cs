@@ -1,4 +1,6 @@
+using Dma.Machine;
 using Dma.UsbDevice;
+using Dma.Vmm;
 
 namespace Dma.Lab;
 
@@ -10,6 +12,8 @@ internal sealed class SharingComparison(SharingPlan plan, IReadOnlyList<SharingM
     private const ulong WindowNs = 1_000_000_000;
     private const ulong StartNsMax = 5_000_000_000;
     private const ulong RestNs = 100_000_000;
+    private const int RestsMax = 10;
+    private const int Windows = 100;
 
     /// <summary>Runs all.</summary>
     /// <param name="progress">Told how many are done.</param>
@@ -31,7 +35,7 @@ internal sealed class SharingComparison(SharingPlan plan, IReadOnlyList<SharingM
     private SharingRow Run(SharingMechanism mechanism)
     {
         if (mechanism.Create is not { } create)
-            return Row(mechanism, null, "it has no USB devices", []);
+            return Row(mechanism, null, "it has no USB devices", Unexpected(mechanism, null, plan.Vms));
         using SharingWorld world = create(plan);
         Dictionary<IUsbDevice, BusShare> shares = [];
         SharingGuest[] guests = [.. Enumerable.Range(0, plan.Vms).Select(number => new SharingGuest(world, number, shares))];
@@ -46,7 +50,7 @@ internal sealed class SharingComparison(SharingPlan plan, IReadOnlyList<SharingM
         await world.Prepare();
         Task[] running = [.. guests.Select(guest => guest.Run())];
         foreach (SharingGuest guest in guests)
-            _ = await guest.Ready.Wait(StartNsMax);
+            _ = await guest.Work.Ready.Wait(StartNsMax);
         string refusal = Problems(world, guests);
         SharingFigures? figures = null;
         if (refusal.Length == 0)
@@ -54,32 +58,55 @@ internal sealed class SharingComparison(SharingPlan plan, IReadOnlyList<SharingM
             SharingMeter meter = new(world);
             foreach (SharingGuest guest in guests)
                 guest.Begin();
-            await world.Host.Loop.Delay(WindowNs);
-            figures = meter.Stop([.. guests.Select(guest => guest.Stop())], watches.Max(watch => watch.PeriodicLoadMax));
+            double jainLeast = await Watch(world.Host.Loop, [.. guests.Where(guest => guest.Work is DiskWork).Select(guest => guest.Share)]);
+            figures = meter.Stop([.. guests.Select(guest => guest.Stop())], watches.Max(watch => watch.PeriodicLoadMax), jainLeast);
 
             // What is under way arrives.
-            await world.Host.Loop.Delay(RestNs);
+            for (int rest = 0; rest == 0 || (rest < RestsMax && guests.Any(guest => guest.Work.IsWaiting)); rest++)
+                await world.Host.Loop.Delay(RestNs);
         }
 
         foreach (SharingGuest guest in guests)
-            guest.Close();
+            guest.Work.Close();
         for (int number = 0; number < guests.Length; number++)
             await world.End(number);
         await Task.WhenAll(running);
         string problems = Problems(world, guests);
         return figures is null
-            ? Row(mechanism, null, refusal, [])
-            : Row(mechanism, figures, "", [.. Unexpected(mechanism, figures), .. problems.Length == 0 ? [] : (string[])[problems]]);
+            ? Row(mechanism, null, refusal, Unexpected(mechanism, null, world.Plan.Vms))
+            : Row(mechanism, figures, "", [.. Unexpected(mechanism, figures, world.Plan.Vms), .. problems.Length == 0 ? [] : (string[])[problems]]);
+    }
+
+    // The time in which it is measured goes by, and in each part of it is seen how evenly the bus is shared out.
+    private static async Task<double> Watch(EventLoop loop, BusShare[] shares)
+    {
+        double least = 1;
+        ulong[] before = [.. shares.Select(share => share.TimeNs)];
+        for (int window = 0; window < Windows; window++)
+        {
+            await loop.Delay(WindowNs / Windows);
+            ulong[] now = [.. shares.Select(share => share.TimeNs)];
+            least = Math.Min(least, Fairness.Jain([.. now.Zip(before, static (end, start) => (double)(end - start))]));
+            before = now;
+        }
+
+        return least;
     }
 
     private static string Problems(SharingWorld world, SharingGuest[] guests) =>
-        string.Join("; ", guests.Zip(world.Machines).Where(pair => pair.First.Problem.Length != 0).Select(pair => $"{pair.Second.Name}: {pair.First.Problem.TrimEnd('.')}"));
+        string.Join("; ", guests.Zip(world.Machines).Where(pair => pair.First.Work.Problem.Length != 0).Select(pair => $"{pair.Second.Name}: {pair.First.Work.Problem}"));
 
-    private static IEnumerable<string> Unexpected(SharingMechanism mechanism, SharingFigures figures)
-    {
-        if (figures.ExitsPerTransfer > mechanism.ExitsMax)
-            yield return $"more than {mechanism.ExitsMax} exits for a transfer";
-        if (figures.CopiesPerByte > mechanism.CopiesMax)
-            yield return $"more than {mechanism.CopiesMax} bytes copied for a byte";
-    }
+    private static string[] Unexpected(SharingMechanism mechanism, SharingFigures? figures, int vms) =>
+    [
+        .. Where(figures is null && !mechanism.Refuses, "it does not do the work"),
+        .. Where(figures is not null && mechanism.Refuses, "it does work that it should refuse"),
+        .. Where(figures?.ExitsPerTransfer > mechanism.ExitsMax, $"more than {mechanism.ExitsMax} exits for a transfer"),
+        .. Where(figures?.CopiesPerByte > mechanism.CopiesMax, $"more than {mechanism.CopiesMax} bytes copied for a byte"),
+        .. Where(figures?.SlotsMissed > 0 && mechanism.KeepsPromises, "it missed slots that it had promised"),
+
+        // All others have a whole turn, and there are as many switches as VMs.
+        .. Where(figures?.GapNs > ((ulong)(vms - 1) * TimeSharingOptions.UsualQuantumNs) + ((ulong)vms * mechanism.SwitchNsMax), "a disk waited for longer than all other turns and their switches"),
+    ];
+
+    private static string[] Where(bool isSo, string what) => isSo ? [what] : [];
 }

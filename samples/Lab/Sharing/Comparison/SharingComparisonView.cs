@@ -10,7 +10,11 @@ internal static class SharingComparisonView
     public static void Write(IAnsiConsole console, SharingComparisonReport report)
     {
         console.Write(Figures(report));
-        console.WriteLine("µf: microframes, mean and (longest); gap: the longest wait of a disk for the bus; periodic: of the 100 µs of a microframe.");
+        console.WriteLine("µf: microframes, mean and (longest); least: Jain's index in the least even 10 ms; gap: the longest wait of a disk for the bus; periodic: of the 100 µs of a microframe; missed: of isochronous slots.");
+        foreach (SharingRow row in report.Rows.Where(static row => row.Figures is { PeriodicLoadMax: null }))
+            console.WriteLine($"¹ {row.Letters}: {row.Figures!.PeriodicRefusal}.");
+        if (report.Workload == SharingWorkload.Video)
+            console.WriteLine("in full: streams that have the size which was asked for first; the others were refused it, and took less.");
         console.Write(Matrix(report));
         foreach (SharingRow row in report.Rows.Where(row => row.Refusal.Length != 0))
             console.MarkupLineInterpolated($"[yellow]REFUSED:[/] {row.Letters}: {row.Refusal}.");
@@ -24,32 +28,30 @@ internal static class SharingComparisonView
             console.MarkupLine("[green]As expected:[/] whoever does the work does it byte for byte, with no more exits and copies than it should have.");
     }
 
+    // What none of the rows has is no column: no keys where nobody types.
     private static Table Figures(SharingComparisonReport report)
     {
+        SharingFigures[] all = [.. report.Rows.Select(row => row.Figures).OfType<SharingFigures>()];
+        (string Title, bool IsShown, Func<SharingFigures, string> Show)[] columns =
+        [
+            ("IOs", true, static figures => Text($"{figures.Transfers:N0}")),
+            ("exits\n/IO", true, static figures => Text($"{figures.ExitsPerTransfer:F2}")),
+            ("copies\n/B", true, static figures => Text($"{figures.CopiesPerByte:F2}")),
+            ("µf/disk IO", all.Any(static figures => figures.Transfer is not null), static figures => Describe(figures.Transfer)),
+            ("µf/key", all.Any(static figures => figures.Key is not null), static figures => Describe(figures.Key)),
+            ("Jain", all.Any(static figures => figures.Jain is not null), static figures => Text($"{figures.Jain:F3}")),
+            ("least", all.Any(static figures => figures.JainLeast is not null), static figures => Text($"{figures.JainLeast:F2}")),
+            ("gap ms", all.Any(static figures => figures.Transfer is not null), static figures => Text($"{figures.GapNs / 1e6:F2}")),
+            ("periodic", true, static figures => figures.PeriodicLoadMax is { } load ? Text($"{100 * load:F1} %") : "¹"),
+            ("missed", all.Any(static figures => figures.SlotsDue != 0), static figures => figures.SlotsDue == 0 ? "" : Text($"{100.0 * figures.SlotsMissed / figures.SlotsDue:F1} %")),
+            ("in full", all.Any(static figures => figures.Streams != 0), static figures => Text($"{figures.StreamsInFull} of {figures.Streams}")),
+            ("cycles\n/B", true, static figures => figures.CyclesPerByte >= 100 ? Text($"{figures.CyclesPerByte:N0}") : Text($"{figures.CyclesPerByte:F2}")),
+        ];
+        columns = [.. columns.Where(static column => column.IsShown)];
         Table table = new Table { Border = TableBorder.Rounded, Title = new(Text($"{report.Vms} VMs on one controller for {report.WindowNs / 1_000_000} ms: {Describe(report.Workload)}")) }
-            .AddColumns("", "IOs", "exits/IO", "copies/B", "µf/disk IO", "µf/key", "Jain", "gap ms", "periodic", "missed", "cycles/B");
+            .AddColumns(["", .. columns.Select(static column => column.Title)]);
         foreach (SharingRow row in report.Rows)
-        {
-            if (row.Figures is not { } figures)
-            {
-                table.AddRow([row.Letters, .. Enumerable.Repeat("—", 10)]);
-                continue;
-            }
-
-            table.AddRow(
-                row.Letters,
-                Text($"{figures.Transfers:N0}"),
-                Text($"{figures.ExitsPerTransfer:F2}"),
-                Text($"{figures.CopiesPerByte:F2}"),
-                figures.TransferMean == 0 ? "" : Text($"{figures.TransferMean:F1} ({figures.TransferMax:F0})"),
-                figures.KeyMean == 0 ? "" : Text($"{figures.KeyMean:F1} ({figures.KeyMax:F0})"),
-                figures.Jain is { } jain ? Text($"{jain:F3}") : "",
-                figures.TransferMean == 0 ? "" : Text($"{figures.GapNs / 1e6:F2}"),
-                Text($"{100 * figures.PeriodicLoadMax:F1} %"),
-                figures.SlotsDue == 0 ? "" : Text($"{figures.SlotsMissed:N0} of {figures.SlotsDue:N0}"),
-                figures.CyclesPerByte >= 100 ? Text($"{figures.CyclesPerByte:N0}") : Text($"{figures.CyclesPerByte:F2}"));
-        }
-
+            table.AddRow([row.Letters, .. columns.Select(column => row.Figures is { } figures ? column.Show(figures) : "—")]);
         return table;
     }
 
@@ -66,8 +68,12 @@ internal static class SharingComparisonView
         SharingWorkload.Mix => "a disk, a microphone, a keyboard, in turn",
         SharingWorkload.Bulk => "each reads its disk",
         SharingWorkload.Keyboard => "somebody types on each",
+        SharingWorkload.Video => "each has a camera, and wants half of the bus",
         _ => "each records sound",
     };
+
+    private static string Describe(SharingLatency? latency) =>
+        latency is null ? "" : Text($"{latency.Mean:F1} ({latency.Longest})");
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

@@ -11,7 +11,7 @@ internal sealed record SharingFigures
     /// <summary>Data bytes that they moved.</summary>
     public required ulong Bytes { get; init; }
 
-    /// <summary>How often guests left for the VMM, hypercalls included.</summary>
+    /// <summary>How often guests left for the VMM, hypercalls and faults on protected pages included.</summary>
     public required ulong Exits { get; init; }
 
     /// <summary>Interrupts that the VMM put into guests.</summary>
@@ -23,32 +23,38 @@ internal sealed record SharingFigures
     /// <summary>Bytes for each VM that read its disk, in the order of VMs.</summary>
     public required IReadOnlyList<ulong> DiskBytes { get; init; }
 
-    /// <summary>The mean time of a transfer of a disk, in microframes; 0 where no VM read one.</summary>
-    public required double TransferMean { get; init; }
+    /// <summary>How long a transfer of a disk took; null where no VM read one.</summary>
+    public required SharingLatency? Transfer { get; init; }
 
-    /// <summary>The longest, in microframes.</summary>
-    public required double TransferMax { get; init; }
-
-    /// <summary>The mean time from a key to the guest that knows of it, in microframes; 0 where nobody typed.</summary>
-    public required double KeyMean { get; init; }
-
-    /// <summary>The longest, in microframes.</summary>
-    public required double KeyMax { get; init; }
+    /// <summary>How long it took from a key to the guest that knows of it; null where nobody typed.</summary>
+    public required SharingLatency? Key { get; init; }
 
     /// <summary>Jain's index of the bytes of VMs that read disks; null where fewer than two did.</summary>
     public required double? Jain { get; init; }
 
+    /// <summary>Jain's index of their bus time in the least even window of 80 microframes; null where fewer than two did.</summary>
+    public required double? JainLeast { get; init; }
+
     /// <summary>The longest time for which a VM that read its disk did not have the bus, in nanoseconds.</summary>
     public required ulong GapNs { get; init; }
 
-    /// <summary>The largest part of the 100 microseconds for periodic work that was used in a microframe of a bus.</summary>
-    public required double PeriodicLoadMax { get; init; }
+    /// <summary>The largest part of the 100 microseconds for periodic work that was used in a microframe of a bus; null where <see cref="PeriodicRefusal"/> says why there is none.</summary>
+    public required double? PeriodicLoadMax { get; init; }
+
+    /// <summary>Why there is no bus whose microframes VMs fill together; empty where there is one.</summary>
+    public required string PeriodicRefusal { get; init; }
 
     /// <summary>Isochronous slots that were due.</summary>
     public required ulong SlotsDue { get; init; }
 
     /// <summary>How many of them brought nothing.</summary>
     public required ulong SlotsMissed { get; init; }
+
+    /// <summary>Streams whose size VMs choose.</summary>
+    public required int Streams { get; init; }
+
+    /// <summary>How many of them have the size that was asked for first.</summary>
+    public required int StreamsInFull { get; init; }
 
     /// <summary>Cycles that were charged to guests.</summary>
     public required ulong GuestCycles { get; init; }
@@ -73,6 +79,13 @@ internal sealed record SharingFigures
 
     private static double Per(ulong amount, ulong units) => units == 0 ? 0 : (double)amount / units;
 }
+
+/// <summary>How long something took, in microframes; one that was begun counts.</summary>
+/// <param name="Mean">The mean.</param>
+/// <param name="Median">Half of them took no longer.</param>
+/// <param name="Most">99 of 100 took no longer.</param>
+/// <param name="Longest">All took no longer.</param>
+internal sealed record SharingLatency(double Mean, ulong Median, ulong Most, ulong Longest);
 
 /// <summary>What came of one mechanism.</summary>
 /// <param name="Letters">Its letters, as in docs/mechanisms.</param>

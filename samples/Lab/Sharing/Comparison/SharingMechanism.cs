@@ -15,9 +15,18 @@ internal sealed record SharingMechanism(string Letters, string Title, Func<Shari
     /// <summary>What it cannot do, as a sentence; empty where nothing is to be said.</summary>
     public string Cannot { get; init; } = "";
 
+    /// <summary>Whether it cannot do the work at all, and is to say so.</summary>
+    public bool Refuses { get; init; }
+
+    /// <summary>Whether each slot that it promised to a stream is kept, whatever other VMs ask for.</summary>
+    public bool KeepsPromises { get; init; }
+
     /// <summary>The most exits for each transfer that are expected of it; null where the comparison expects nothing.</summary>
     public double? ExitsMax { get; init; }
 
     /// <summary>The most bytes copied for each byte of data that are expected of it; null where the comparison expects nothing.</summary>
     public double? CopiesMax { get; init; }
+
+    /// <summary>The longest switch from one VM to the next that is expected of one that gives turns, in nanoseconds: a disk waits until all others had theirs, and no longer. Null where there are no turns.</summary>
+    public ulong? SwitchNsMax { get; init; }
 }

@@ -1,3 +1,4 @@
+using Dma.Hal;
 using Dma.Vmm;
 
 namespace Dma.Lab;
@@ -8,12 +9,21 @@ internal static class SharingMechanisms
     /// <summary>They.</summary>
     public static IReadOnlyList<SharingMechanism> All { get; } =
     [
-        new("direct", "a controller for each VM", static plan => new DirectSharing(plan))
+        new("direct", "a controller for each VM", static plan => new DirectSharing(plan, TurnController.Ehci))
         {
             Needs = "a controller for each VM",
             Isolation = "remapping unit, reset",
             Cannot = "shares nothing: as many controllers as VMs",
+            KeepsPromises = true,
             ExitsMax = 0,
+            CopiesMax = 0,
+        },
+        new("direct+i", "a controller for each VM, memory mapped while it is used", static plan => new DirectSharing(plan, TurnController.Ehci, MappingPolicy.Strict))
+        {
+            Needs = "a controller for each VM, a HAL",
+            Isolation = "remapping unit, reset; what is not in use cannot be reached",
+            Cannot = "shares nothing: as many controllers as VMs",
+            KeepsPromises = true,
             CopiesMax = 0,
         },
         new("c+a", "register sets, addresses replaced", static plan => new RegisterSetSharing(plan, replacesAddresses: true))
@@ -29,6 +39,7 @@ internal static class SharingMechanisms
             Needs = "hardware, a driver for dummies",
             Isolation = "requester id and budget of each set",
             Cannot = "cannot promise what one of the VMs refuses to know of: each has a say",
+            KeepsPromises = true,
             ExitsMax = 0,
             CopiesMax = 0,
         },
@@ -37,12 +48,30 @@ internal static class SharingMechanisms
             Needs = "hardware",
             Isolation = "requester id of each set",
             Cannot = "cannot keep apart devices to which drivers gave the same address",
+            Refuses = true,
         },
-        new("b", "turns, state saved and restored", static plan => new RoundRobinSharing(plan))
+        new("b", "turns, state saved and restored", static plan => new RoundRobinSharing(plan, TurnController.Ehci))
         {
             Needs = "gates at the ports",
             Isolation = "quiescence, context switch",
             Cannot = "cannot serve streams: slots outside of a VM's turns are lost",
+            SwitchNsMax = 1_375_000,
+        },
+        new("direct-x", "an xHCI controller for each VM", static plan => new DirectSharing(plan, TurnController.Xhci))
+        {
+            Needs = "a controller for each VM",
+            Isolation = "remapping unit, reset",
+            Cannot = "shares nothing: the reference for b-x, whose controller is another one than that of the other rows",
+            KeepsPromises = true,
+            ExitsMax = 0,
+            CopiesMax = 0,
+        },
+        new("b-x", "turns of an xHCI controller, which saves and restores what it knows", static plan => new RoundRobinSharing(plan, TurnController.Xhci))
+        {
+            Needs = "gates at the ports",
+            Isolation = "quiescence, context switch",
+            Cannot = "cannot serve streams: slots outside of a VM's turns are lost",
+            SwitchNsMax = 250_000,
         },
         new("f+a", "schedules merged, found by scans", static plan => new MergedSharing(plan, new()))
         {
@@ -125,6 +154,7 @@ internal static class SharingMechanisms
             Needs = "a driver",
             Isolation = "the management core copies",
             Cannot = "carries files, messages, statistics and sums; it has no USB devices behind it",
+            Refuses = true,
         },
     ];
 }

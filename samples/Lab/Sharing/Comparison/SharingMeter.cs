@@ -1,5 +1,4 @@
 using Dma.Machine;
-using Dma.UsbDevice;
 using Dma.Vmm;
 
 namespace Dma.Lab;
@@ -27,29 +26,31 @@ internal sealed class SharingMeter
     /// <summary>What it came to.</summary>
     /// <param name="tallies">What each VM did.</param>
     /// <param name="periodicLoadMax">The largest part of the time for periodic work that was used in a microframe.</param>
-    public SharingFigures Stop(IReadOnlyList<SharingTally> tallies, double periodicLoadMax)
+    /// <param name="jainLeast">The least even window.</param>
+    public SharingFigures Stop(IReadOnlyList<SharingTally> tallies, double periodicLoadMax, double jainLeast)
     {
         CostModel costs = _world.Host.Options.Costs;
         SharingTally[] disks = [.. tallies.Where(tally => tally.TransferNs.Count != 0)];
-        ulong[] transfers = [.. tallies.SelectMany(tally => tally.TransferNs)];
-        ulong[] keys = [.. tallies.SelectMany(tally => tally.KeyNs)];
+        bool[] streams = [.. tallies.Where(tally => tally.IsInFull is not null).Select(tally => tally.IsInFull == true)];
         return new()
         {
             Transfers = tallies.Sum(tally => tally.Transfers),
             Bytes = tallies.Aggregate(0ul, (sum, tally) => sum + tally.Bytes),
-            Exits = _guests[Cost.Exit],
+            Exits = _guests[Cost.Exit] + _guests[Cost.PageFault],
             Injections = _guests[Cost.InterruptInjection],
             CopiedBytes = _guests[Cost.CopiedByte] + _vmm[Cost.CopiedByte] + _service[Cost.CopiedByte],
             DiskBytes = [.. disks.Select(tally => tally.Bytes)],
-            TransferMean = Mean(transfers),
-            TransferMax = Max(transfers),
-            KeyMean = Mean(keys),
-            KeyMax = Max(keys),
+            Transfer = Latency(tallies.SelectMany(tally => tally.TransferNs)),
+            Key = Latency(tallies.SelectMany(tally => tally.KeyNs)),
             Jain = disks.Length < 2 ? null : Fairness.Jain([.. disks.Select(tally => (double)tally.Bytes)]),
+            JainLeast = disks.Length < 2 ? null : jainLeast,
             GapNs = tallies.Max(tally => tally.GapNs),
-            PeriodicLoadMax = periodicLoadMax,
+            PeriodicLoadMax = _world.PeriodicRefusal.Length == 0 ? periodicLoadMax : null,
+            PeriodicRefusal = _world.PeriodicRefusal,
             SlotsDue = tallies.Aggregate(0ul, (sum, tally) => sum + tally.SlotsDue),
             SlotsMissed = tallies.Aggregate(0ul, (sum, tally) => sum + tally.SlotsMissed),
+            Streams = streams.Length,
+            StreamsInFull = streams.Count(isInFull => isInFull),
             GuestCycles = _guests.Cycles(costs),
             VmmCycles = _vmm.Cycles(costs),
             ServiceCycles = _service.Cycles(costs),
@@ -57,9 +58,13 @@ internal sealed class SharingMeter
         };
     }
 
-    private static double Mean(ulong[] ns) => ns.Length == 0 ? 0 : ns.Average(static time => (double)time / WireTime.MicroframeNs);
-
-    private static double Max(ulong[] ns) => ns.Length == 0 ? 0 : (double)ns.Max() / WireTime.MicroframeNs;
+    private static SharingLatency? Latency(IEnumerable<ulong> ns)
+    {
+        LatencyMeter meter = new();
+        foreach (ulong time in ns)
+            meter.Add(time);
+        return meter.Count == 0 ? null : new(meter.Mean, meter.Percentile(0.5), meter.Percentile(0.99), meter.Max);
+    }
 
     /// <summary>What was charged to some processors since this was made.</summary>
     private sealed class Counter(IReadOnlyList<Processor> processors)

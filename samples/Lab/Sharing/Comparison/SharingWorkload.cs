@@ -14,4 +14,7 @@ internal enum SharingWorkload
 
     /// <summary>Each VM records sound from its microphone.</summary>
     Audio,
+
+    /// <summary>Each VM has a camera whose pictures take half of what a bus may promise: more than two do not fit.</summary>
+    Video,
 }

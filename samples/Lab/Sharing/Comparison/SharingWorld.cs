@@ -17,6 +17,9 @@ internal abstract class SharingWorld : IDisposable
     /// <summary>Memory of each guest.</summary>
     protected const ulong GuestBytes = 4 << 20;
 
+    /// <summary>Why xHCI has no fullest microframe of a bus that VMs share.</summary>
+    protected const string XhciPeriodicRefusal = "a bus for each port";
+
     private const ulong MiB = 1 << 20;
     private const ulong HostBytes = 64 * MiB;
     private const byte Vector = 0x41;
@@ -48,6 +51,9 @@ internal abstract class SharingWorld : IDisposable
 
     /// <summary>All buses with devices of VMs.</summary>
     public abstract IReadOnlyList<UsbBus> Buses { get; }
+
+    /// <summary>Why it cannot be said how full the microframes of the shared bus are; empty where there is one such bus for each controller.</summary>
+    public virtual string PeriodicRefusal => "";
 
     /// <summary>Processors that work for the VMs beside theirs and the VMM's.</summary>
     public virtual IReadOnlyList<Processor> Helpers => [];
@@ -105,12 +111,12 @@ internal abstract class SharingWorld : IDisposable
         return await UsbHostControllers.Start(hal?.Invoke(device) ?? device);
     }
 
-    /// <summary>How devices of a VM are mapped, and how interrupts reach it, where it has a function of its own: without exits.</summary>
-    protected static void PrepareAssigned(VirtualMachine machine)
+    /// <summary>How devices of a VM are mapped, and how interrupts reach it, where it has a function of its own: these without exits.</summary>
+    protected static void PrepareAssigned(VirtualMachine machine, MappingPolicy policy = MappingPolicy.Static)
     {
         if (machine.Host.Remapping.Interrupts is { CanPost: true })
             machine.Delivery = InterruptDelivery.Posted;
-        machine.Mapping = new() { Policy = MappingPolicy.Static };
+        machine.Mapping = new() { Policy = policy };
     }
 
     /// <summary>Throws where something was not assigned.</summary>
