@@ -1,7 +1,6 @@
 using Dma.Drivers;
 using Dma.Hal;
 using Dma.Machine;
-using Dma.UsbDevice;
 using Dma.Vmm;
 using FsCheck;
 using FsCheck.Fluent;
