@@ -1,7 +1,6 @@
 using Dma.Drivers;
 using Dma.Hal;
 using Dma.Lab;
-using Dma.Machine;
 using Dma.UsbDevice.Spec;
 using Dma.Vmm;
 
