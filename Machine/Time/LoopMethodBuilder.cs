@@ -90,12 +90,10 @@ public struct LoopMethodBuilder
 
     /// <inheritdoc cref="LoopMethodBuilder{T}.Start"/>
     public readonly void Start<TStateMachine>(ref TStateMachine stateMachine)
-        where TStateMachine : IAsyncStateMachine => stateMachine.MoveNext();
+        where TStateMachine : IAsyncStateMachine => _builder.Start(ref stateMachine);
 
     /// <inheritdoc cref="LoopMethodBuilder{T}.SetStateMachine"/>
-    public readonly void SetStateMachine(IAsyncStateMachine stateMachine)
-    {
-    }
+    public readonly void SetStateMachine(IAsyncStateMachine stateMachine) => _builder.SetStateMachine(stateMachine);
 
     /// <inheritdoc cref="LoopMethodBuilder{T}.SetResult"/>
     public void SetResult() => _builder.SetResult(true);

@@ -1,5 +1,4 @@
 using Dma.Hal;
-using Dma.UsbDevice;
 using Dma.UsbDevice.Spec;
 using Dma.Vmm;
 using FsCheck;
@@ -10,7 +9,6 @@ namespace Dma.Properties;
 /// <summary>What becomes of each descriptor of guests that change their schedules at any time, by the numbers that reach their devices.</summary>
 public sealed class MergedExecutionTests
 {
-    private const ulong FrameNs = 1_000_000;
     private const ulong PatienceNs = 60_000_000_000;
 
     private static readonly Gen<WorkStep> s_step = Gen.Frequency(

@@ -1,8 +1,6 @@
 using Dma.Hal;
 using Dma.Machine;
-using Dma.UsbDevice;
 using Dma.UsbDevice.Spec;
-using Dma.Vmm;
 
 namespace Dma.Properties;
 

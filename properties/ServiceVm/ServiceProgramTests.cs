@@ -18,7 +18,7 @@ public sealed class ServiceProgramTests
 
     private static Gen<ServiceProgram> Programs() =>
         from guests in Gen.Choose(1, 4)
-        from steps in Gen.ArrayOf(DeviceSteps.Any.ArrayOf(), guests)
+        from steps in Gen.ArrayOf(DeviceSteps.WithStreams.ArrayOf(), guests)
         from controller in Gen.Frequency((3, Gen.Constant(UsbControllers.Ehci)), (1, Gen.Constant(UsbControllers.Xhci)))
         from devices in Gen.Elements(Enum.GetValues<ServedDevices>())
         from pages in Gen.Elements((int?)null, 5, 40)

@@ -1,4 +1,3 @@
-using Dma.UsbDevice;
 using Dma.UsbDevice.Spec;
 
 namespace Dma.Properties;

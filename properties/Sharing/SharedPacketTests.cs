@@ -35,7 +35,7 @@ public sealed class SharedPacketTests
                 int structures = world.Loads.Sum(load => load.Async.Length + load.Periodic.Length + 2);
                 ulong looksNs = (ulong)structures * FetchNs;
                 IGrouping<ulong, BusUse>[] microframes = [.. bench.Uses.GroupBy(use => use.StartNs / SharedBench.MicroframeNs)];
-                foreach (IGrouping<ulong, BusUse> microframe in microframes[1..^1])
+                foreach (IGrouping<ulong, BusUse> microframe in microframes.Skip(1).SkipLast(1))
                 {
                     ulong at = microframe.Key * SharedBench.MicroframeNs, end = at + SharedBench.MicroframeNs;
                     bool isAsync = false;

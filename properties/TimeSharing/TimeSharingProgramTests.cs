@@ -31,7 +31,7 @@ public sealed class TimeSharingProgramTests
 
     private static Gen<TurnProgram> Programs(TurnController kind) =>
         from guests in Gen.Choose(1, 3)
-        from steps in Gen.ArrayOf(DeviceSteps.Any.ArrayOf(), guests)
+        from steps in Gen.ArrayOf(DeviceSteps.WithStreams.ArrayOf(), guests)
         from quantum in Gen.Elements(2_000_000, 3_300_000, 10_000_000)
         from isWorkConserving in Gen.Elements(true, false)
         select new TurnProgram(kind, [.. steps.Select(own => own.Take(5).ToArray())], (ulong)quantum, isWorkConserving, 0);

@@ -1,7 +1,6 @@
 using Dma.Machine;
 using Dma.UsbDevice;
 using Dma.UsbDevice.Spec;
-using Dma.Vmm;
 
 namespace Dma.Lab;
 

@@ -1,4 +1,3 @@
-using Dma.Drivers;
 using Dma.Hal;
 using Dma.Machine;
 using Dma.Vmm;

@@ -1,4 +1,3 @@
-using Dma.Machine;
 using Dma.Vmm;
 
 namespace Dma.Lab;

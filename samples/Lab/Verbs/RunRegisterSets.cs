@@ -1,5 +1,4 @@
 using System.CommandLine;
-using Dma.UsbDevice;
 
 namespace Dma.Lab;
 
