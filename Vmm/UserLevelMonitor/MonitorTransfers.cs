@@ -27,25 +27,26 @@ public sealed class MonitorTransfers
     /// <param name="device">The device of the service OS.</param>
     /// <param name="endpoint">bEndpointAddress; bit 7 says that the guest's memory is written.</param>
     /// <param name="memory">Where in the VM.</param>
-    /// <returns>How it went; <see cref="HostUsbStatus.Canceled"/> where the monitor has ended, or ends meanwhile.</returns>
-    public async ValueTask<HostUsbResult> Direct(IHostUsbDevice device, byte endpoint, ScatterList memory)
+    /// <param name="isCalledOff">Whether it is wanted no more, asked when all is ready for the device: until then there is nothing to cancel. Null where nobody calls it off.</param>
+    /// <returns>How it went; <see cref="HostUsbStatus.Canceled"/> where the monitor has ended, or ends meanwhile, or it was called off.</returns>
+    public async ValueTask<HostUsbResult> Direct(IHostUsbDevice device, byte endpoint, ScatterList memory, Func<bool>? isCalledOff = null)
     {
         DmaDirection direction = IsIn(endpoint) ? DmaDirection.FromDevice : DmaDirection.ToDevice;
         _mapping++;
         HostUsbResult? result = null;
         if (_monitor.IsAlive && await memory.TryMap(device.Controller, direction) is { } buffer)
         {
-            result = await Run(device, endpoint, buffer);
+            result = await Run(device, endpoint, buffer, isCalledOff);
             await memory.Unmap(device.Controller, buffer, direction);
         }
 
         _mapping--;
-        return result ?? await Copied(device, endpoint, memory);
+        return result ?? await Copied(device, endpoint, memory, isCalledOff);
     }
 
     /// <summary>Moves data by way of a buffer of the stack.</summary>
     /// <inheritdoc cref="Direct"/>
-    public async ValueTask<HostUsbResult> Copied(IHostUsbDevice device, byte endpoint, ScatterList memory)
+    public async ValueTask<HostUsbResult> Copied(IHostUsbDevice device, byte endpoint, ScatterList memory, Func<bool>? isCalledOff = null)
     {
         if (!_monitor.IsAlive || await device.Controller.TryAllocate(memory.Length) is not { } buffer)
             return new(HostUsbStatus.Canceled, 0);
@@ -53,7 +54,7 @@ public sealed class MonitorTransfers
         HostUsbResult result;
         if (IsIn(endpoint))
         {
-            result = await Run(device, endpoint, buffer);
+            result = await Run(device, endpoint, buffer, isCalledOff);
             int moved = Math.Min(result.Bytes, memory.Length);
             buffer.Memory!.Read(0, bytes.AsSpan(0, moved));
             BetweenBuffers(moved);
@@ -64,7 +65,7 @@ public sealed class MonitorTransfers
         {
             BetweenBuffers(bytes.Length);
             buffer.Memory!.Write(0, bytes);
-            result = await Run(device, endpoint, buffer);
+            result = await Run(device, endpoint, buffer, isCalledOff);
         }
         else
         {
@@ -89,9 +90,9 @@ public sealed class MonitorTransfers
 
     private static bool IsIn(byte endpoint) => (endpoint & 0x80) != 0;
 
-    private async ValueTask<HostUsbResult> Run(IHostUsbDevice device, byte endpoint, HostUsbBuffer buffer)
+    private async ValueTask<HostUsbResult> Run(IHostUsbDevice device, byte endpoint, HostUsbBuffer buffer, Func<bool>? isCalledOff)
     {
-        if (!_monitor.IsAlive)
+        if (!_monitor.IsAlive || isCalledOff?.Invoke() == true)
             return new(HostUsbStatus.Canceled, 0);
         _running.Add((device, endpoint));
         HostUsbResult result = await device.Transfer(endpoint, buffer);

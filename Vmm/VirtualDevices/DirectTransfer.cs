@@ -8,12 +8,21 @@ namespace Dma.Vmm;
 /// While it runs, its pages are pinned. The guest has its memory back when its controller says so, and that waits for transfers that are leaving:
 /// those that were called off, whose port was reset, or that nobody asks about any more.
 /// </remarks>
-/// <param name="link">The device of the host.</param>
-internal sealed class DirectTransfer(PassthroughLink link)
+internal sealed class DirectTransfer
 {
-    private readonly UserLevelMonitor _monitor = link.Direct!;
+    private readonly PassthroughLink _link;
+    private readonly UserLevelMonitor _monitor;
+    private readonly Func<bool> _isCalledOff;
     private ScatterList? _list;
     private UsbBus? _bus;
+
+    /// <summary>One that stands for no transfer yet.</summary>
+    /// <param name="link">The device of the host.</param>
+    public DirectTransfer(PassthroughLink link)
+    {
+        (_link, _monitor) = (link, link.Direct!);
+        _isCalledOff = () => IsLeaving;
+    }
 
     /// <summary>Whether the host has it.</summary>
     public bool IsRunning { get; private set; }
@@ -47,7 +56,7 @@ internal sealed class DirectTransfer(PassthroughLink link)
 
     /// <summary>Moves the data.</summary>
     /// <param name="endpoint">bEndpointAddress.</param>
-    public ValueTask<HostUsbResult> Run(byte endpoint) => _monitor.Transfers.Direct(link.Device, endpoint, _list!);
+    public ValueTask<HostUsbResult> Run(byte endpoint) => _monitor.Transfers.Direct(_link.Device, endpoint, _list!, _isCalledOff);
 
     /// <summary>The memory is wanted back.</summary>
     /// <returns>Whether it runs, and nobody wanted that before.</returns>

@@ -59,6 +59,32 @@ public sealed class DirectEndTests
         Assert.True(broken > 0);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_transfer_that_is_given_up_while_its_pages_are_mapped_is_over_although_its_device_never_answers(bool isServed)
+    {
+        const ulong LongestNs = 400_000;
+        const ulong StepNs = 3_000;
+        using IDirectGround ground = isServed ? new ServedDirectGround() : new HostDirectGround();
+        ground.Host.Loop.Run(
+            async () =>
+            {
+                await ground.Start(new CountingDevice(1));
+                IUsbHostController usb = await ground.StartGuest();
+                UsbDeviceHandle handle = await UsbDeviceHandle.Enumerate(usb, port: 1);
+                byte silent = CountingDevice.EndpointOf(DeviceUse.Cancel);
+                IUsbPipe pipe = await handle.Open(handle.Configuration.Interfaces[0].Endpoints.First(endpoint => endpoint.Address == silent));
+                DmaMapResult mapped = await usb.Memory.Map(usb.Memory.Allocate(PageBytes), DmaDirection.FromDevice);
+                for (ulong patienceNs = 1_000; patienceNs < LongestNs; patienceNs += StepNs)
+                {
+                    Assert.Equal(TransferStatus.TimedOut, (await pipe.Transfer(mapped.Mapping, patienceNs)).Status);
+                    Assert.Equal(0ul, ground.Guest.PinnedPages);
+                }
+            },
+            PatienceNs);
+    }
+
     private static Gen<Ending> Endings(params DirectEnd[] ends) =>
         from end in Gen.Elements(ends)
         from afterNs in Gen.Choose(0, 12_000_000)
