@@ -20,6 +20,20 @@ public sealed class WorldTests
         Assert.Equal(Worlds, result.Worlds);
     }
 
+    [Theory]
+    [InlineData("core-10th-no-interrupts", true)]
+    [InlineData("friendly", false)]
+    public void A_device_raises_the_vector_of_another_VM_where_interrupts_are_not_remapped_and_that_alone_is_no_finding(string profile, bool isRaised)
+    {
+        const string Message = "msi d0 msi+0x1558 0x20";
+        using IsolationWorld world = new(WorldProgramReader.Read($"profile {profile}\nseed 38486\nwitness\nvm a 32\ndevice d0 probe\n\nassign d0 a\nopen a d0\n{Message}\n"));
+        foreach (WorldStep step in world.Program.Steps)
+            world.Take(step);
+        world.End();
+        Assert.Null(world.Violation);
+        Assert.Equal(isRaised, !world.AreInterruptsIsolated);
+    }
+
     [Fact]
     public void Worlds_get_somewhere()
     {

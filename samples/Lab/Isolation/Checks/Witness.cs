@@ -69,7 +69,10 @@ internal sealed class Witness
             return DmaStatus.Success;
         });
         _world.Host.Loop.RunFor(RoundNs);
-        Expect(_interrupt.Raised == raised + 1, $"{_interrupt.Raised - raised} interrupts arrived where its device raised one");
+
+        // Where interrupts are not remapped any device can raise any vector, the witness's too; its own must come all the same.
+        ulong arrived = _interrupt.Raised - raised;
+        Expect(arrived == 1 || (arrived > 1 && !_world.AreInterruptsIsolated), $"{arrived} interrupts arrived where its device raised one");
     }
 
     private void Expect(bool holds, string problem)
