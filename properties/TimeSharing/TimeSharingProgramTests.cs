@@ -21,13 +21,13 @@ public sealed class TimeSharingProgramTests
     [InlineData(TurnController.Ehci)]
     [InlineData(TurnController.Xhci)]
     public void Each_guest_finds_what_it_would_find_alone_and_only_time_differs(TurnController kind) =>
-        Property.Check(Arb.From(Programs(kind), Smaller), Compare, count: 240);
+        Property.Check(Arb.From(Programs(kind), Smaller), Compare, count: 140);
 
     [Theory]
     [InlineData(TurnController.Ehci)]
     [InlineData(TurnController.Xhci)]
     public void The_same_holds_beside_a_guest_that_writes_anything_into_its_registers_at_any_time(TurnController kind) =>
-        Property.Check(Arb.From(HostilePrograms(kind), Smaller), Compare, count: 440);
+        Property.Check(Arb.From(HostilePrograms(kind), Smaller), Compare, count: 260);
 
     private static Gen<TurnProgram> Programs(TurnController kind) =>
         from guests in Gen.Choose(1, 3)

@@ -49,7 +49,7 @@ public sealed class UsbDeviceOwnerTests
                 });
                 Assert.Equal(0ul, world.Host.Faults.Total);
             },
-            count: 16);
+            count: 32);
         Assert.True(reads > 12, $"Guests read {reads} times.");
     }
 
