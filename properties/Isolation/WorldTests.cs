@@ -40,7 +40,7 @@ public sealed class WorldTests
         // Worlds in which nothing happens would show nothing.
         ulong requests = 0, read = 0, written = 0, faults = 0, interrupts = 0;
         int mappings = 0, devices = 0;
-        for (ulong number = 0; number < 40; number++)
+        for (ulong number = 0; number < 80; number++)
         {
             WorldProgram program = WorldGenerator.Draw(Property.Seed, number, []);
             using IsolationWorld world = new(program);
