@@ -216,7 +216,7 @@ internal sealed class HostileFrontEnd : IDisposable
             SegmentCount = (ushort)segments.Count,
             Pipe = new() { Port = !isAddress && random.Next(12) == 0 ? random.Next(32) : 1, In = isIn, Endpoint = endpoint, Type = type, Device = !isAddress && random.Next(12) == 0 ? random.Next(128) : _address },
             ShortNotOk = random.Next(3) == 0,
-            Length = (ushort)(random.Next(16) == 0 ? random.Next((2 * length) + 1) : length),
+            Length = (ushort)length,
         };
         if (type == UrbType.Isochronous)
         {
