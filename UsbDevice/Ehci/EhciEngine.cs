@@ -159,14 +159,7 @@ internal sealed class EhciEngine : IAddressedBus
     }
 
     /// <summary>The driver of a set resets it.</summary>
-    public void Reset(EhciRegisterSet asked)
-    {
-        foreach (EhciRegisterSet set in _sets)
-        {
-            if (set == asked || SharesReset)
-                set.Reset();
-        }
-    }
+    public void Reset(EhciRegisterSet asked) => Array.ForEach(SharesReset ? _sets : [asked], static set => set.Reset());
 
     /// <summary>More or fewer sets have a schedule to run.</summary>
     public void CountScheduled(int change) => _scheduled += change;

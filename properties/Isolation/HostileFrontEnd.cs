@@ -13,6 +13,9 @@ internal sealed class HostileFrontEnd : IDisposable
     private const int Ids = 24;
     private const int DeviceAddress = 5;
     private const int GrantMax = 20;
+
+    // buffer_length: bits 95:80.
+    private const int LengthAt = 10;
     private const uint Forged = 0xDEAD;
     private static readonly uint _places = SharedRing.CountOf(UrbRequest.Size);
 
@@ -238,7 +241,12 @@ internal sealed class HostileFrontEnd : IDisposable
         for (int index = 0; index < segments.Count; index++)
             BinaryPrimitives.WriteUInt64LittleEndian(entry.AsSpan(UrbRequest.HeadSize + (index * UrbSegment.Size)), segments[index].Raw.Value);
         if (!isAddress && random.Next(6) == 0)
-            entry[random.Next(entry.Length)] ^= (byte)(1 << random.Next(8));
+        {
+            // The length is what most depends on: it is wrong more often than the rest.
+            int at = random.Next(4) == 0 ? LengthAt + random.Next(sizeof(ushort)) : random.Next(entry.Length);
+            entry[at] ^= (byte)(1 << random.Next(8));
+        }
+
         return entry;
     }
 

@@ -56,7 +56,26 @@ internal sealed class SharedBench : IDisposable, IBusShareObserver, IScheduleHos
 
     public ulong AsyncPosition => Register(0, EhciOperationalOffsets.AsyncListAddress);
 
+    /// <summary>The addresses that drivers gave to devices whose addresses on the bus are taken, and the set of each.</summary>
+    public IEnumerable<(int Set, byte Virtual)> KnownAddresses =>
+        Enumerable.Range(1, 127).Select(real => Controller.AddressEntryOf((byte)real)).Where(entry => entry.State != AddressState.Free).Select(entry => (entry.Set, entry.Virtual));
+
+    /// <summary>How many addresses of the bus are taken.</summary>
+    public int TakenAddresses => KnownAddresses.Count();
+
     uint IScheduleHost.BaseOf(int set) => BaseOf(set);
+
+    /// <summary>Whether the device at a port hears what is sent to an address.</summary>
+    public static bool Hears(UsbPort port, byte address) => port is { Passes: true, Device: { } device } && device.Address == address;
+
+    /// <summary>Plugs a device into each root port, which says by its tag whose it is.</summary>
+    public TaggedDevice[] PlugTagged()
+    {
+        TaggedDevice[] devices = [.. Enumerable.Range(0, SetCount).Select(number => new TaggedDevice((byte)(number + 1)))];
+        for (int number = 0; number < devices.Length; number++)
+            Controller.Usb.Ports[number].Plug(devices[number]);
+        return devices;
+    }
 
     /// <summary>Bus time of a set, in nanoseconds, of the uses that are kept.</summary>
     public ulong TimeOf(int set) => (ulong)Uses.Where(use => use.Set == set).Sum(use => use.WireNs);

@@ -56,7 +56,7 @@ internal sealed class EhciAsyncList : IEhciList
 
     private async ValueTask<bool> WaitForAnswer()
     {
-        ulong endNs = _events.After(10 * EhciEvents.WatchdogNs);
+        ulong endNs = _events.After(EhciDriver.AnswerNsMax);
         while (!_events.HasStopped)
         {
             // The doorbell clears when it is answered; that also helps where the interrupt is lost.

@@ -11,6 +11,9 @@ namespace Dma.Drivers;
 /// </remarks>
 public sealed class EhciDriver : IUsbHostController
 {
+    /// <summary>How long it waits for the answer to its doorbell before it gives the controller up, in nanoseconds.</summary>
+    public const ulong AnswerNsMax = 10 * EhciEvents.WatchdogNs;
+
     private const ulong MillisecondNs = 1_000_000;
     private const int AddressMax = 127;
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Dma.Drivers;
 using Spectre.Console;
 
 namespace Dma.Lab;
@@ -39,6 +40,8 @@ internal static class RoundRobinView
             $"{report.Switches} switches of {report.SwitchNsMean / 1e6:F2} ms ({report.SwitchNsMax / 1e6:F2} at most), {report.BytesSaved} bytes each; utilisation {100 * report.Utilisation:F1} %."));
         console.WriteLine(string.Create(
             CultureInfo.InvariantCulture, $"A VM with work waits {report.WaitBoundNs / 1e6:F2} ms at most: (n-1)(q+s)+s. Jain's index {report.Jain:F3}, faults {report.Faults}."));
+        if (report is { Controller: UsbControllers.Ehci, WaitBoundNs: > EhciDriver.AnswerNsMax })
+            console.MarkupLine($"[yellow]That is longer than the {EhciDriver.AnswerNsMax / 1_000_000} ms that a driver waits for its controller[/] when it takes a queue out of the list: it gives up.");
         console.MarkupLine(report.IsClean
             ? "[green]Each VM found what is its own.[/]"
             : $"[red]GONE WRONG:[/] {Markup.Escape(string.Join("; ", report.Vms.Where(vm => vm.Problem.Length != 0).Select(vm => $"{vm.Name}: {vm.Problem}").Append($"{report.Faults} faults")))}");

@@ -1,15 +1,12 @@
-using Dma.Machine;
 using Dma.UsbDevice;
-using Dma.UsbDevice.Spec;
 using Dma.Vmm;
 
 namespace Dma.Lab;
 
-/// <summary>Sees every packet of a bus, and keeps account of whose it is. Devices tell VMs apart, so it is the same for every mechanism.</summary>
+/// <summary>Keeps account of one bus for the VMs that have devices there, and of how full its microframes are with periodic work.</summary>
 /// <param name="bus">The bus.</param>
-/// <param name="loop">Whose time it is.</param>
-/// <param name="shares">The account of each VM, by its device.</param>
-internal sealed class BusWatch(UsbBus bus, EventLoop loop, IReadOnlyDictionary<IUsbDevice, BusShare> shares) : IPacketObserver
+/// <param name="shares">The account of each VM, by its number.</param>
+internal sealed class BusWatch(UsbBus bus, IReadOnlyList<BusShare> shares) : IBusShareObserver
 {
     /// <summary>Periodic time that USB 2.0 lets be reserved in a microframe, in nanoseconds.</summary>
     private const double PeriodicNsMax = SharedUsbController.PeriodicNsMax;
@@ -22,19 +19,16 @@ internal sealed class BusWatch(UsbBus bus, EventLoop loop, IReadOnlyDictionary<I
     public double PeriodicLoadMax => Math.Max(_periodicNs, _periodicNsMax) / PeriodicNsMax;
 
     /// <inheritdoc/>
-    public void Transaction(in UsbToken token, UsbPid dataPid, ReadOnlySpan<byte> data, UsbPid handshake)
+    public void BusUsed(in BusUse use)
     {
-        if (bus.Find(token.Address) is not { } device || !shares.TryGetValue(device, out BusShare? share))
+        BusShare share = shares[use.Set];
+        share.Gap.Served(use.StartNs, use.StartNs + use.WireNs);
+        share.TimeNs += use.WireNs;
+        if (!use.IsPeriodic)
             return;
-        bool isPeriodic = share.IsPeriodic && token.Endpoint != 0;
-        ulong ns = isPeriodic && handshake == UsbPid.None ? WireTime.HighSpeedIsochronous(data.Length) : WireTime.HighSpeed(data.Length);
-        share.Gap.Served(loop.NowNs, loop.NowNs + ns);
-        share.TimeNs += ns;
-        if (!isPeriodic)
-            return;
-        ulong microframe = bus.Frames.Count(loop.NowNs);
+        ulong microframe = bus.Frames.Count(use.StartNs);
         if (microframe != _microframe)
             (_microframe, _periodicNs, _periodicNsMax) = (microframe, 0, Math.Max(_periodicNs, _periodicNsMax));
-        _periodicNs += ns;
+        _periodicNs += use.WireNs;
     }
 }

@@ -37,11 +37,16 @@ internal sealed class SharingComparison(SharingPlan plan, IReadOnlyList<SharingM
         if (mechanism.Create is not { } create)
             return Row(mechanism, null, "it has no USB devices", Unexpected(mechanism, null, plan.Vms));
         using SharingWorld world = create(plan);
-        Dictionary<IUsbDevice, BusShare> shares = [];
-        SharingGuest[] guests = [.. Enumerable.Range(0, plan.Vms).Select(number => new SharingGuest(world, number, shares))];
-        BusWatch[] watches = [.. world.Buses.Select(bus => new BusWatch(bus, world.Host.Loop, shares))];
+        SharingGuest[] guests = [.. Enumerable.Range(0, plan.Vms).Select(number => new SharingGuest(world, number))];
+        BusWatch[] watches = [.. world.Buses.Select(bus => new BusWatch(bus, [.. guests.Select(guest => guest.Share)]))];
         foreach ((UsbBus bus, BusWatch watch) in world.Buses.Zip(watches))
-            bus.Observer = watch;
+        {
+            PacketOwners owners = new(world.Host.Loop, watch);
+            for (int number = 0; number < guests.Length; number++)
+                owners.Add(guests[number].Work.Device, number, guests[number].Work.IsPeriodic);
+            owners.Watch(bus);
+        }
+
         return world.Host.Loop.Run(() => Play(mechanism, world, guests, watches));
     }
 

@@ -16,8 +16,7 @@ internal sealed class SharingGuest
     /// <summary>Plugs its device in.</summary>
     /// <param name="world">The world, switched off.</param>
     /// <param name="number">Which VM, from 0.</param>
-    /// <param name="shares">Whose devices are whose; its own is added.</param>
-    public SharingGuest(SharingWorld world, int number, Dictionary<IUsbDevice, BusShare> shares)
+    public SharingGuest(SharingWorld world, int number)
     {
         (_world, _number) = (world, number);
         Random random = world.Host.RandomFor($"work of VM {number + 1}");
@@ -29,7 +28,6 @@ internal sealed class SharingGuest
             _ => new SoundWork(world.Host.Loop),
         };
         Share = new(Work.IsPeriodic);
-        shares.Add(Work.Device, Share);
         world.Plug(number, Work.Device);
         _transfers.Watcher = Watch;
     }
