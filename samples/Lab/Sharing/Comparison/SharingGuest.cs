@@ -1,5 +1,4 @@
 using Dma.Drivers;
-using Dma.UsbDevice;
 
 namespace Dma.Lab;
 
