@@ -54,6 +54,9 @@ internal abstract class MergedGuest : IGuestService
     /// <summary>How schedules are merged.</summary>
     public MergeOptions Options => _controller.Options;
 
+    /// <summary>Its doorbell was answered: the guest believes that the controller has nothing that it unlinked.</summary>
+    public void Answered() => _controller.DoorbellAnswered?.Invoke(Machine);
+
     /// <summary>It left for the VMM.</summary>
     /// <param name="offset">Where among the registers; below 0 for a store into schedules.</param>
     /// <param name="isWrite">Whether it wrote.</param>

@@ -68,6 +68,9 @@ public sealed class MergedUsbController : IHostDriver
     /// <summary>Told of each access of a VM that left for the VMM; null for nobody.</summary>
     public Action<MergedTrap>? Trapped { get; set; }
 
+    /// <summary>Told of each VM whose doorbell is answered, before it knows of it; null for nobody.</summary>
+    public Action<VirtualMachine>? DoorbellAnswered { get; set; }
+
     /// <summary>How many interrupts the controller sent.</summary>
     public ulong Interrupts { get; private set; }
 
@@ -198,6 +201,22 @@ public sealed class MergedUsbController : IHostDriver
         }
 
         return found;
+    }
+
+    /// <summary>What the controller has of the asynchronous list of a VM although the VM has unlinked it; empty where an engine merges, and copies nothing.</summary>
+    /// <param name="machine">A VM that has a virtual controller.</param>
+    public IReadOnlyList<MergedStructure> Unlinked(VirtualMachine machine)
+    {
+        HashSet<ulong> linked = [];
+        MergedGuest guest = GuestOf(machine);
+        for (ulong at = guest.At(guest.Virtual.AsyncListAddress); linked.Count < StructuresShownMax && linked.Add(at);)
+        {
+            if (!guest.Virtual.WantsAsync || !guest.Space.TryPeek(at, out LinkPointer next))
+                break;
+            at = guest.At(next.Address);
+        }
+
+        return [.. (Picture?.Async ?? []).Where(structure => structure.Machine == machine && !linked.Contains(structure.GuestAddress.Value))];
     }
 
     /// <summary>An operational register of the real controller.</summary>

@@ -151,6 +151,7 @@ internal sealed class VirtualEhci : IRegisterEffects, IEhciInterrupt
         if (!Command.AsyncAdvanceDoorbell)
             return;
         _registers.UsbCommand = Command with { AsyncAdvanceDoorbell = false };
+        _guest.Answered();
         Post(StatusBits.AsyncAdvance);
     }
 

@@ -8,4 +8,7 @@ public interface IControllerState
 
     /// <summary>FRINDEX or MFINDEX.</summary>
     uint FrameIndex { get; }
+
+    /// <summary>When the microframe of <see cref="FrameIndex"/> began, in nanoseconds since power-on: while the controller runs, the index goes on from there.</summary>
+    ulong MicroframeNs { get; }
 }

@@ -11,6 +11,9 @@ public sealed record TimeSharingOptions
     /// <summary>How long a turn is where nothing else is said, in nanoseconds.</summary>
     public const ulong UsualQuantumNs = 10_000_000;
 
+    /// <summary>For how long a VM must have had no work where nothing else is said, in nanoseconds.</summary>
+    public const ulong UsualIdleNs = 4 * WireTime.MicroframeNs;
+
     /// <summary>How long a turn is, in nanoseconds, <see cref="QuantumNsMin"/> at least.</summary>
     public ulong QuantumNs { get; init; } = UsualQuantumNs;
 
@@ -18,7 +21,7 @@ public sealed record TimeSharingOptions
     public bool IsWorkConserving { get; init; } = true;
 
     /// <summary>For how long a VM must have had no work before its turn ends early, in nanoseconds.</summary>
-    public ulong IdleNs { get; init; } = 4 * WireTime.MicroframeNs;
+    public ulong IdleNs { get; init; } = UsualIdleNs;
 
     /// <summary>How long the controller may take to come to a stop, in nanoseconds; the periodic schedule of EHCI stops at the end of a frame. A VM for which it does not finds that it has failed.</summary>
     public ulong QuiesceNsMax { get; init; } = 16 * WireTime.MicroframeNs;

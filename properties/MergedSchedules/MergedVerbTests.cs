@@ -22,6 +22,8 @@ public sealed class MergedVerbTests
         Assert.All(found, counts => Assert.Equal(discovery == "protect", counts.GetProperty("protectedStores").GetUInt64() != 0));
         Assert.NotEqual(0ul, found[0].GetProperty("slotsDue").GetUInt64());
         Assert.Equal(0ul, found[0].GetProperty("slotsMissed").GetUInt64());
+        Assert.Equal((1, 0), (report.GetProperty("heads").GetInt32(), report.GetProperty("earlyAnswers").GetInt32()));
+        Assert.NotEqual(0, report.GetProperty("doorbells").GetInt32());
         Assert.Equal(0ul, report.GetProperty("payloadBytesCopied").GetUInt64());
         JsonElement[] traps = [.. report.GetProperty("traps").EnumerateArray()];
         Assert.Equal(12, traps.Length);
@@ -48,6 +50,7 @@ public sealed class MergedVerbTests
         foreach (string none in (string[])["scans", "nodesVisited", "protectedStores", "transfersCopied", "framesCopied", "structureBytes", "slotsMissed"])
             Assert.All(found, counts => Assert.Equal(0ul, counts.GetProperty(none).GetUInt64()));
         Assert.Equal(0ul, report.GetProperty("payloadBytesCopied").GetUInt64());
+        Assert.Equal(1, report.GetProperty("heads").GetInt32());
         Assert.Contains(report.GetProperty("frames").EnumerateArray(), row => row.GetProperty("merged").GetString()!.Contains("i1", StringComparison.Ordinal));
         Assert.Contains("q2", report.GetProperty("ring").GetString(), StringComparison.Ordinal);
         Assert.Equal(run, ToolRun.Of(words));
@@ -56,6 +59,7 @@ public sealed class MergedVerbTests
     [Theory]
     [InlineData("requesters")]
     [InlineData("addresses")]
+    [InlineData("heads")]
     public void An_engine_without_one_of_its_parts_goes_wrong(string without)
     {
         ToolRun run = ToolRun.Of("run", "merged-schedules", "--merge", "hardware", "--vms", "2", "--without", without);
@@ -68,6 +72,7 @@ public sealed class MergedVerbTests
     [InlineData("--without", "windows")]
     [InlineData("--without", "overlay")]
     [InlineData("--without", "addresses")]
+    [InlineData("--without", "doorbell")]
     public void Too_late_or_without_one_of_its_steps_it_goes_wrong(params string[] words)
     {
         ToolRun run = ToolRun.Of(["run", "merged-schedules", "--vms", "2", .. words]);

@@ -41,14 +41,32 @@ public sealed class RoundRobinVerbTests
     [InlineData("ehci", "quiesce")]
     [InlineData("ehci", "gates")]
     [InlineData("ehci", "translation")]
+    [InlineData("ehci", "interrupt", "was interrupted")]
+    [InlineData("ehci", "clock", "stood still")]
     [InlineData("xhci", "quiesce")]
+    [InlineData("xhci", "gates")]
     [InlineData("xhci", "translation")]
+    [InlineData("xhci", "interrupt", "was interrupted")]
+    [InlineData("xhci", "clock", "stood still")]
     [InlineData("xhci", "state")]
-    public void A_switch_without_one_of_its_steps_goes_wrong(string controller, string step)
+    public void A_switch_without_one_of_its_steps_goes_wrong(string controller, string step, string what = "GONE WRONG")
     {
         ToolRun run = ToolRun.Of("run", "round-robin", "--usb", controller, "--without", step, "--quantum", "2000");
         Assert.Equal((ExitCode.Violation, ""), (run.ExitCode, run.Error));
         Assert.Contains("GONE WRONG", run.Output, StringComparison.Ordinal);
+        Assert.Contains(what, run.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_vm_that_gives_its_turn_up_too_soon_loses_it_between_two_transfers()
+    {
+        ulong[] read = [.. ((string[])["125", "500"]).Select(static idle =>
+        {
+            ToolRun run = ToolRun.Of("run", "round-robin", "--vms", "2", "--idle", idle, "--json");
+            using JsonDocument document = JsonDocument.Parse(run.Output);
+            return document.RootElement.GetProperty("vms")[1].GetProperty("bytesMoved").GetUInt64();
+        })];
+        Assert.InRange(read[0], 1ul, read[1] / 2);
     }
 
     [Fact]
@@ -63,6 +81,7 @@ public sealed class RoundRobinVerbTests
     [InlineData("--vms", "9")]
     [InlineData("--quantum", "1999")]
     [InlineData("--quantum", "x")]
+    [InlineData("--idle", "124")]
     [InlineData("--work-conserving", "x")]
     [InlineData("--without", "frobnicate")]
     [InlineData("--without", "state")]

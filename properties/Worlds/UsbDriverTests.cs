@@ -1,4 +1,5 @@
 using Dma.Drivers;
+using Dma.Hal;
 using Dma.UsbDevice;
 using FsCheck.Fluent;
 
@@ -61,6 +62,42 @@ public sealed class UsbDriverTests
             Assert.Equal(0, machine.Dma.MappingsLive);
         },
         count: 40);
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_disk_that_was_let_go_of_can_be_taken_again_however_many_packets_it_had(bool isXhci)
+    {
+        byte[] content = DiskReader.Content(sectors: 7);
+        using UsbComputer machine = UsbComputer.With(isXhci, new MassStorageDevice(new MemoryDiskImage(content)));
+        ulong startNs = machine.Loop.NowNs;
+        machine.Loop.Run(
+            async () =>
+            {
+                IUsbHostController controller = await UsbHostControllers.Start(machine.Device);
+                UsbDeviceHandle device = await UsbDeviceHandle.Enumerate(controller, 1);
+                for (int time = 0; time < 4; time++)
+                {
+                    MassStorageDriver disk = await MassStorageDriver.Start(device);
+                    Assert.Equal(content, await DiskReader.ReadAll(disk, controller.Memory));
+
+                    // One packet more, so that toggles stand elsewhere each time.
+                    MemoryBuffer buffer = controller.Memory.Allocate(512);
+                    for (int more = 0; more < time; more++)
+                        await disk.Read(0, buffer);
+                    _ = controller.Memory.Free(buffer);
+                    await disk.Stop();
+                }
+
+                await device.Release();
+                await controller.Stop();
+            },
+            PatienceNs);
+
+        // Nobody waited for a packet that was taken for one that came before.
+        Assert.InRange(machine.Loop.NowNs - startNs, 0ul, 1_000_000_000ul);
+        Assert.Equal(0, machine.Dma.MappingsLive);
+    }
 
     [Theory]
     [InlineData(false)]

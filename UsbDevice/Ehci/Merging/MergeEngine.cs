@@ -166,7 +166,7 @@ internal sealed class MergeEngine : IDmaPort
         Enter(null, LinkType.QueueHead);
         QueueHead head = _ring.FetchHead();
         MemoryMarshal.AsBytes(new ReadOnlySpan<QueueHead>(in head))[..destination.Length].CopyTo(destination);
-        Tell(-1, LinkType.QueueHead, 0, isPeriodic: false);
+        Tell(-1, LinkType.QueueHead, 0, isPeriodic: false, head.Characteristics.ReclamationHead);
     }
 
     private void FetchQueue(bool turn, Span<byte> destination)
@@ -177,7 +177,7 @@ internal sealed class MergeEngine : IDmaPort
             Show(ref head);
         MemoryMarshal.AsBytes(new ReadOnlySpan<QueueHead>(in head))[..destination.Length].CopyTo(destination);
         if (isThere && _hand is not null)
-            Tell(_hand.Number, LinkType.QueueHead, _ring.Address, isPeriodic: false);
+            Tell(_hand.Number, LinkType.QueueHead, _ring.Address, isPeriodic: false, head.Characteristics.ReclamationHead);
     }
 
     private void FetchPeriodic(bool turn, Span<byte> destination)
@@ -361,6 +361,6 @@ internal sealed class MergeEngine : IDmaPort
         state.InterruptOnComplete,
         state.BufferError || state.Babble || state.TransactionError || state.TranslatorError || state.MissedMicroframe);
 
-    private void Tell(int slot, LinkType type, uint address, bool isPeriodic) =>
-        Observer?.Fetched(new(slot, type, address, isPeriodic, _frames.Index(_loop.NowNs)));
+    private void Tell(int slot, LinkType type, uint address, bool isPeriodic, bool isHead = false) =>
+        Observer?.Fetched(new(slot, type, address, isPeriodic, _frames.Index(_loop.NowNs), isHead));
 }

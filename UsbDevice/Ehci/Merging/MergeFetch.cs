@@ -8,4 +8,5 @@ namespace Dma.UsbDevice;
 /// <param name="Address">Where the VM has it, within its segment.</param>
 /// <param name="IsPeriodic">From which list.</param>
 /// <param name="FrameIndex">FRINDEX of the bus.</param>
-public readonly record struct MergeFetch(int Slot, LinkType Type, uint Address, bool IsPeriodic, uint FrameIndex);
+/// <param name="IsHead">Whether the controller sees it marked as the head of the asynchronous list.</param>
+public readonly record struct MergeFetch(int Slot, LinkType Type, uint Address, bool IsPeriodic, uint FrameIndex, bool IsHead);

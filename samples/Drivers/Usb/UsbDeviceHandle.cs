@@ -19,6 +19,9 @@ public sealed class UsbDeviceHandle
     private readonly int _port;
     private readonly MemoryBuffer _buffer;
     private readonly Gate _turn = new();
+
+    // Endpoints whose data toggles may be anywhere: a pipe to them was open.
+    private readonly HashSet<byte> _used = [];
     private IUsbConnection? _connection;
 
     private UsbDeviceHandle(IUsbHub hub, int port)
@@ -95,9 +98,14 @@ public sealed class UsbDeviceHandle
             candidate.Descriptor.Class == @class && candidate.Descriptor.Subclass == subclass
             && candidate.Descriptor.Protocol == protocol && candidate.Descriptor.AlternateSetting == 0);
 
-    /// <summary>Opens a bulk or interrupt endpoint.</summary>
-    /// <exception cref="DriverException">Its descriptor makes no sense, or there is no bandwidth for it.</exception>
-    public ValueTask<IUsbPipe> Open(UsbEndpoint endpoint) => Connection.Open(endpoint);
+    /// <summary>Opens a bulk or interrupt endpoint. Where a pipe to it was open before, the device is told to begin anew with DATA0, as the new pipe does.</summary>
+    /// <exception cref="DriverException">Its descriptor makes no sense, there is no bandwidth for it, or the device does not begin anew.</exception>
+    public async ValueTask<IUsbPipe> Open(UsbEndpoint endpoint)
+    {
+        if (!_used.Add(endpoint.Address))
+            Check(await ClearHalt(endpoint.Address), "CLEAR_FEATURE(ENDPOINT_HALT)");
+        return await Connection.Open(endpoint);
+    }
 
     /// <summary>Makes a request that has no data.</summary>
     public ValueTask<TransferResult> Request(RequestType type, RequestRecipient recipient, byte request, ushort value, ushort index) =>
@@ -170,12 +178,7 @@ public sealed class UsbDeviceHandle
     /// <param name="endpoint">The device's side, bEndpointAddress.</param>
     public async ValueTask<TransferResult> ClearHalt(IUsbPipe pipe, byte endpoint)
     {
-        TransferResult result = await Request(
-            RequestType.Standard,
-            RequestRecipient.Endpoint,
-            (byte)StandardRequest.ClearFeature,
-            (ushort)FeatureSelector.EndpointHalt,
-            endpoint);
+        TransferResult result = await ClearHalt(endpoint);
         if (result.IsCompleted)
             await pipe.Restart();
         return result;
@@ -183,9 +186,22 @@ public sealed class UsbDeviceHandle
 
     /// <summary>Chooses a setting of an interface. Pipes of the setting before must be closed.</summary>
     /// <exception cref="DriverException">The device does not take it.</exception>
-    public async ValueTask SetInterface(byte number, byte alternateSetting) => Check(
-        await Request(RequestType.Standard, RequestRecipient.Interface, (byte)StandardRequest.SetInterface, alternateSetting, number),
-        "SET_INTERFACE");
+    public async ValueTask SetInterface(byte number, byte alternateSetting)
+    {
+        Check(
+            await Request(RequestType.Standard, RequestRecipient.Interface, (byte)StandardRequest.SetInterface, alternateSetting, number),
+            "SET_INTERFACE");
+
+        // The toggles of all its endpoints are those of DATA0 (USB 2.0, 9.1.1.5).
+        foreach (UsbInterface face in Configuration.Interfaces)
+        {
+            if (face.Descriptor.Number == number)
+                _used.ExceptWith(face.Endpoints.Select(static endpoint => endpoint.Address));
+        }
+    }
+
+    private ValueTask<TransferResult> ClearHalt(byte endpoint) => Request(
+        RequestType.Standard, RequestRecipient.Endpoint, (byte)StandardRequest.ClearFeature, (ushort)FeatureSelector.EndpointHalt, endpoint);
 
     private async ValueTask Enumerate()
     {
@@ -208,6 +224,7 @@ public sealed class UsbDeviceHandle
         Check(
             await Request(RequestType.Standard, RequestRecipient.Device, (byte)StandardRequest.SetConfiguration, Configuration.Descriptor.Value, 0),
             "SET_CONFIGURATION");
+        _used.Clear();
     }
 
     /// <summary>From the reset to an address of its own; only one device of a bus may be at address 0.</summary>

@@ -18,6 +18,9 @@ namespace Dma.Lab;
 /// <param name="PayloadBytesCopied">Bytes that a processor copied and that belong to no structure of a schedule.</param>
 /// <param name="VmmNs">What the VMM's work took, by the cost model.</param>
 /// <param name="Faults">Faults of the remapping unit.</param>
+/// <param name="Heads">The most structures of the asynchronous list that the controller saw marked as its head.</param>
+/// <param name="Doorbells">Doorbells of VMs that were answered.</param>
+/// <param name="EarlyAnswers">How many of them while the controller still had what the VM had unlinked.</param>
 public sealed record MergedReport(
     string Merge,
     string Discovery,
@@ -33,10 +36,13 @@ public sealed record MergedReport(
     ulong RealInterrupts,
     ulong PayloadBytesCopied,
     ulong VmmNs,
-    ulong Faults)
+    ulong Faults,
+    int Heads,
+    int Doorbells,
+    int EarlyAnswers)
 {
-    /// <summary>Whether each VM found what is its own, in time, and no request went astray.</summary>
-    public bool IsClean => Faults == 0 && Vms.All(vm => vm.Problem.Length == 0 && vm.Counts.SlotsMissed == 0);
+    /// <summary>Whether each VM found what is its own, in time, no request went astray, and the list was one that a controller may run.</summary>
+    public bool IsClean => Faults == 0 && Heads <= 1 && EarlyAnswers == 0 && Vms.All(vm => vm.Problem.Length == 0 && vm.Counts.SlotsMissed == 0);
 }
 
 /// <summary>What one VM had of its virtual controller.</summary>

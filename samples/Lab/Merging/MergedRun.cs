@@ -60,11 +60,18 @@ internal sealed class MergedRun(int vms, MergeOptions options, ulong seed, Strea
         _ = machine.Account.Open(machine.Host.Loop.NowNs);
         Queue<MergedTrapRow> traps = new();
         sharing.Trapped = trap => Note(traps, trap);
+        (int doorbells, int early, int heads) = (0, 0, 0);
+        sharing.DoorbellAnswered = vm =>
+        {
+            doorbells++;
+            early += sharing.Unlinked(vm).Count == 0 ? 0 : 1;
+            heads = Math.Max(heads, sharing.Picture?.Heads ?? 0);
+        };
         foreach (MergedWorker worker in workers)
             worker.Begin(sharing);
         ulong copied = Copied(machine), spent = Spent(machine), interrupts = sharing.Interrupts;
         await machine.Host.Loop.Delay(WindowNs);
-        sharing.Trapped = null;
+        (sharing.Trapped, sharing.DoorbellAnswered) = (null, null);
         MergedReport report = Report(machine, sharing, fetched, workers);
         machine.Account.Close();
         ulong structures = report.Vms.Aggregate(0ul, static (sum, vm) => sum + vm.Counts.StructureBytes);
@@ -74,6 +81,9 @@ internal sealed class MergedRun(int vms, MergeOptions options, ulong seed, Strea
             PayloadBytesCopied = Copied(machine) - copied - structures,
             VmmNs = Spent(machine) - spent,
             Traps = [.. traps],
+            Heads = fetched?.Heads ?? Math.Max(heads, sharing.Picture!.Heads),
+            Doorbells = doorbells,
+            EarlyAnswers = early,
         };
 
         // Whoever waits for a transfer is let go with the controller.
@@ -108,7 +118,10 @@ internal sealed class MergedRun(int vms, MergeOptions options, ulong seed, Strea
             0,
             0,
             0,
-            machine.Host.Faults.Total);
+            machine.Host.Faults.Total,
+            0,
+            0,
+            0);
     }
 
     // The last ones are kept.

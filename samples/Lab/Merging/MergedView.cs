@@ -33,9 +33,12 @@ internal static class MergedView
         foreach (MergedTrapRow trap in report.Traps)
             console.WriteLine(Invariant($"  {trap.AtNs / 1e6,9:F3} ms  {trap.Vm}  {trap.What}"));
         WriteCosts(console, report);
-        console.MarkupLine(report.IsClean
-            ? "[green]Each VM found what is its own, in time.[/]"
-            : $"[red]GONE WRONG:[/] {Markup.Escape(string.Join("; ", Wrong(report)))}");
+        console.MarkupLine(report switch
+        {
+            { IsClean: false } => $"[red]GONE WRONG:[/] {Markup.Escape(string.Join("; ", Wrong(report)))}",
+            { Without.Length: not 0 } => $"[yellow]Nothing went wrong this time[/], though {report.Without} was left out: these drivers do not come to where it matters.",
+            _ => "[green]Each VM found what is its own, in time.[/]",
+        });
     }
 
     private static void WriteCosts(IAnsiConsole console, MergedReport report)
@@ -64,7 +67,7 @@ internal static class MergedView
         console.WriteLine(Invariant(
             $"Copied by a processor: {report.PayloadBytesCopied} of {payload} bytes of data, and {structures} bytes of structures; the VMM was busy for {100.0 * report.VmmNs / report.WindowNs:F1} % of the time."));
         console.WriteLine(Invariant(
-            $"Interrupts: {report.RealInterrupts} of the controller, {report.Vms.Aggregate(0ul, static (sum, vm) => sum + vm.Counts.Interrupts)} of virtual ones. Faults of the remapping unit: {report.Faults}."));
+            $"Interrupts: {report.RealInterrupts} of the controller, {report.Vms.Aggregate(0ul, static (sum, vm) => sum + vm.Counts.Interrupts)} of virtual ones. Doorbells answered: {report.Doorbells}. Faults of the remapping unit: {report.Faults}."));
     }
 
     private static IEnumerable<string> Wrong(MergedReport report)
@@ -77,6 +80,10 @@ internal static class MergedView
                 yield return Invariant($"{vm.Name} missed {vm.Counts.SlotsMissed} slots");
         }
 
+        if (report.Heads > 1)
+            yield return Invariant($"{report.Heads} heads in one list: the controller believes itself at its end too early");
+        if (report.EarlyAnswers != 0)
+            yield return Invariant($"{report.EarlyAnswers} of {report.Doorbells} doorbells answered while the controller still had what was unlinked");
         if (report.Faults != 0)
             yield return Invariant($"{report.Faults} faults");
     }

@@ -46,7 +46,7 @@ internal sealed class MergedWorker(MergedMachine machine, int number)
             {
                 MergedWork.Sound => Record(AudioDriver.Find(device)),
                 MergedWork.Keys => Type(await KeyboardDriver.Start(device)),
-                _ => Read(driver, await MassStorageDriver.Start(device)),
+                _ => Read(driver, device),
             });
         }
         catch (DriverException exception)
@@ -128,8 +128,9 @@ internal sealed class MergedWorker(MergedMachine machine, int number)
         }
     }
 
-    private async Task Read(EhciDriver driver, MassStorageDriver disk)
+    private async Task Read(EhciDriver driver, UsbDeviceHandle device)
     {
+        MassStorageDriver disk = await MassStorageDriver.Start(device);
         Ready.Raise();
         MemoryBuffer buffer = driver.Memory.Allocate(ReadBytes);
         byte[] found = new byte[ReadBytes];
@@ -141,6 +142,12 @@ internal sealed class MergedWorker(MergedMachine machine, int number)
             Moved(ReadBytes, "read 16 KiB", startNs);
             if (!found.AsSpan().SequenceEqual(machine.Disks[number].AsSpan(at, ReadBytes)))
                 Fail("read what is not on its disk");
+            if (at + ReadBytes < machine.Disks[number].Length)
+                continue;
+
+            // Once it is read it is let go of and found again, so that queues leave the list.
+            await disk.Stop();
+            disk = await MassStorageDriver.Start(device);
         }
     }
 

@@ -39,8 +39,8 @@ public sealed record RoundRobinReport(
     double Jain,
     ulong Faults)
 {
-    /// <summary>Whether each VM found what is its own, and no request went astray.</summary>
-    public bool IsClean => Faults == 0 && Vms.All(vm => vm.Problem.Length == 0);
+    /// <summary>Whether each VM found what is its own, in its own time, and neither a request nor an interrupt went astray.</summary>
+    public bool IsClean => Faults == 0 && Vms.All(static vm => vm is { Problem.Length: 0, StrayInterrupts: 0, MicroframesStood: 0 });
 }
 
 /// <summary>What one VM had of the controller.</summary>
@@ -54,8 +54,21 @@ public sealed record RoundRobinReport(
 /// <param name="BytesMoved">What it read, in bytes.</param>
 /// <param name="SlotsDue">Isochronous slots that were due; 0 where it has no such stream.</param>
 /// <param name="SlotsMissed">How many of them nothing was moved in.</param>
+/// <param name="StrayInterrupts">Interrupts of the controller that it got while another VM had it.</param>
+/// <param name="MicroframesStood">For how many microframes its frame index stood still.</param>
 public sealed record TurnSummary(
-    string Name, string Work, string Problem, ulong RunNs, ulong Turns, double ExitsPerTurn, ulong WaitNsMax, ulong BytesMoved, ulong SlotsDue, ulong SlotsMissed);
+    string Name,
+    string Work,
+    string Problem,
+    ulong RunNs,
+    ulong Turns,
+    double ExitsPerTurn,
+    ulong WaitNsMax,
+    ulong BytesMoved,
+    ulong SlotsDue,
+    ulong SlotsMissed,
+    ulong StrayInterrupts,
+    uint MicroframesStood);
 
 /// <summary>One register of all VMs, as each has it.</summary>
 /// <param name="Register">Its name.</param>

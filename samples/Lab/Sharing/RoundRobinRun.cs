@@ -25,7 +25,7 @@ internal sealed class RoundRobinRun(TurnController kind, int vms, TimeSharingOpt
 
     private async Task<RoundRobinReport> Play(TurnMachine machine)
     {
-        Window window = new() { Next = machine.Turns };
+        TurnWindow window = new(machine.Turns);
         TimeSharedController sharing = await TimeSharedController.Start(machine.Host, machine.Controller.Source, options with { Observer = window })
             ?? throw new InvalidOperationException("The controller cannot be shared.");
         TurnGuest[] guests = [.. Enumerable.Range(0, vms).Select(number => new TurnGuest(machine, number))];
@@ -34,17 +34,14 @@ internal sealed class RoundRobinRun(TurnController kind, int vms, TimeSharingOpt
             _ = await guest.Ready.Wait(StartNsMax);
 
         // From here on it counts.
-        sharing.EndSpan();
-        window.Ledger = new();
+        window.Open(sharing);
         BusLedger bus = machine.Account.Open(machine.Host.Loop.NowNs);
         foreach (TurnGuest guest in guests)
-            guest.Begin();
+            guest.Begin(sharing);
         await machine.Host.Loop.Delay(WindowNs);
-        sharing.EndSpan();
-        TurnLedger ledger = window.Ledger;
-        window.Ledger = null;
+        window.Close();
         machine.Account.Close();
-        RoundRobinReport report = Report(machine, sharing, ledger, window.Spans, guests) with { Missed = Missed(bus, machine.Host.Loop.NowNs) };
+        RoundRobinReport report = Report(machine, sharing, window, guests) with { Missed = Missed(bus, machine.Host.Loop.NowNs) };
 
         // Whoever waits for a transfer is let go with the controller.
         foreach (TurnGuest guest in guests)
@@ -55,10 +52,11 @@ internal sealed class RoundRobinRun(TurnController kind, int vms, TimeSharingOpt
         return report;
     }
 
-    private RoundRobinReport Report(TurnMachine machine, TimeSharedController sharing, TurnLedger ledger, IReadOnlyList<TurnSpan> spans, TurnGuest[] guests)
+    private RoundRobinReport Report(TurnMachine machine, TimeSharedController sharing, TurnWindow window, TurnGuest[] guests)
     {
+        TurnLedger ledger = window.Ledger;
         ulong switchNs = ledger.TotalNs - ledger.TimeOf(TurnPhase.Run) - ledger.TimeOf(TurnPhase.Idle);
-        ulong switches = (ulong)spans.Count(span => span.Phase == TurnPhase.Load);
+        ulong switches = (ulong)window.Spans.Count(span => span.Phase == TurnPhase.Load);
         IReadOnlyList<(string Name, ulong)>[] states = [.. machine.Machines.Select(vm => sharing.StateOf(vm).Registers)];
         return new(
             kind == TurnController.Xhci ? UsbControllers.Xhci : UsbControllers.Ehci,
@@ -66,8 +64,8 @@ internal sealed class RoundRobinRun(TurnController kind, int vms, TimeSharingOpt
             options.IsWorkConserving,
             options.Without == SwitchSteps.None ? "" : options.Without.ToString().ToLowerInvariant(),
             WindowNs,
-            [.. guests.Select(guest => guest.Sum(ledger))],
-            [.. machine.Machines.Select(vm => Line(vm, spans, machine.Host.Loop.NowNs))],
+            [.. guests.Select(guest => guest.Sum(window, sharing))],
+            [.. machine.Machines.Select(vm => Line(vm, window.Spans, machine.Host.Loop.NowNs))],
             Missed: "",
             ColumnNs,
             [.. states[0].Select((register, index) => new StateRow(register.Name, [.. states.Select(state => state[index].Item2)]))],
@@ -120,29 +118,4 @@ internal sealed class RoundRobinRun(TurnController kind, int vms, TimeSharingOpt
         TurnPhase.Load => 'l',
         _ => ' ',
     };
-
-    /// <summary>Lets the account see the turns while it is open, and keeps them.</summary>
-    private sealed class Window : ITurnObserver
-    {
-        private readonly List<TurnSpan> _spans = [];
-
-        /// <summary>Who sees all of them.</summary>
-        public ITurnObserver? Next { get; init; }
-
-        /// <summary>The account, or null.</summary>
-        public TurnLedger? Ledger { get; set; }
-
-        /// <summary>What the account has seen.</summary>
-        public IReadOnlyList<TurnSpan> Spans => _spans;
-
-        /// <inheritdoc/>
-        public void Passed(in TurnSpan span)
-        {
-            Next?.Passed(span);
-            if (Ledger is not { } ledger)
-                return;
-            ledger.Passed(span);
-            _spans.Add(span);
-        }
-    }
 }

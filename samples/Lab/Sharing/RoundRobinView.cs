@@ -44,7 +44,23 @@ internal static class RoundRobinView
             console.MarkupLine($"[yellow]That is longer than the {EhciDriver.AnswerNsMax / 1_000_000} ms that a driver waits for its controller[/] when it takes a queue out of the list: it gives up.");
         console.MarkupLine(report.IsClean
             ? "[green]Each VM found what is its own.[/]"
-            : $"[red]GONE WRONG:[/] {Markup.Escape(string.Join("; ", report.Vms.Where(vm => vm.Problem.Length != 0).Select(vm => $"{vm.Name}: {vm.Problem}").Append($"{report.Faults} faults")))}");
+            : $"[red]GONE WRONG:[/] {Markup.Escape(string.Join("; ", Wrong(report)))}");
+    }
+
+    private static IEnumerable<string> Wrong(RoundRobinReport report)
+    {
+        foreach (TurnSummary vm in report.Vms)
+        {
+            if (vm.Problem.Length != 0)
+                yield return $"{vm.Name}: {vm.Problem}";
+            else if (vm.MicroframesStood != 0)
+                yield return string.Create(CultureInfo.InvariantCulture, $"the frame index of {vm.Name} stood still for {vm.MicroframesStood:N0} microframes");
+            if (vm.StrayInterrupts != 0)
+                yield return string.Create(CultureInfo.InvariantCulture, $"{vm.Name} was interrupted {vm.StrayInterrupts:N0} times while others had the controller");
+        }
+
+        if (report.Faults != 0)
+            yield return string.Create(CultureInfo.InvariantCulture, $"{report.Faults:N0} faults");
     }
 
     private static void WriteStates(IAnsiConsole console, RoundRobinReport report)

@@ -1,6 +1,7 @@
 using Dma.Drivers;
 using Dma.Hal;
 using Dma.Machine;
+using Dma.UsbDevice;
 using Dma.Vmm;
 
 namespace Dma.Lab;
@@ -12,6 +13,7 @@ internal sealed class TurnGuest(TurnMachine machine, int number)
 {
     private const int Rate = 48_000;
     private const int SoundBytes = 768;
+    private const uint FrameIndexMask = 0x3FFF;
     private const int ReadBytes = 16 * 1024;
 
     private AudioStream? _sound;
@@ -20,6 +22,7 @@ internal sealed class TurnGuest(TurnMachine machine, int number)
     private ulong _bytesBefore;
     private long _dueBefore;
     private long _missedBefore;
+    private IControllerState? _stateBefore;
     private bool _isOver;
 
     /// <summary>What it does.</summary>
@@ -54,16 +57,23 @@ internal sealed class TurnGuest(TurnMachine machine, int number)
     }
 
     /// <summary>From here on it counts.</summary>
-    public void Begin() => (_exits, _bytesBefore, _dueBefore, _missedBefore) = (Meter[Cost.Exit], _bytes, Due, Missed);
+    /// <param name="sharing">Who gives turns.</param>
+    public void Begin(TimeSharedController sharing)
+    {
+        (_exits, _bytesBefore, _dueBefore, _missedBefore) = (Meter[Cost.Exit], _bytes, Due, Missed);
+        _stateBefore = sharing.StateOf(machine.Machines[number]);
+    }
 
     /// <summary>What goes wrong from here on is no problem of the VM: its controller is taken from it.</summary>
     public void End() => _isOver = true;
 
     /// <summary>What it did since <see cref="Begin"/>.</summary>
-    /// <param name="ledger">The account of turns.</param>
-    public TurnSummary Sum(TurnLedger ledger)
+    /// <param name="window">The account of turns.</param>
+    /// <param name="sharing">Who gives turns.</param>
+    public TurnSummary Sum(TurnWindow window, TimeSharedController sharing)
     {
         VirtualMachine vm = machine.Machines[number];
+        TurnLedger ledger = window.Ledger;
         ulong turns = ledger.TurnsOf(vm);
         return new(
             vm.Name,
@@ -75,8 +85,14 @@ internal sealed class TurnGuest(TurnMachine machine, int number)
             ledger.GapOf(vm),
             _bytes - _bytesBefore,
             (ulong)(Due - _dueBefore),
-            (ulong)(Missed - _missedBefore));
+            (ulong)(Missed - _missedBefore),
+            window.StraysOf(vm),
+            Stood(_stateBefore!, sharing.StateOf(vm)));
     }
+
+    // For how many microframes the frame index stood still, of those that passed.
+    private static uint Stood(IControllerState before, IControllerState after) =>
+        ((uint)((after.MicroframeNs - before.MicroframeNs) / WireTime.MicroframeNs) - (after.FrameIndex - before.FrameIndex)) & FrameIndexMask;
 
     private async Task Record(AudioDriver audio)
     {

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Dma.UsbDevice;
 using Dma.Vmm;
 
 namespace Dma.Lab;
@@ -15,6 +16,9 @@ internal sealed class RunRoundRobin : SharingVerb
     private readonly NumberOption<int> _quantum = new(
         "--quantum", "US", "How long a turn is, in microseconds", (int)(TimeSharingOptions.QuantumNsMin / 1000), 1_000_000, 10_000);
 
+    private readonly NumberOption<int> _idle = new(
+        "--idle", "US", "For how long a VM has had no work when it gives its turn up, in microseconds", (int)(WireTime.MicroframeNs / 1000), 1_000_000, (int)(TimeSharingOptions.UsualIdleNs / 1000));
+
     private readonly WordOption _workConserving = new("--work-conserving", "Whether a VM without work gives its turn up", True, "false");
 
     private readonly WordOption _without = new(
@@ -22,7 +26,7 @@ internal sealed class RunRoundRobin : SharingVerb
 
     /// <summary>The verb.</summary>
     public RunRoundRobin(Terminal terminal)
-        : base("round-robin", "VMs have a whole USB controller one after the other: its registers are saved and restored, and its context entry follows.", terminal) => Add(_usb, _quantum, _workConserving, _without);
+        : base("round-robin", "VMs have a whole USB controller one after the other: its registers are saved and restored, and its context entry follows.", terminal) => Add(_usb, _quantum, _idle, _workConserving, _without);
 
     /// <inheritdoc/>
     public override IReadOnlyList<string> Examples =>
@@ -30,6 +34,7 @@ internal sealed class RunRoundRobin : SharingVerb
         "run round-robin",
         "run round-robin --usb xhci",
         "run round-robin --vms 2 --quantum 2000",
+        "run round-robin --idle 125",
         "run round-robin --work-conserving false",
         "run round-robin --without translation",
         "run round-robin --trace timeline.json",
@@ -45,6 +50,7 @@ internal sealed class RunRoundRobin : SharingVerb
         TimeSharingOptions options = new()
         {
             QuantumNs = (ulong)line.GetValue(_quantum) * 1000,
+            IdleNs = (ulong)line.GetValue(_idle) * 1000,
             IsWorkConserving = line.GetRequiredValue(_workConserving) == True,
             Without = without == Nothing ? SwitchSteps.None : Enum.Parse<SwitchSteps>(without, ignoreCase: true),
         };
