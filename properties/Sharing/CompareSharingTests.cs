@@ -41,6 +41,28 @@ public sealed class CompareSharingTests
     }
 
     [Fact]
+    public void Merging_delays_a_transfer_by_no_more_than_a_look_and_a_frame()
+    {
+        // A look comes once in a frame of eight microframes. Pages that are protected need none.
+        double Mean(string letters) => (double)_rows.Value[letters]["figures"]!["transfer"]!["mean"]!;
+        Assert.InRange(Mean("f+a") - Mean("direct"), 2, 16);
+        Assert.InRange(Mean("f+a-wp") - Mean("direct"), 0, 2);
+    }
+
+    [Theory]
+    [InlineData("direct-x")]
+    [InlineData("c+a+d")]
+    [InlineData("f+a+h")]
+    [InlineData("e+g")]
+    public void A_timeline_of_any_mechanism_or_stack_has_lines_for_vms_vmm_bus_controller_and_iommu(string letters)
+    {
+        using TemporaryFile file = new();
+        ToolRun run = ToolRun.Of("compare", "sharing", "--vms", "2", "--only", letters, "--trace", file.Path);
+        Assert.Equal((ExitCode.Ok, ""), (run.ExitCode, run.Error));
+        Assert.Equal(["VMs", "VMM", "bus", "controller", "IOMMU"], TimelineFormat.Check(File.ReadAllBytes(file.Path)));
+    }
+
+    [Fact]
     public void Of_streams_that_do_not_fit_together_some_ways_miss_slots_and_others_say_so_before()
     {
         ToolRun run = ToolRun.Of("compare", "sharing", "--vms", "3", "--workload", "video", "--only", "direct", "c+a", "c+a+d", "f+a", "emulated", "g", "split", "e", "--json");
@@ -148,11 +170,15 @@ public sealed class CompareSharingTests
     [InlineData("--vms", "9")]
     [InlineData("--workload", "radio")]
     [InlineData("--only", "z")]
-    public void What_cannot_be_compared_is_refused_in_one_line(string option, string value)
+    [InlineData("--trace", "timeline.json")]
+    [InlineData("--trace", "timeline.json", "--only", "j")]
+    [InlineData("--trace", "timeline.json", "--only", "e", "--only", "g")]
+    public void What_cannot_be_compared_is_refused_in_one_line(params string[] words)
     {
-        ToolRun run = ToolRun.Of("compare", "sharing", option, value);
+        ToolRun run = ToolRun.Of(["compare", "sharing", .. words]);
         Assert.Equal((ExitCode.BadInput, ""), (run.ExitCode, run.Output));
         Assert.Single(run.Error.TrimEnd('\n').Split('\n'));
+        Assert.False(File.Exists("timeline.json"));
     }
 
     private static double Number(string letters, string name) => (double)_rows.Value[letters]["figures"]![name]!;

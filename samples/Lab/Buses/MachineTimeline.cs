@@ -16,10 +16,19 @@ internal sealed class MachineTimeline : IDisposable
     /// <param name="output">Where it is written.</param>
     /// <param name="host">The host, with all its VMs.</param>
     public MachineTimeline(Stream output, Host host)
+        : this(output, host, [.. host.Machines])
+    {
+    }
+
+    /// <summary>Begins a timeline of some of the VMs of a host.</summary>
+    /// <param name="output">Where it is written.</param>
+    /// <param name="host">The host.</param>
+    /// <param name="machines">The VMs.</param>
+    public MachineTimeline(Stream output, Host host, IReadOnlyList<VirtualMachine> machines)
     {
         (_host, Timeline) = (host, new(output));
-        _vms = [.. host.Machines.Select(machine => Timeline.Track("VMs", machine.Name))];
-        foreach (VirtualMachine machine in host.Machines)
+        _vms = [.. machines.Select(machine => Timeline.Track("VMs", machine.Name))];
+        foreach (VirtualMachine machine in machines)
             Watch(machine.Cpu.Processor, Timeline.Track("VMM", $"exits of {machine.Name}"));
         Watch(host.Cpu.Processor, Timeline.Track("VMM", "host"));
     }
@@ -35,7 +44,14 @@ internal sealed class MachineTimeline : IDisposable
     /// <param name="number">Which VM, in the order in which they were made.</param>
     /// <param name="what">What it did.</param>
     /// <param name="sinceNs">Since when.</param>
-    public void Note(int number, string what, ulong sinceNs) => Timeline.Slice(_vms[number], what, sinceNs, _host.Loop.NowNs - sinceNs);
+    public void Note(int number, string what, ulong sinceNs) => Note(number, what, sinceNs, _host.Loop.NowNs);
+
+    /// <summary>Notes what a VM did from one time to another.</summary>
+    /// <param name="number">Which VM, in the order in which they were given.</param>
+    /// <param name="what">What it did.</param>
+    /// <param name="startNs">Since when.</param>
+    /// <param name="endNs">Until when.</param>
+    public void Note(int number, string what, ulong startNs, ulong endNs) => Timeline.Slice(_vms[number], what, startNs, endNs - startNs);
 
     /// <summary>Notes what is charged to a processor from here on, but for its copies and its accesses to registers.</summary>
     /// <param name="processor">The processor.</param>

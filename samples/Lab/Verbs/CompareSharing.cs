@@ -1,9 +1,10 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 
 namespace Dma.Lab;
 
 /// <summary><c>dma compare sharing</c>: several VMs and one controller, by each mechanism, on the same work.</summary>
-internal sealed class CompareSharing : Verb
+internal sealed class CompareSharing : TracedVerb
 {
     private readonly NumberOption<int> _vms = new("--vms", "N", "How many VMs", 2, 8, 4);
 
@@ -16,36 +17,45 @@ internal sealed class CompareSharing : Verb
         AllowMultipleArgumentsPerToken = true,
     };
 
-    private readonly SeedOption _seed = new("What contents and times come from");
-
-    private readonly JsonOption _json = new();
-
     /// <summary>The verb.</summary>
     public CompareSharing(Terminal terminal)
         : base("sharing", "Several VMs and one USB controller, by each mechanism on the same work: exits, copies, latency, fairness, missed slots, and what each cannot do.", terminal)
     {
         _only.AcceptOnlyFromAmong([.. SharingMechanisms.All.Select(mechanism => mechanism.Letters)]);
-        Add(_vms, _workload, _only, _seed, _json);
+        Validators.Add(Check);
+        Add(_vms, _workload, _only);
     }
 
     /// <inheritdoc/>
     public override IReadOnlyList<string> Examples =>
-        ["compare sharing", "compare sharing --vms 3 --workload audio", "compare sharing --only direct c+a --json"];
+    [
+        "compare sharing",
+        "compare sharing --vms 3 --workload audio",
+        "compare sharing --only direct c+a --json",
+        "compare sharing --only f+a+h --trace timeline.json",
+    ];
 
     /// <inheritdoc/>
-    protected override int Run(ParseResult line)
+    protected override int Run(ParseResult line, ulong seed, FileStream? trace, bool isJson)
     {
         SharingPlan plan = new(
-            line.GetValue(_vms), Enum.Parse<SharingWorkload>(line.GetRequiredValue(_workload), ignoreCase: true), line.GetValue(_seed));
+            line.GetValue(_vms), Enum.Parse<SharingWorkload>(line.GetRequiredValue(_workload), ignoreCase: true), seed, trace);
         string[] only = line.GetValue(_only) ?? [];
         SharingMechanism[] mechanisms = [.. SharingMechanisms.All.Where(mechanism => only.Length == 0 || only.Contains(mechanism.Letters))];
         SharingComparisonReport report;
         using (ProgressLine progress = new(Terminal, "ran", "mechanisms", 1))
             report = new SharingComparison(plan, mechanisms).Run(done => progress.Report((ulong)done, (ulong)mechanisms.Length));
-        if (line.GetValue(_json))
+        if (isJson)
             Terminal.WriteJson(report, SharingComparisonJson.Default.SharingComparisonReport);
         else
             SharingComparisonView.Write(Terminal.Output, report);
         return report.IsAsExpected ? ExitCode.Ok : ExitCode.Violation;
+    }
+
+    // A timeline is that of one host.
+    private void Check(CommandResult line)
+    {
+        if (IsTraced(line) && (line.GetValue(_only) is not [string letters] || SharingMechanisms.All.Single(mechanism => mechanism.Letters == letters).Create is null))
+            line.AddError("A timeline is that of one mechanism with USB devices: --trace needs --only with its letters.");
     }
 }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 
 namespace Dma.Lab;
 
@@ -15,6 +16,9 @@ internal abstract class TracedVerb : Verb
     /// <inheritdoc cref="Verb"/>
     protected TracedVerb(string name, string description, Terminal terminal)
         : base(name, description, terminal) => Add(_seed, _trace, _json);
+
+    /// <summary>Whether a line asks for a timeline.</summary>
+    protected bool IsTraced(CommandResult line) => line.GetValue(_trace) is not null;
 
     /// <inheritdoc/>
     protected sealed override int Run(ParseResult line)

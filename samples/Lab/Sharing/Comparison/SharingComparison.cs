@@ -39,18 +39,18 @@ internal sealed class SharingComparison(SharingPlan plan, IReadOnlyList<SharingM
         using SharingWorld world = create(plan);
         SharingGuest[] guests = [.. Enumerable.Range(0, plan.Vms).Select(number => new SharingGuest(world, number))];
         BusWatch[] watches = [.. world.Buses.Select(bus => new BusWatch(bus, [.. guests.Select(guest => guest.Share)]))];
-        foreach ((UsbBus bus, BusWatch watch) in world.Buses.Zip(watches))
+        PacketOwners[] owners = [.. watches.Select(watch => new PacketOwners(world.Host.Loop, watch))];
+        foreach ((UsbBus bus, PacketOwners owner) in world.Buses.Zip(owners))
         {
-            PacketOwners owners = new(world.Host.Loop, watch);
             for (int number = 0; number < guests.Length; number++)
-                owners.Add(guests[number].Work.Device, number, guests[number].Work.IsPeriodic);
-            owners.Watch(bus);
+                owner.Add(guests[number].Work.Device, number, guests[number].Work.IsPeriodic);
+            owner.Watch(bus);
         }
 
-        return world.Host.Loop.Run(() => Play(mechanism, world, guests, watches));
+        return world.Host.Loop.Run(() => Play(mechanism, world, guests, watches, owners));
     }
 
-    private static async Task<SharingRow> Play(SharingMechanism mechanism, SharingWorld world, SharingGuest[] guests, BusWatch[] watches)
+    private static async Task<SharingRow> Play(SharingMechanism mechanism, SharingWorld world, SharingGuest[] guests, BusWatch[] watches, PacketOwners[] owners)
     {
         await world.Prepare();
         Task[] running = [.. guests.Select(guest => guest.Run())];
@@ -63,8 +63,10 @@ internal sealed class SharingComparison(SharingPlan plan, IReadOnlyList<SharingM
             SharingMeter meter = new(world);
             foreach (SharingGuest guest in guests)
                 guest.Begin();
+            Task drawn = world.Plan.Trace is { } trace ? new SharingTrace(trace).Draw(world, guests, owners) : Task.CompletedTask;
             double jainLeast = await Watch(world.Host.Loop, [.. guests.Where(guest => guest.Work is DiskWork).Select(guest => guest.Share)]);
             figures = meter.Stop([.. guests.Select(guest => guest.Stop())], watches.Max(watch => watch.PeriodicLoadMax), jainLeast);
+            await drawn;
 
             // What is under way arrives.
             for (int rest = 0; rest == 0 || (rest < RestsMax && guests.Any(guest => guest.Work.IsWaiting)); rest++)

@@ -34,6 +34,9 @@ internal sealed class SharingGuest
     /// <summary>What it does.</summary>
     public SharingWork Work { get; }
 
+    /// <summary>The transfers of its driver since <see cref="Begin"/>: when each began and ended, and how many bytes it moved.</summary>
+    public IReadOnlyList<(ulong StartNs, ulong EndNs, int Bytes)> Transfers => _transfers.All;
+
     /// <summary>What it has of the bus.</summary>
     public BusShare Share { get; }
 

@@ -37,6 +37,7 @@ internal abstract class SharingWorld : IDisposable
             VmmBytes = HostBytes,
             Profile = HardwareProfile.Named("friendly"),
             Seed = plan.Seed,
+            Trace = MachineTimeline.TraceFor(plan.Trace),
         });
     }
 
@@ -131,4 +132,5 @@ internal abstract class SharingWorld : IDisposable
 /// <param name="Vms">How many VMs.</param>
 /// <param name="Workload">What they do.</param>
 /// <param name="Seed">What contents and times come from.</param>
-internal sealed record SharingPlan(int Vms, SharingWorkload Workload, ulong Seed);
+/// <param name="Trace">Where a timeline is written, or null.</param>
+internal sealed record SharingPlan(int Vms, SharingWorkload Workload, ulong Seed, Stream? Trace = null);
