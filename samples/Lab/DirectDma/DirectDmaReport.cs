@@ -20,7 +20,6 @@ public sealed record DirectDmaReport(
     string Profile)
 {
     /// <summary>Whether the guest read what is on the disk, and nothing got through the isolation.</summary>
-    [JsonIgnore]
     public bool IsClean => Disk.MatchesImage && Isolation.Attempts == Isolation.Blocked && Isolation.BytesChangedElsewhere == 0;
 }
 

@@ -22,7 +22,6 @@ public sealed record ManagementReport(
     ulong Seed)
 {
     /// <summary>Whether all that should be refused was, and all files and messages were whole.</summary>
-    [JsonIgnore]
     public bool IsClean => Tried.All(line => line.IsRefused) && Folder.IsWhole && Figures.MessagesWhole;
 }
 
