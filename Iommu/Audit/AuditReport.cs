@@ -38,6 +38,6 @@ public sealed record AuditReport
     /// <summary>Why the report does not cover everything; empty where it does.</summary>
     public required IReadOnlyList<string> Incomplete { get; init; }
 
-    /// <summary>Whether nothing was found that breaks isolation, and everything was looked at.</summary>
-    public bool IsIsolated => Incomplete.Count == 0 && ViolationCount == 0;
+    /// <summary>Whether nothing was found that breaks isolation, and everything was looked at. Where no requester has an entry, nothing was.</summary>
+    public bool IsIsolated => Functions.Count != 0 && Incomplete.Count == 0 && ViolationCount == 0;
 }

@@ -123,12 +123,10 @@ internal sealed class AuditView(IAnsiConsole console, bool all)
         _out.WriteLine();
         foreach (string reason in report.Incomplete)
             console.MarkupLineInterpolated($"[yellow]Incomplete:[/] {reason}");
-        if (report.Functions.Count == 0 && report.Faults.Count == 0)
-            console.MarkupLineInterpolated($"[yellow]No requester has an entry.[/] Is this the root table, and the right mode?");
         string counts = string.Create(
             CultureInfo.InvariantCulture,
             $"{report.Functions.Count:N0} requesters, {report.Domains.Count:N0} sets of tables in {report.TablePages:N0} pages, {report.FaultCounts.Values.Sum():N0} broken entries, {report.FindingCount - report.ViolationCount:N0} notices, {report.ViolationCount:N0} violations.");
-        string verdict = report.IsIsolated ? "[green]Isolated:[/]" : report.ViolationCount != 0 ? "[red]VIOLATED:[/]" : "[yellow]Not known to be isolated:[/]";
+        string verdict = report.Functions.Count == 0 ? "[yellow]Nothing to judge:[/] no requester has an entry that can be followed. Is this the root table, and the right mode?" : report.IsIsolated ? "[green]Isolated:[/]" : report.ViolationCount != 0 ? "[red]VIOLATED:[/]" : "[yellow]Not known to be isolated:[/]";
         console.MarkupLine($"{verdict} {Markup.Escape(counts)}");
     }
 

@@ -18,6 +18,7 @@ public static class DmaCommand
         // A word that begins with @ is a file name like any other, not a file of more words.
         ParserConfiguration parser = new() { ResponseFileTokenReplacer = null };
         ParseResult line = Build(terminal).Parse(WithDefaultVerb(arguments), parser);
+        terminal.Command = Path(line.CommandResult);
         if (line.Errors.Count != 0 && line.Action is not HelpWithExamples)
             return terminal.Refuse(Explain(line));
         return line.Invoke(new()
@@ -54,10 +55,10 @@ public static class DmaCommand
         return root;
     }
 
-    // A word that nobody knows is the mistake; that a verb is missing as well only follows from it.
+    // A word that nobody knows is the mistake; that a command is missing as well only follows from it.
     private static string Explain(ParseResult line) => line.UnmatchedTokens.Count == 0
         ? line.Errors[0].Message
-        : $"'{line.UnmatchedTokens[0]}' is no verb or option of '{Path(line.CommandResult)}'.";
+        : $"'{line.UnmatchedTokens[0]}' is no command or option of '{Path(line.CommandResult)}'.";
 
     private static string Path(CommandResult command) =>
         command.Parent is CommandResult parent ? $"{Path(parent)} {command.Command.Name}" : command.Command.Name;

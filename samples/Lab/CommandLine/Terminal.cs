@@ -42,13 +42,16 @@ public sealed class Terminal
         !Console.IsErrorRedirected,
         string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR")));
 
+    /// <summary>The command whose help has more to say about a line that is refused.</summary>
+    public string Command { get; set; } = "dma";
+
     /// <summary>Says in one line on standard error why nothing was done.</summary>
     /// <param name="problem">The reason; a text of several lines becomes one.</param>
     /// <returns><see cref="ExitCode.BadInput"/>.</returns>
     public int Refuse(string problem)
     {
         string line = string.Join(' ', problem.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
-        Error.Profile.Out.Writer.WriteLine($"dma: {line} Try 'dma --help'.");
+        Error.Profile.Out.Writer.WriteLine($"dma: {line} Try '{Command} --help'.");
         return ExitCode.BadInput;
     }
 

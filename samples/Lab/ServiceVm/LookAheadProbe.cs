@@ -15,6 +15,7 @@ internal sealed class LookAheadProbe(ServiceMachine machine, int guest) : IUrbWa
     private readonly Queue<ulong> _asked = new();
     private readonly Queue<ulong> _completed = new();
     private bool _isMeasured;
+    private ulong _submitNsMin = ulong.MaxValue;
     private ulong _submitNsMax;
     private ulong _answerNsMax;
 
@@ -25,7 +26,7 @@ internal sealed class LookAheadProbe(ServiceMachine machine, int guest) : IUrbWa
             return;
         ulong nowNs = machine.Host.Loop.NowNs;
         if (stage == UrbStage.Submitted && _asked.TryDequeue(out ulong askedNs))
-            _submitNsMax = Math.Max(_submitNsMax, nowNs - askedNs);
+            (_submitNsMin, _submitNsMax) = (Math.Min(_submitNsMin, nowNs - askedNs), Math.Max(_submitNsMax, nowNs - askedNs));
         else if (stage == UrbStage.Completed)
             _completed.Enqueue(nowNs);
     }
@@ -58,7 +59,10 @@ internal sealed class LookAheadProbe(ServiceMachine machine, int guest) : IUrbWa
         await pipe.Close();
         _ = await usb.Memory.FreeCoherent(buffer);
         ulong rowNs = pipe.IntervalNs * (ulong)pipe.PacketMultiple;
-        return new(rowNs, _submitNsMax, _answerNsMax, ServiceBackEnd.RowsAheadOf(rowNs), depths);
+
+        // Chance may have spared the rows that were measured.
+        ulong submitNs = Math.Max(_submitNsMax, _submitNsMin + machine.JitterNsMax);
+        return new(rowNs, submitNs, _answerNsMax, ServiceBackEnd.RowsAheadOf(rowNs), depths);
     }
 
     private static bool IsStream(UsbEndpoint endpoint) => endpoint.Descriptor.TransferType == TransferType.Isochronous;

@@ -2,7 +2,7 @@ namespace Dma.Lab;
 
 /// <summary>How an isochronous stream went that a front end keeps rows under way for.</summary>
 /// <param name="RowNs">How long a row takes.</param>
-/// <param name="SubmitNs">The longest time from the front end to the slots ahead of the controller, jitter included.</param>
+/// <param name="SubmitNs">The longest time from the front end to the slots ahead of the controller, with as much jitter as there may be.</param>
 /// <param name="AnswerNs">The longest time from the end of a row to the front end.</param>
 /// <param name="RowsAhead">How many rows the controller is given ahead.</param>
 /// <param name="Depths">What came of each depth.</param>

@@ -65,6 +65,9 @@ internal sealed class ServiceMachine : IDisposable, IUrbWatch
     /// <exception cref="InvalidOperationException">There is no service VM.</exception>
     public IReadOnlyList<UserLevelMonitor> Monitors => Running.Monitors;
 
+    /// <summary>How much later than it shall the service VM runs at most, in nanoseconds.</summary>
+    public ulong JitterNsMax => _options.Service.JitterNsMax;
+
     /// <summary>Who is told how far requests came, besides whom the options name; null for nobody.</summary>
     public IUrbWatch? Watch { get; set; }
 

@@ -10,7 +10,7 @@ internal sealed class CheckIsolation : Verb
 
     private readonly SeedOption _seed = new("Which worlds: world k of a seed is the same each time");
 
-    private readonly NumberOption<ulong> _worlds = new("--worlds", "N", "How many worlds; 1000 where no time is given either", 0, ulong.MaxValue);
+    private readonly NumberOption<ulong> _worlds = new("--worlds", "N", "How many worlds; 1000 where no time is given either", 1, ulong.MaxValue);
 
     private readonly NumberOption<ulong> _minutes = new("--minutes", "M", "How long", 0, 1_000_000);
 

@@ -9,11 +9,7 @@ internal sealed class ComparePolicies : Verb
 {
     private static readonly PolicyComparisonOptions _usual = new();
 
-    private readonly Option<string[]> _policies = new("--policy")
-    {
-        Description = $"A policy to run, again for more; all of them without it: {string.Join(", ", PolicyNames.All)}.",
-        HelpName = "NAME",
-    };
+    private readonly WordsOption _policies = new("--policy", "NAME", "Only these policies; all of them without it", PolicyNames.All);
 
     private readonly Option<bool> _untranslated = new("--allow-untranslated")
     {
@@ -41,7 +37,6 @@ internal sealed class ComparePolicies : Verb
     public ComparePolicies(Terminal terminal)
         : base("policies", "The same guest work under each policy by which a device gets memory and loses it: hypercalls, invalidations, pins, copies, time, and how long a device that lies gets through.", terminal)
     {
-        _policies.AcceptOnlyFromAmong([.. PolicyNames.All]);
         Add(_policies, _untranslated, _usb, _profile, _work, _transfers, _bytes, _buffers, _waiting, _window, _pool, _attacks, _seed, _json);
     }
 

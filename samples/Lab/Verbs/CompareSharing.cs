@@ -10,18 +10,12 @@ internal sealed class CompareSharing : TracedVerb
 
     private readonly WordOption _workload = new("--workload", "What they do", [.. Enum.GetNames<SharingWorkload>().Select(name => name.ToLowerInvariant())]);
 
-    private readonly Option<string[]> _only = new("--only")
-    {
-        Description = $"Only these: {string.Join(", ", SharingMechanisms.All.Select(mechanism => mechanism.Letters))}.",
-        HelpName = "LETTERS",
-        AllowMultipleArgumentsPerToken = true,
-    };
+    private readonly WordsOption _only = new("--only", "LETTERS", "Only these; all of them without it", [.. SharingMechanisms.All.Select(mechanism => mechanism.Letters)]);
 
     /// <summary>The verb.</summary>
     public CompareSharing(Terminal terminal)
         : base("sharing", "Several VMs and one USB controller, by each mechanism on the same work: exits, copies, latency, fairness, missed slots, and what each cannot do.", terminal)
     {
-        _only.AcceptOnlyFromAmong([.. SharingMechanisms.All.Select(mechanism => mechanism.Letters)]);
         Validators.Add(Check);
         Add(_vms, _workload, _only);
     }
@@ -55,7 +49,7 @@ internal sealed class CompareSharing : TracedVerb
     // A timeline is that of one host.
     private void Check(CommandResult line)
     {
-        if (IsTraced(line) && (line.GetValue(_only) is not [string letters] || SharingMechanisms.All.Single(mechanism => mechanism.Letters == letters).Create is null))
+        if (IsTraced(line) && (line.GetValue(_only) is not [string letters] || SharingMechanisms.All.FirstOrDefault(mechanism => mechanism.Letters == letters) is { Create: null }))
             line.AddError("A timeline is that of one mechanism with USB devices: --trace needs --only with its letters.");
     }
 }

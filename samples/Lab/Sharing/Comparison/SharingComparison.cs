@@ -14,6 +14,8 @@ internal sealed class SharingComparison(SharingPlan plan, IReadOnlyList<SharingM
     private const ulong RestNs = 100_000_000;
     private const int RestsMax = 10;
     private const int Windows = 100;
+    private const ulong DrawnNs = 100_000_000;
+    private const ulong AttemptNs = 500_000_000;
 
     /// <summary>Runs all.</summary>
     /// <param name="progress">Told how many are done.</param>
@@ -53,6 +55,10 @@ internal sealed class SharingComparison(SharingPlan plan, IReadOnlyList<SharingM
     private static async Task<SharingRow> Play(SharingMechanism mechanism, SharingWorld world, SharingGuest[] guests, BusWatch[] watches, PacketOwners[] owners)
     {
         await world.Prepare();
+        Task Draw(ulong lengthNs) => world.Plan.Trace is { } trace ? new SharingTrace(trace).Draw(world, guests, owners, lengthNs) : Task.CompletedTask;
+
+        // Of one that cannot do the work the attempt is drawn.
+        Task drawn = mechanism.Refuses ? Draw(AttemptNs) : Task.CompletedTask;
         Task[] running = [.. guests.Select(guest => guest.Run())];
         foreach (SharingGuest guest in guests)
             _ = await guest.Work.Ready.Wait(StartNsMax);
@@ -63,16 +69,21 @@ internal sealed class SharingComparison(SharingPlan plan, IReadOnlyList<SharingM
             SharingMeter meter = new(world);
             foreach (SharingGuest guest in guests)
                 guest.Begin();
-            Task drawn = world.Plan.Trace is { } trace ? new SharingTrace(trace).Draw(world, guests, owners) : Task.CompletedTask;
+            drawn = Task.WhenAll(drawn, mechanism.Refuses ? Task.CompletedTask : Draw(DrawnNs));
             double jainLeast = await Watch(world.Host.Loop, [.. guests.Where(guest => guest.Work is DiskWork).Select(guest => guest.Share)]);
             figures = meter.Stop([.. guests.Select(guest => guest.Stop())], watches.Max(watch => watch.PeriodicLoadMax), jainLeast);
-            await drawn;
 
             // What is under way arrives.
             for (int rest = 0; rest == 0 || (rest < RestsMax && guests.Any(guest => guest.Work.IsWaiting)); rest++)
                 await world.Host.Loop.Delay(RestNs);
         }
 
+        else if (!mechanism.Refuses)
+        {
+            drawn = Draw(RestNs);
+        }
+
+        await drawn;
         foreach (SharingGuest guest in guests)
             guest.Work.Close();
         for (int number = 0; number < guests.Length; number++)

@@ -25,7 +25,11 @@ internal static class SharingComparisonView
         }
 
         if (report.IsAsExpected)
-            console.MarkupLine("[green]As expected:[/] whoever does the work does it byte for byte, with no more exits and copies than it should have.");
+        {
+            console.MarkupLine(report.Rows.Any(static row => row.Figures is not null)
+                ? "[green]As expected:[/] whoever does the work does it byte for byte, with no more exits and copies than it should have."
+                : "[green]As expected:[/] nobody does the work, and each says why.");
+        }
     }
 
     // What none of the rows has is no column: no keys where nobody types.

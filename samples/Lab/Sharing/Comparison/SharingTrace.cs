@@ -6,22 +6,20 @@ namespace Dma.Lab;
 /// <param name="output">Where it is written.</param>
 internal sealed class SharingTrace(Stream output)
 {
-    /// <summary>For how long it is drawn, from the moment at which all VMs are at work.</summary>
-    public const ulong LengthNs = 100_000_000;
-
-    /// <summary>Draws.</summary>
-    /// <param name="world">The mechanism, whose VMs are at work.</param>
+    /// <summary>Draws what happens from here on.</summary>
+    /// <param name="world">The mechanism, whose VMs are there.</param>
     /// <param name="guests">The VMs.</param>
     /// <param name="owners">Who sees the packets, for each bus.</param>
-    public async Task Draw(SharingWorld world, IReadOnlyList<SharingGuest> guests, IReadOnlyList<PacketOwners> owners)
+    /// <param name="lengthNs">For how long.</param>
+    public async Task Draw(SharingWorld world, IReadOnlyList<SharingGuest> guests, IReadOnlyList<PacketOwners> owners, ulong lengthNs)
     {
         using MachineTimeline timeline = new(output, world.Host, world.Machines);
         foreach ((Processor helper, int index) in world.Helpers.Select(static (helper, index) => (helper, index)))
-            timeline.Watch(helper, timeline.Timeline.Track("VMM", $"helper {index + 1}"));
+            timeline.Watch(helper, timeline.Timeline.Track("VMM", world.Machines.Count < world.Host.Machines.Count ? "service VM" : $"helper {index + 1}"));
         PacketTimeline packets = new(timeline.Timeline, [.. world.Machines.Select(static machine => machine.Name)]);
         foreach (PacketOwners owner in owners)
             owner.Timeline = packets;
-        await world.Host.Loop.Delay(LengthNs);
+        await world.Host.Loop.Delay(lengthNs);
         foreach (PacketOwners owner in owners)
             owner.Timeline = null;
         for (int number = 0; number < guests.Count; number++)
