@@ -1,5 +1,6 @@
 using Dma.Drivers;
 using Dma.Lab;
+using Dma.UsbDevice;
 using Dma.Vmm;
 using FsCheck;
 using FsCheck.Fluent;
@@ -36,6 +37,7 @@ public sealed class ServiceProgramTests
     {
         int guests = program.Guests.Length;
         ReachWatch watch = new();
+        ModelWatch models = new();
         using ServiceMachine machine = new(new()
         {
             Vms = guests,
@@ -46,15 +48,18 @@ public sealed class ServiceProgramTests
             Service = new() { Transport = program.Transport, JitterNsMax = program.JitterNs },
             BackEnd = new() { CopiedBytesMax = program.CopiedBytesMax, Sharing = new() { Slots = program.Slots } },
             Watch = watch.Watch,
+            WatchModels = models.Around,
         });
         watch.Machine = machine;
         ServedGuest[] served = [.. Enumerable.Range(0, guests).Select(number => new ServedGuest(machine, number))];
         for (int number = 0; number < guests; number++)
             machine.Plug(number, served[number].Device);
+        List<MicroframeWatch> buses = [.. machine.Buses.Where(static bus => bus.Speed == UsbSpeed.High).Select(bus => new MicroframeWatch(bus, machine.Host.Loop))];
         machine.Host.Loop.Run(
             async () =>
             {
                 await machine.StartService();
+                buses.AddRange(machine.Guests.SelectMany(guest => MicroframeWatch.Of(guest.Pci.Find(RunningService.ModelPlace), machine.Host.Loop)));
                 ServiceBounds bounds = new(machine);
                 Task looking = bounds.Look();
                 await Task.WhenAll(served.Select((guest, number) => guest.Run(async () => await machine.StartGuest(number), program.Guests[number])));
@@ -66,6 +71,12 @@ public sealed class ServiceProgramTests
             Assert.Equal(Alone(program, number), served[number].Transcript);
         Assert.Equal(0ul, machine.Host.Faults.Total);
         Assert.Empty(watch.Wrongs);
+        Assert.Equal((program.Devices == ServedDevices.Model, 0ul, 0ul), (models.Interrupts != 0, models.Premature, models.Unseen));
+
+        // U5, of the bus that is there and of those that are modelled.
+        Assert.All(buses, static bus => bus.Check());
+        int real = program.Controller == UsbControllers.Ehci ? 1 : guests;
+        Assert.Equal(program.Devices == ServedDevices.Model ? real + guests : real, buses.Count(static bus => bus.UsedNsMax != 0));
 
         // E2: with nothing under way, nothing but rings is mapped, and a VM that has ended has nothing mapped or pinned.
         bool hasRings = program.Devices == ServedDevices.FrontEnd;

@@ -32,7 +32,7 @@ internal sealed class TimeSharedComputer : IDisposable
             EhciOptions options = new() { PortCount = ports, PortGates = true };
             EhciController ehci = canHang ? new StuckEhci(Host.Loop, options) : new(Host.Loop, options);
             (_controller, Ports, Buses) = (ehci, ehci.Usb.Ports, [new(ehci.Usb, Host.Loop)]);
-            Watch.HasOtherCause = () => new UsbStatus(new((uint)ehci.ReadBar(0, 0x20 + EhciOperationalOffsets.UsbStatus, 4))) is { PortChange: true } or { FrameListRollover: true } or { AsyncAdvance: true };
+            Watch.HasOtherCause = () => CompletionWatch.HasOtherCause(ehci);
         }
         else
         {
