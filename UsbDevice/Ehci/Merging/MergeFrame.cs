@@ -15,7 +15,7 @@ namespace Dma.UsbDevice;
 /// ends with a node that is the engine's, whatever the VM has there: so it cannot lead past the structures of others.
 /// </remarks>
 /// <param name="slots">All slots.</param>
-internal sealed class MergeFrame(MergeSlot[] slots)
+internal sealed class MergeFrame(MergeSlot[] slots, bool repeatsFrames)
 {
     // The most structures that a VM may have in the list of a frame.
     private const int StepsMax = 256;
@@ -230,7 +230,7 @@ internal sealed class MergeFrame(MergeSlot[] slots)
 
     private LinkPointer Element(MergeSlot slot)
     {
-        uint elements = 1024u >> (int)Math.Min((uint)slot.FrameListSize, 2);
+        uint elements = repeatsFrames ? 1024u >> (int)Math.Min((uint)slot.FrameListSize, 2) : 1024;
         uint at = slot.Frames + (sizeof(uint) * ((_element + slot.Shift) & (elements - 1)));
         return slot.TryRead(at, sizeof(uint), out LinkPointer link) ? link : s_end;
     }
