@@ -39,6 +39,9 @@ internal sealed class CountingDevice(byte tag) : StandardDevice(UsbSpeed.High, s
         _ => 0x80 | Periodic,
     };
 
+    /// <summary>Whether an endpoint is that of the stream.</summary>
+    public static bool IsStream(byte endpoint) => endpoint == Stream;
+
     /// <summary>Whether an endpoint is one of the periodic schedule.</summary>
     public static bool IsPeriodic(byte endpoint) => endpoint is Periodic or Stream;
 

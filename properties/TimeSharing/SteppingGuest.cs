@@ -34,6 +34,9 @@ internal class SteppingGuest(Host host, VirtualMachine machine, UsbPort socket, 
     /// <summary>Slots of its streams that were due, and those in which nothing came.</summary>
     public (int Due, int Missed) Slots { get; private set; }
 
+    /// <summary>Its streams, each with the time from its first packet to its last, and the slots of that time.</summary>
+    public List<StreamSpan> Streams { get; } = [];
+
     /// <summary>Starts the driver and goes through the steps.</summary>
     /// <param name="device">Its controller.</param>
     /// <param name="start">How a driver starts.</param>
@@ -188,7 +191,9 @@ internal class SteppingGuest(Host host, VirtualMachine machine, UsbPort socket, 
         // All at once, so that the next one is always queued.
         IsochronousPacket[][] packets = [.. Enumerable.Range(0, transfers).Select(transfer =>
             Enumerable.Range(transfer * count, count).Select(slot => new IsochronousPacket(slot * pipe.PacketBytesMax, pipe.PacketBytesMax)).ToArray())];
+        ulong startNs = host.Loop.NowNs;
         IsochronousResult[] results = await Task.WhenAll(packets.Select(row => pipe.Transfer(mapped.Mapping, row).AsTask()));
+        ulong endNs = host.Loop.NowNs;
         await pipe.Close();
         DmaRefusal unmapped = await memory.Unmap(mapped.Mapping);
         byte[] data = new byte[transfers * count * pipe.PacketBytesMax];
@@ -197,6 +202,7 @@ internal class SteppingGuest(Host host, VirtualMachine machine, UsbPort socket, 
         IsochronousPacket[] came = [.. packets.SelectMany(static row => row).Where(static packet => packet is { Status: TransferStatus.Completed, Moved: not 0 })];
         int due = (transfers * count) + results.Sum(static result => result.IntervalsSkipped);
         Slots = (Slots.Due + due, Slots.Missed + due - came.Length);
+        Streams.Add(new(startNs, endNs, due, due - came.Length, pipe.IntervalNs));
         bool isWhole = came.Select((packet, turn) => CountingDevice.IsOfTurn(data.AsSpan(packet.Offset, packet.Moved), (uint)turn, tag)).All(static isOfTurn => isOfTurn);
         return $"{chosen} {results[^1].Status} {(isWhole ? "turn by turn" : "wrong data")} {unmapped} {await Choose(0)}";
     }

@@ -128,7 +128,7 @@ public sealed class StuckTurnTests
         int[] hung = [.. guests.Select(static guest => guest.Transcript.Count(IsCompleted))];
         Assert.All(hung.Zip(before), static pair => Assert.True(pair.First > pair.Second));
         machine.Host.Loop.RunFor(LongNs);
-        int moved = guests.Zip(hung).Count(static pair => pair.First.Transcript.Count(IsCompleted) > pair.Second + (waitsForEver ? 0 : 20));
+        int moved = guests.Zip(hung).Count(pair => pair.First.Transcript.Count(IsCompleted) > pair.Second + (waitsForEver ? 0 : 20));
         Assert.InRange(moved, waitsForEver ? 0 : 2, waitsForEver ? 0 : 3);
         Assert.Equal(waitsForEver, machine.Sharing.Owner is null && machine.Stuck!.Stuck != Stuck.None);
     }

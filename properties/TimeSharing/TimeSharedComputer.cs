@@ -41,6 +41,7 @@ internal sealed class TimeSharedComputer : IDisposable
             (_controller, Ports, Buses) = (xhci, xhci.Ports, [.. xhci.Buses.Take(ports).Select(bus => new MicroframeWatch(bus, Host.Loop))]);
         }
 
+        Streams = StreamWatch.Watch(Ports.Select(static port => port.Bus!).Distinct(), Host.Loop);
         Host.Pci.Add(_controller, s_controller.Device);
         Host.Boot();
         for (int number = 0; number < guests; number++)
@@ -70,6 +71,9 @@ internal sealed class TimeSharedComputer : IDisposable
 
     /// <summary>What packets take of each microframe, of each high-speed bus.</summary>
     public IReadOnlyList<MicroframeWatch> Buses { get; }
+
+    /// <summary>When packets of streams went over a bus, by device, in nanoseconds.</summary>
+    public IReadOnlyDictionary<IUsbDevice, List<ulong>> Streams { get; }
 
     /// <summary>Who shares the controller out, once <see cref="Start"/> was called.</summary>
     public TimeSharedController Sharing { get; private set; } = null!;
