@@ -118,7 +118,7 @@ public sealed class ServiceStreamTests
         /// <summary>The driver of the controller that the guest sees.</summary>
         public IUsbHostController Driver => _device.Controller;
 
-            /// <summary>Whether something came in each slot from the first on, once it is over.</summary>
+        /// <summary>Whether something came in each slot from the first on, once it is over.</summary>
         public Task<bool> Whole { get; private set; } = null!;
 
         /// <summary>Finds the device, and chooses the setting that streams.</summary>

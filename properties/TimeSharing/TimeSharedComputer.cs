@@ -2,7 +2,6 @@ using Dma.Hal;
 using Dma.Lab;
 using Dma.Machine;
 using Dma.UsbDevice;
-using Dma.UsbDevice.Spec;
 using Dma.Vmm;
 
 namespace Dma.Properties;

@@ -2,7 +2,6 @@ using Dma.Drivers;
 using Dma.Hal;
 using Dma.Lab;
 using Dma.Machine;
-using Dma.UsbDevice;
 using Dma.Vmm;
 using FsCheck;
 using FsCheck.Fluent;

@@ -15,6 +15,7 @@ namespace Dma.UsbDevice;
 /// ends with a node that is the engine's, whatever the VM has there: so it cannot lead past the structures of others.
 /// </remarks>
 /// <param name="slots">All slots.</param>
+/// <param name="repeatsFrames">Whether a list of fewer elements than 1024 comes again and again.</param>
 internal sealed class MergeFrame(MergeSlot[] slots, bool repeatsFrames)
 {
     // The most structures that a VM may have in the list of a frame.
