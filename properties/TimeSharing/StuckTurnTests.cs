@@ -103,6 +103,7 @@ public sealed class StuckTurnTests
     internal void Without_a_limit_a_controller_that_never_stops_hangs_every_guest_for_ever(TurnController kind, Stuck stuck, bool waitsForEver)
     {
         const ulong LongNs = 1_000 * MillisecondNs;
+        const int UnderWay = 20;
         using TimeSharedComputer machine = new(3, kind, canHang: true);
         SteppingGuest[] guests = [.. Enumerable.Range(0, 3).Select(number => Guest(machine, number))];
         TimeSharingOptions options = new() { QuantumNs = QuantumNs, IsWorkConserving = false };
@@ -128,7 +129,7 @@ public sealed class StuckTurnTests
         int[] hung = [.. guests.Select(static guest => guest.Transcript.Count(IsCompleted))];
         Assert.All(hung.Zip(before), static pair => Assert.True(pair.First > pair.Second));
         machine.Host.Loop.RunFor(LongNs);
-        int moved = guests.Zip(hung).Count(pair => pair.First.Transcript.Count(IsCompleted) > pair.Second + (waitsForEver ? 0 : 20));
+        int moved = guests.Zip(hung).Count(static pair => pair.First.Transcript.Count(IsCompleted) > pair.Second + UnderWay);
         Assert.InRange(moved, waitsForEver ? 0 : 2, waitsForEver ? 0 : 3);
         Assert.Equal(waitsForEver, machine.Sharing.Owner is null && machine.Stuck!.Stuck != Stuck.None);
     }
