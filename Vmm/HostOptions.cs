@@ -69,6 +69,9 @@ public sealed record HostOptions
     /// <summary>Puts something between devices and the remapping unit that looks at their requests; null for nothing.</summary>
     public Func<IDmaFabric, IDmaFabric>? Watch { get; init; }
 
+    /// <summary>Puts something between the virtual functions of a VM and its memory that looks at their requests; null for nothing.</summary>
+    public Func<VirtualMachine, IDmaFabric, IDmaFabric>? WatchModels { get; init; }
+
     /// <summary>Puts something before the processors that looks at interrupt messages, of devices and of the unit; null for nothing.</summary>
     public Func<IInterruptSink, IInterruptSink>? WatchInterrupts { get; init; }
 }

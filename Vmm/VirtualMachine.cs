@@ -24,7 +24,7 @@ public sealed class VirtualMachine
         Schedule = new(Cpu.Processor, Cpu.Gates);
         Delivery = host.Options.Delivery;
         DeviceModels = new(this, new GuestFabric(this));
-        Pci = new(Bus, DeviceModels);
+        Pci = new(Bus, host.Options.WatchModels?.Invoke(this, DeviceModels) ?? DeviceModels);
         Grants = new(this);
         Mover = new(this);
         Hypercalls = new(this);

@@ -132,7 +132,10 @@ internal sealed class CopiedGuest : MergedGuest
     {
         if (!Virtual.WantsPeriodic || Virtual.Status.Halted)
             return;
-        int frame = ((int)(number % PeriodicStand.Frames) + FrameShift) & (Virtual.FrameListLength - 1);
+        int element = (int)(number % PeriodicStand.Frames);
+        if (element >= Virtual.FrameListLength && Options.Skips(MergeSteps.Repetition))
+            return;
+        int frame = (element + FrameShift) & (Virtual.FrameListLength - 1);
         if (!_frameLook.TryCopy(_frames.First(frame), merge, number, copies))
             Virtual.Die();
     }

@@ -86,9 +86,10 @@ internal sealed class GuestFrames(CopiedGuest guest)
         if (!guest.Space.TryRead(guest.Virtual.FrameList, MemoryMarshal.AsBytes(elements)))
             return false;
         int shift = guest.FrameShift;
+        int period = guest.Options.Skips(MergeSteps.Repetition) ? PeriodicStand.Frames : count;
         for (int frame = 0; frame < count; frame++)
         {
-            if (!First(frame).Terminate && !TryWalk(First(frame), new(count, (frame - shift) & (count - 1), 0)))
+            if (!First(frame).Terminate && !TryWalk(First(frame), new(period, (frame - shift) & (count - 1), 0)))
                 return false;
         }
 

@@ -28,4 +28,7 @@ public enum MergeSteps
 
     /// <summary>Isochronous transactions of all VMs are linked as far as the bus time of a microframe goes; without, all that are asked for.</summary>
     Budget = 1 << 6,
+
+    /// <summary>A frame list of fewer elements comes again and again in that of the controller; without, it comes once, and its VM has nothing in the frames behind it.</summary>
+    Repetition = 1 << 7,
 }

@@ -23,7 +23,7 @@ public sealed record TimeSharingOptions
     /// <summary>For how long a VM must have had no work before its turn ends early, in nanoseconds.</summary>
     public ulong IdleNs { get; init; } = UsualIdleNs;
 
-    /// <summary>How long the controller may take to come to a stop, in nanoseconds; the periodic schedule of EHCI stops at the end of a frame. A VM for which it does not finds that it has failed.</summary>
+    /// <summary>How long the controller may take to come to a stop, in nanoseconds; the periodic schedule of EHCI stops at the end of a frame. A VM for which it does not finds that it has failed. With <see cref="ulong.MaxValue"/> it is waited for, and all VMs wait with it.</summary>
     public ulong QuiesceNsMax { get; init; } = 16 * WireTime.MicroframeNs;
 
     /// <summary>What is left out of each switch.</summary>

@@ -19,13 +19,13 @@ internal sealed class TurnPace(Host host)
     public ValueTask Delay(ulong ns = 0) => host.Cpu.Processor.Delay(ns);
 
     /// <summary>Waits for something that a register will tell.</summary>
-    /// <param name="timeoutNs">For how long at most.</param>
+    /// <param name="timeoutNs">For how long at most; <see cref="ulong.MaxValue"/> for ever.</param>
     /// <param name="condition">What.</param>
     /// <param name="stepNs">How often it is looked at.</param>
     /// <returns>Whether it came.</returns>
     public async ValueTask<bool> Until(ulong timeoutNs, Func<bool> condition, ulong stepNs = StepNs)
     {
-        ulong endNs = NowNs + timeoutNs;
+        ulong endNs = NowNs + Math.Min(timeoutNs, ulong.MaxValue - NowNs);
         while (!condition())
         {
             if (NowNs >= endNs)

@@ -13,6 +13,12 @@ public sealed class MergedPictureTests
     private const ulong MicroframeNs = 125_000;
     private const ulong PatienceNs = 60_000_000_000;
 
+    // A frame in which the shortest lists have come once.
+    private const int SecondTime = 260;
+
+    // Periods of interrupt queues begin here as often as elsewhere.
+    private const int FrameStep = 16;
+
     private static readonly Gen<PaperStep> s_step = Gen.Frequency(
         (3, Step(PaperAct.AddToRing)),
         (2, Step(PaperAct.RemoveFromRing)),
@@ -24,7 +30,26 @@ public sealed class MergedPictureTests
 
     [Fact]
     public void Each_frame_holds_what_each_guest_has_in_it_once_in_its_order_isochronous_first_and_nothing_else() =>
-        Property.Check(Arb.From(Programs(), Smaller), Play, count: 700);
+        Property.Check(Arb.From(Programs(), Smaller), static program => Play(program), count: 700);
+
+    [Theory]
+    [InlineData(MergeMethod.Software)]
+    [InlineData(MergeMethod.Hardware)]
+    public void A_list_of_fewer_elements_that_does_not_come_again_is_found_and_lists_of_all_elements_need_not(MergeMethod method)
+    {
+        int found = 0;
+        Property.Check(
+            Programs(),
+            program =>
+            {
+                bool isShort = program.Sizes.Any(static size => size != FrameListSize.Elements1024);
+                Exception? wrong = Record.Exception(() => Play(program with { Method = method, First = SecondTime }, MergeSteps.Repetition));
+                Assert.True(wrong is null || isShort, wrong?.Message);
+                found += wrong is null ? 0 : 1;
+            },
+            count: 24);
+        Assert.True(found > 2, $"{found} were found.");
+    }
 
     private static Gen<PaperStep> Step(PaperAct act) =>
         from first in Gen.Choose(0, 1023)
@@ -38,7 +63,8 @@ public sealed class MergedPictureTests
         from method in Gen.Elements(MergeMethod.Software, MergeMethod.Hardware)
         from discovery in Gen.Elements(DiscoveryMethod.Scan, DiscoveryMethod.WriteProtection)
         from leaves in Gen.Choose(-1, 3)
-        select new PaperProgram([.. steps.Select(own => own.Take(12).ToArray())], sizes, method, discovery, leaves);
+        from first in Gen.Frequency((14, Gen.Constant(0)), (1, Gen.Constant(SecondTime)))
+        select new PaperProgram([.. steps.Select(own => own.Take(12).ToArray())], sizes, method, discovery, leaves, first);
 
     private static IEnumerable<PaperProgram> Smaller(PaperProgram program)
     {
@@ -54,24 +80,24 @@ public sealed class MergedPictureTests
         }
     }
 
-    private static void Play(PaperProgram program)
+    private static void Play(PaperProgram program, MergeSteps without = MergeSteps.None)
     {
         int count = program.Guests.Length;
         FetchWatch watch = new();
-        using MergedComputer machine = new(count, program.Method);
+        using MergedComputer machine = new(count, program.Method, new() { RepeatsFrames = !without.HasFlag(MergeSteps.Repetition) });
         if (machine.Engine is { } engine)
             engine.Observer = watch;
         machine.Host.Loop.Run(
             async () =>
             {
-                await machine.Start(new() { Discovery = program.Discovery });
+                await machine.Start(new() { Discovery = program.Discovery, Without = without });
                 PaperGuest[] guests = new PaperGuest[count];
                 for (int number = 0; number < count; number++)
                     guests[number] = new(machine.Guests[number], await machine.Open(number), program.Sizes[number]);
                 foreach (PaperGuest guest in guests)
                     guest.Run();
 
-                await machine.Host.Loop.Delay(3 * FrameNs);
+                await machine.Host.Loop.Delay((ulong)(3 + program.First) * FrameNs);
                 await WaitForMiddle(machine);
                 List<VirtualMachine> here = [.. machine.Guests];
                 for (int step = 0; step < program.Guests.Max(own => own.Length); step++)
@@ -96,6 +122,9 @@ public sealed class MergedPictureTests
                     else
                         Compare(machine, guests, here);
                 }
+
+                if (program.Method == MergeMethod.Software)
+                    CompareQueues(machine, guests, here, Enumerable.Range(0, 1024 / FrameStep).Select(static index => index * FrameStep));
             },
             PatienceNs);
         Assert.Equal(0ul, machine.Host.Faults.Total);
@@ -119,7 +148,7 @@ public sealed class MergedPictureTests
                 _ = guest.RemoveFromRing(step.First);
                 break;
             case PaperAct.AddInterrupt:
-                guest.AddInterrupt(1 << (step.First % 11), step.First, (byte)(1 << (step.Second & 7)));
+                guest.AddInterrupt(1 << (step.First % 11), (step.Second & 8) != 0 ? step.First : step.First & ~(FrameStep - 1), (byte)(1 << (step.Second & 7)));
                 break;
             case PaperAct.RemoveInterrupt:
                 guest.RemoveInterrupt(step.First);
@@ -146,19 +175,23 @@ public sealed class MergedPictureTests
             Assert.Equal(guests[vm.Number].Ring, Of(ring, vm));
 
         // The queues of all frames, and the isochronous descriptors of the one that is on.
-        for (int other = 0; other < 1024; other += other == 0 ? 1 : other)
-        {
-            MergedStructure[] queues = [.. picture.Frame(other).Where(structure => structure.Type == LinkType.QueueHead)];
-            foreach (VirtualMachine vm in here)
-                Assert.Equal(guests[vm.Number].Queues(other), Of(queues, vm));
-        }
-
+        CompareQueues(machine, guests, here, [0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512]);
         IReadOnlyList<MergedStructure> now = picture.Frame(frame);
         foreach (VirtualMachine vm in here)
             Assert.Equal(guests[vm.Number].Frame(frame).Select(entry => entry.Address), Of(now, vm));
         Assert.Equal(here.Sum(vm => guests[vm.Number].Frame(frame).Count()), now.Count);
         int firstQueue = now.TakeWhile(structure => structure.Type != LinkType.QueueHead).Count();
         Assert.All(now.Skip(firstQueue), structure => Assert.Equal(LinkType.QueueHead, structure.Type));
+    }
+
+    private static void CompareQueues(MergedComputer machine, PaperGuest[] guests, List<VirtualMachine> here, IEnumerable<int> frames)
+    {
+        foreach (int frame in frames)
+        {
+            MergedStructure[] queues = [.. machine.Sharing.Picture!.Frame(frame).Where(structure => structure.Type == LinkType.QueueHead)];
+            foreach (VirtualMachine vm in here)
+                Assert.Equal(guests[vm.Number].Queues(frame), Of(queues, vm));
+        }
     }
 
     // As the controller fetched it: the list of the frame that is on in the microframe before, and a round, in which each VM ends with its own head.
@@ -208,8 +241,9 @@ public sealed class MergedPictureTests
     /// <param name="Method">Who merges.</param>
     /// <param name="Discovery">How changes are found.</param>
     /// <param name="Leaves">Which VM ends in the middle; none where it is not there.</param>
-    private sealed record PaperProgram(PaperStep[][] Guests, FrameListSize[] Sizes, MergeMethod Method, DiscoveryMethod Discovery, int Leaves)
+    /// <param name="First">How many frames have passed when the steps begin.</param>
+    private sealed record PaperProgram(PaperStep[][] Guests, FrameListSize[] Sizes, MergeMethod Method, DiscoveryMethod Discovery, int Leaves, int First)
     {
-        public override string ToString() => $"{Method}, {Discovery}, {string.Join(" ", Sizes)}, {Leaves} leaves: {string.Join(" | ", Guests.Select(own => string.Join(", ", own)))}";
+        public override string ToString() => $"{Method}, {Discovery}, {string.Join(" ", Sizes)}, {Leaves} leaves, from {First}: {string.Join(" | ", Guests.Select(own => string.Join(", ", own)))}";
     }
 }

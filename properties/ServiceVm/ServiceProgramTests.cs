@@ -1,5 +1,6 @@
 using Dma.Drivers;
 using Dma.Lab;
+using Dma.UsbDevice;
 using Dma.Vmm;
 using FsCheck;
 using FsCheck.Fluent;
@@ -12,9 +13,24 @@ public sealed class ServiceProgramTests
     private const ulong PatienceNs = 600_000_000_000;
     private const ulong VmmBytes = 8 << 20;
 
+    // A row of eight slots, the two frames that a driver of the host leaves before it, and the one that is on.
+    private const int ModelSlotsMax = 8 + 2 + 1;
+
     [Fact]
-    public void Each_guest_finds_what_it_would_find_alone_with_a_controller_of_its_own() =>
-        Property.Check(Arb.From(Programs(), Smaller), Compare, count: 500);
+    public void Each_guest_finds_what_it_would_find_alone_with_a_controller_of_its_own()
+    {
+        int slots = 0;
+        Property.Check(Arb.From(Programs(), Smaller), program => slots += Compare(program), count: 500);
+        Assert.True(slots > 2_000, $"{slots} slots of streams were due.");
+    }
+
+    [Fact]
+    public void A_stream_of_which_too_little_is_under_way_misses_slots_and_is_found()
+    {
+        ServiceProgram program = new([[new(DeviceUse.Stream, 4)]], UsbControllers.Ehci, ServedDevices.FrontEnd, null, false, ServiceTransport.SharedRing, int.MaxValue, 1, 300_000);
+        Assert.NotEqual(0, Compare(program));
+        _ = Assert.ThrowsAny<Xunit.Sdk.XunitException>(() => Compare(program, underWay: ServedGuest.UnderWay - 1));
+    }
 
     private static Gen<ServiceProgram> Programs() =>
         from guests in Gen.Choose(1, 4)
@@ -32,10 +48,12 @@ public sealed class ServiceProgramTests
     private static IEnumerable<ServiceProgram> Smaller(ServiceProgram program) =>
         DeviceSteps.Smaller(program.Guests).Select(guests => program with { Guests = guests });
 
-    private static void Compare(ServiceProgram program)
+    // How many slots of streams were due.
+    private static int Compare(ServiceProgram program, int underWay = ServedGuest.UnderWay)
     {
         int guests = program.Guests.Length;
         ReachWatch watch = new();
+        ModelWatch models = new();
         using ServiceMachine machine = new(new()
         {
             Vms = guests,
@@ -46,15 +64,18 @@ public sealed class ServiceProgramTests
             Service = new() { Transport = program.Transport, JitterNsMax = program.JitterNs },
             BackEnd = new() { CopiedBytesMax = program.CopiedBytesMax, Sharing = new() { Slots = program.Slots } },
             Watch = watch.Watch,
+            WatchModels = models.Around,
         });
         watch.Machine = machine;
-        ServedGuest[] served = [.. Enumerable.Range(0, guests).Select(number => new ServedGuest(machine, number))];
+        ServedGuest[] served = [.. Enumerable.Range(0, guests).Select(number => new ServedGuest(machine, number, underWay))];
         for (int number = 0; number < guests; number++)
             machine.Plug(number, served[number].Device);
+        List<MicroframeWatch> buses = [.. machine.Buses.Where(static bus => bus.Speed == UsbSpeed.High).Select(bus => new MicroframeWatch(bus, machine.Host.Loop))];
         machine.Host.Loop.Run(
             async () =>
             {
                 await machine.StartService();
+                buses.AddRange(machine.Guests.SelectMany(guest => MicroframeWatch.Of(guest.Pci.Find(RunningService.ModelPlace), machine.Host.Loop)));
                 ServiceBounds bounds = new(machine);
                 Task looking = bounds.Look();
                 await Task.WhenAll(served.Select((guest, number) => guest.Run(async () => await machine.StartGuest(number), program.Guests[number])));
@@ -64,8 +85,21 @@ public sealed class ServiceProgramTests
             PatienceNs);
         for (int number = 0; number < guests; number++)
             Assert.Equal(Alone(program, number), served[number].Transcript);
+        // A front end has each slot from the first on; a model has nothing to show before the first row of the host is there, and all from then on.
+        foreach (StreamSpan stream in served.SelectMany(static guest => guest.Streams))
+        {
+            Assert.Equal(stream.Late, stream.Missed);
+            Assert.InRange(stream.Late, 0, program.Devices == ServedDevices.Model ? ModelSlotsMax : 0);
+        }
+
         Assert.Equal(0ul, machine.Host.Faults.Total);
         Assert.Empty(watch.Wrongs);
+        Assert.Equal((program.Devices == ServedDevices.Model, 0ul, 0ul), (models.Interrupts != 0, models.Premature, models.Unseen));
+
+        // U5, of the bus that is there and of those that are modelled.
+        Assert.All(buses, static bus => bus.Check());
+        int real = program.Controller == UsbControllers.Ehci ? 1 : guests;
+        Assert.Equal(program.Devices == ServedDevices.Model ? real + guests : real, buses.Count(static bus => bus.UsedNsMax != 0));
 
         // E2: with nothing under way, nothing but rings is mapped, and a VM that has ended has nothing mapped or pinned.
         bool hasRings = program.Devices == ServedDevices.FrontEnd;
@@ -74,6 +108,7 @@ public sealed class ServiceProgramTests
         Assert.All(machine.Guests, guest => Assert.Equal(guest.IsRunning && hasRings ? 2ul : 0, guest.PinnedPages));
         Assert.Equal((ulong)machine.Monitors.Sum(monitor => monitor.PagesPresent), machine.Host.Frames.Pins - (ulong)machine.Host.Machines.Sum(vm => (long)vm.PinnedPages));
         Assert.All(machine.Guests.Zip(machine.Monitors), pair => Assert.Equal((pair.Second.PagesPresent, 0), machine.Service.WindowOf(pair.First)));
+        return served.Sum(static guest => guest.Slots.Due);
     }
 
     private static List<string> Alone(ServiceProgram program, int number)

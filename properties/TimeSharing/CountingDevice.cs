@@ -39,6 +39,12 @@ internal sealed class CountingDevice(byte tag) : StandardDevice(UsbSpeed.High, s
         _ => 0x80 | Periodic,
     };
 
+    /// <summary>Whether an endpoint is that of the stream.</summary>
+    public static bool IsStream(byte endpoint) => endpoint == Stream;
+
+    /// <summary>Whether an endpoint is one of the periodic schedule.</summary>
+    public static bool IsPeriodic(byte endpoint) => endpoint is Periodic or Stream;
+
     /// <summary>Whether a packet of the stream is the one of a turn, counted since the setting was chosen.</summary>
     public static bool IsOfTurn(ReadOnlySpan<byte> packet, uint turn, byte tag) =>
         packet.Length == StreamBytes && BinaryPrimitives.ReadUInt32LittleEndian(packet) == turn && packet[sizeof(uint)..].IndexOfAnyExcept(tag) < 0;

@@ -34,6 +34,9 @@ internal class SteppingGuest(Host host, VirtualMachine machine, UsbPort socket, 
     /// <summary>Slots of its streams that were due, and those in which nothing came.</summary>
     public (int Due, int Missed) Slots { get; private set; }
 
+    /// <summary>Its streams, each with the time from its first packet to its last, and the slots of that time.</summary>
+    public List<StreamSpan> Streams { get; } = [];
+
     /// <summary>Starts the driver and goes through the steps.</summary>
     /// <param name="device">Its controller.</param>
     /// <param name="start">How a driver starts.</param>
@@ -83,6 +86,10 @@ internal class SteppingGuest(Host host, VirtualMachine machine, UsbPort socket, 
 
     /// <summary>In which port its driver finds its device.</summary>
     protected virtual int Port => socket.Number;
+
+    /// <summary>How many transfers a stream has, and how many of them are under way at a time.</summary>
+    /// <param name="transfers">How long it shall be.</param>
+    protected virtual (int Rows, int UnderWay) RowsOf(int transfers) => (transfers, transfers);
 
     /// <summary>Somebody pulls its device out.</summary>
     protected virtual Task Unplug()
@@ -181,22 +188,35 @@ internal class SteppingGuest(Host host, VirtualMachine machine, UsbPort socket, 
         string chosen = await Choose(1);
         IDmaSpace memory = _driver!.Memory;
         IUsbIsochronousPipe pipe = await handle.Connection.OpenIsochronous(endpoint);
+        (int rows, int underWay) = RowsOf(transfers);
         int count = pipe.PacketMultiple * ((SlotsOfTransfer + pipe.PacketMultiple - 1) / pipe.PacketMultiple);
-        MemoryBuffer buffer = memory.Allocate(transfers * count * pipe.PacketBytesMax);
+        MemoryBuffer buffer = memory.Allocate(rows * count * pipe.PacketBytesMax);
         DmaMapResult mapped = await memory.Map(buffer, DmaDirection.FromDevice);
 
-        // All at once, so that the next one is always queued.
-        IsochronousPacket[][] packets = [.. Enumerable.Range(0, transfers).Select(transfer =>
+        // Several at once, so that the next one is always queued.
+        IsochronousPacket[][] packets = [.. Enumerable.Range(0, rows).Select(transfer =>
             Enumerable.Range(transfer * count, count).Select(slot => new IsochronousPacket(slot * pipe.PacketBytesMax, pipe.PacketBytesMax)).ToArray())];
-        IsochronousResult[] results = await Task.WhenAll(packets.Select(row => pipe.Transfer(mapped.Mapping, row).AsTask()));
+        ulong startNs = host.Loop.NowNs;
+        List<Task<IsochronousResult>> queued = [];
+        foreach (IsochronousPacket[] row in packets)
+        {
+            if (queued.Count >= underWay)
+                _ = await queued[^underWay];
+            queued.Add(pipe.Transfer(mapped.Mapping, row).AsTask());
+        }
+
+        IsochronousResult[] results = await Task.WhenAll(queued);
+        ulong endNs = host.Loop.NowNs;
         await pipe.Close();
         DmaRefusal unmapped = await memory.Unmap(mapped.Mapping);
-        byte[] data = new byte[transfers * count * pipe.PacketBytesMax];
+        byte[] data = new byte[rows * count * pipe.PacketBytesMax];
         buffer.Read(0, data);
         _ = memory.Free(buffer);
         IsochronousPacket[] came = [.. packets.SelectMany(static row => row).Where(static packet => packet is { Status: TransferStatus.Completed, Moved: not 0 })];
-        int due = (transfers * count) + results.Sum(static result => result.IntervalsSkipped);
+        int due = (rows * count) + results.Sum(static result => result.IntervalsSkipped);
         Slots = (Slots.Due + due, Slots.Missed + due - came.Length);
+        int late = packets.SelectMany(static row => row).TakeWhile(static packet => packet is not { Status: TransferStatus.Completed, Moved: not 0 }).Count();
+        Streams.Add(new(startNs, endNs, due, due - came.Length, late, pipe.IntervalNs));
         bool isWhole = came.Select((packet, turn) => CountingDevice.IsOfTurn(data.AsSpan(packet.Offset, packet.Moved), (uint)turn, tag)).All(static isOfTurn => isOfTurn);
         return $"{chosen} {results[^1].Status} {(isWhole ? "turn by turn" : "wrong data")} {unmapped} {await Choose(0)}";
     }

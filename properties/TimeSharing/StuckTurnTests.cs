@@ -96,6 +96,45 @@ public sealed class StuckTurnTests
     }
 
     [Theory]
+    [InlineData(TurnController.Ehci, Stuck.Schedules, false)]
+    [InlineData(TurnController.Ehci, Stuck.Schedules, true)]
+    [InlineData(TurnController.Xhci, Stuck.Halt, false)]
+    [InlineData(TurnController.Xhci, Stuck.Halt, true)]
+    internal void Without_a_limit_a_controller_that_never_stops_hangs_every_guest_for_ever(TurnController kind, Stuck stuck, bool waitsForEver)
+    {
+        const ulong LongNs = 1_000 * MillisecondNs;
+        const int UnderWay = 20;
+        using TimeSharedComputer machine = new(3, kind, canHang: true);
+        SteppingGuest[] guests = [.. Enumerable.Range(0, 3).Select(number => Guest(machine, number))];
+        TimeSharingOptions options = new() { QuantumNs = QuantumNs, IsWorkConserving = false };
+        int[] before = [];
+        machine.Host.Loop.Start(async () =>
+        {
+            await machine.Start(waitsForEver ? options with { QuiesceNsMax = ulong.MaxValue } : options);
+            PciDevice[] devices = [await machine.Open(0), await machine.Open(1), await machine.Open(2)];
+            await Task.WhenAll(guests.Zip(devices).Select(static pair => pair.First.Run(pair.Second, UsbHostControllers.Start, [])));
+            before = [.. guests.Select(static guest => guest.Transcript.Count(IsCompleted))];
+            int turns = 0;
+            machine.Watch.Seen = span =>
+            {
+                if (span.Phase == TurnPhase.Run && turns++ == 4)
+                    machine.Stuck!.Stuck = stuck;
+            };
+            await Task.WhenAll(guests.Select(guest => IsServed(guest, [.. Enumerable.Repeat(new DeviceStep(DeviceUse.Read, 40), 2_000)])));
+        });
+        Assert.True(machine.Host.Loop.RunUntil(() => machine.Stuck!.Stuck != Stuck.None, PatienceNs));
+
+        // What is under way may end; then nobody gets any further, or two of three do.
+        machine.Host.Loop.RunFor(10 * MillisecondNs);
+        int[] hung = [.. guests.Select(static guest => guest.Transcript.Count(IsCompleted))];
+        Assert.All(hung.Zip(before), static pair => Assert.True(pair.First > pair.Second));
+        machine.Host.Loop.RunFor(LongNs);
+        int moved = guests.Zip(hung).Count(static pair => pair.First.Transcript.Count(IsCompleted) > pair.Second + UnderWay);
+        Assert.InRange(moved, waitsForEver ? 0 : 2, waitsForEver ? 0 : 3);
+        Assert.Equal(waitsForEver, machine.Sharing.Owner is null && machine.Stuck!.Stuck != Stuck.None);
+    }
+
+    [Theory]
     [InlineData(TurnController.Ehci, Stuck.Schedules | Stuck.Halt | Stuck.Reset, TurnPhase.Run)]
     [InlineData(TurnController.Xhci, Stuck.Halt | Stuck.Reset, TurnPhase.Run)]
     [InlineData(TurnController.Xhci, Stuck.Restore | Stuck.Reset, TurnPhase.Switch)]

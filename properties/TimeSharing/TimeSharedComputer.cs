@@ -2,7 +2,6 @@ using Dma.Hal;
 using Dma.Lab;
 using Dma.Machine;
 using Dma.UsbDevice;
-using Dma.UsbDevice.Spec;
 using Dma.Vmm;
 
 namespace Dma.Properties;
@@ -32,7 +31,7 @@ internal sealed class TimeSharedComputer : IDisposable
             EhciOptions options = new() { PortCount = ports, PortGates = true };
             EhciController ehci = canHang ? new StuckEhci(Host.Loop, options) : new(Host.Loop, options);
             (_controller, Ports, Buses) = (ehci, ehci.Usb.Ports, [new(ehci.Usb, Host.Loop)]);
-            Watch.HasOtherCause = () => new UsbStatus(new((uint)ehci.ReadBar(0, 0x20 + EhciOperationalOffsets.UsbStatus, 4))) is { PortChange: true } or { FrameListRollover: true } or { AsyncAdvance: true };
+            Watch.HasOtherCause = () => CompletionWatch.HasOtherCause(ehci);
         }
         else
         {
@@ -41,6 +40,7 @@ internal sealed class TimeSharedComputer : IDisposable
             (_controller, Ports, Buses) = (xhci, xhci.Ports, [.. xhci.Buses.Take(ports).Select(bus => new MicroframeWatch(bus, Host.Loop))]);
         }
 
+        Streams = StreamWatch.Watch(Ports.Select(static port => port.Bus!).Distinct(), Host.Loop);
         Host.Pci.Add(_controller, s_controller.Device);
         Host.Boot();
         for (int number = 0; number < guests; number++)
@@ -70,6 +70,9 @@ internal sealed class TimeSharedComputer : IDisposable
 
     /// <summary>What packets take of each microframe, of each high-speed bus.</summary>
     public IReadOnlyList<MicroframeWatch> Buses { get; }
+
+    /// <summary>When packets of streams went over a bus, by device, in nanoseconds.</summary>
+    public IReadOnlyDictionary<IUsbDevice, List<ulong>> Streams { get; }
 
     /// <summary>Who shares the controller out, once <see cref="Start"/> was called.</summary>
     public TimeSharedController Sharing { get; private set; } = null!;

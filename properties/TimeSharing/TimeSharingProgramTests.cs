@@ -2,7 +2,7 @@ using Dma.Drivers;
 using Dma.Hal;
 using Dma.Lab;
 using Dma.Machine;
-using Dma.UsbDevice;
+using Dma.Vmm;
 using FsCheck;
 using FsCheck.Fluent;
 
@@ -20,14 +20,30 @@ public sealed class TimeSharingProgramTests
     [Theory]
     [InlineData(TurnController.Ehci)]
     [InlineData(TurnController.Xhci)]
-    public void Each_guest_finds_what_it_would_find_alone_and_only_time_differs(TurnController kind) =>
-        Property.Check(Arb.From(Programs(kind), Smaller), Compare, count: 140);
+    public void Each_guest_finds_what_it_would_find_alone_and_only_time_differs(TurnController kind)
+    {
+        int slots = 0;
+        Property.Check(Arb.From(Programs(kind), Smaller), program => slots += Compare(program), count: 140);
+        Assert.True(slots > 200, $"{slots} slots of streams had to be used.");
+    }
 
     [Theory]
     [InlineData(TurnController.Ehci)]
     [InlineData(TurnController.Xhci)]
     public void The_same_holds_beside_a_guest_that_writes_anything_into_its_registers_at_any_time(TurnController kind) =>
-        Property.Check(Arb.From(HostilePrograms(kind), Smaller), Compare, count: 260);
+        Property.Check(Arb.From(HostilePrograms(kind), Smaller), static program => _ = Compare(program), count: 260);
+
+    [Theory]
+    [InlineData(TurnController.Ehci)]
+    [InlineData(TurnController.Xhci)]
+    public void A_frame_index_that_stands_still_between_turns_is_found_by_the_slots_of_a_stream(TurnController kind)
+    {
+        DeviceStep[] stream = [new(DeviceUse.Stream, 4)], reads = [.. Enumerable.Repeat(new DeviceStep(DeviceUse.Read, 40), 5)];
+        TurnProgram program = new(kind, [stream, reads], 3_300_000, IsWorkConserving: false, 0);
+        Assert.NotEqual(0, Compare(program));
+        Exception found = Assert.ThrowsAny<Xunit.Sdk.XunitException>(() => Compare(program, SwitchSteps.Clock));
+        Assert.Contains("slot", found.Message, StringComparison.Ordinal);
+    }
 
     private static Gen<TurnProgram> Programs(TurnController kind) =>
         from guests in Gen.Choose(1, 3)
@@ -44,16 +60,20 @@ public sealed class TimeSharingProgramTests
     private static IEnumerable<TurnProgram> Smaller(TurnProgram program) =>
         DeviceSteps.Smaller(program.Guests).Select(guests => program with { Guests = guests });
 
-    private static void Compare(TurnProgram program)
+    // How many slots of streams had to be used.
+    private static int Compare(TurnProgram program, SwitchSteps without = SwitchSteps.None)
     {
         int guests = program.Guests.Length;
         using TimeSharedComputer machine = new(guests + (program.Hostile != 0 ? 1 : 0), program.Kind);
         SteppingGuest[] shared = [.. Enumerable.Range(0, guests).Select(number => Guest(machine, number))];
         int crashes = 0;
+        int slots = 0;
+        List<TurnSpan> turns = [];
+        machine.Watch.Seen = span => turns.AddRange(span.Phase == TurnPhase.Run ? [span] : []);
         machine.Host.Loop.Run(
             async () =>
             {
-                await machine.Start(new() { QuantumNs = program.QuantumNs, IsWorkConserving = program.IsWorkConserving });
+                await machine.Start(new() { QuantumNs = program.QuantumNs, IsWorkConserving = program.IsWorkConserving, Without = without });
                 bool[] isOver = [false];
                 Task hostile = program.Hostile != 0 ? Scribble(machine, guests, program.Hostile, isOver) : Task.CompletedTask;
                 await Task.WhenAll(shared.Select(async (guest, number) => await guest.Run(await machine.Open(number), UsbHostControllers.Start, program.Guests[number])));
@@ -73,17 +93,25 @@ public sealed class TimeSharingProgramTests
             Assert.Equal(solo.Transcript, shared[number].Transcript);
         }
 
+        for (int number = 0; number < guests; number++)
+        {
+            List<ulong> packets = machine.Streams.GetValueOrDefault(shared[number].Device) ?? [];
+            (ulong, ulong)[] own = [.. turns.Where(turn => turn.Machine == machine.Guests[number]).Select(static turn => (turn.StartNs, turn.EndNs))];
+            slots += shared[number].Streams.Sum(stream => StreamSlots.Check(stream, program.Kind == TurnController.Ehci, packets, own));
+        }
+
         Assert.Equal(0ul, machine.Watch.Strays);
-        Assert.All(machine.Buses, bus => Assert.InRange(bus.UsedNsMax, 0ul, WireTime.MicroframeNs));
+        Assert.All(machine.Buses, static bus => bus.Check());
         Assert.Contains(machine.Buses, static bus => bus.UsedNsMax != 0);
         Assert.True(program.Hostile != 0 || (machine.Host.Faults.Total == 0 && machine.Watch.Premature == 0));
         Assert.False(machine.Sharing.IsLost);
         if (program.IsWorkConserving)
-            return;
+            return slots;
         ulong bound = machine.Ledger.WaitBoundNs(machine.Guests.Count, program.QuantumNs) + ((ulong)crashes * LookNs);
         Assert.All(
             machine.Guests.Where((_, number) => machine.Kind == TurnController.Ehci || NeverHalts(program, number)),
             guest => Assert.True(machine.Ledger.GapOf(guest) <= bound, $"{guest}: {machine.Ledger.GapOf(guest)} of {bound}"));
+        return slots;
     }
 
     // An xHCI controller that its guest has halted could do nothing with a turn, and gets none.

@@ -14,12 +14,10 @@ internal sealed class TurnWatch(SourceId controller) : ITurnObserver
     private const ulong RegionEnd = RegionStart + (1 << 20);
     private const int SegmentBytes = 16;
     private const int TrbTypeOffset = 12;
-    private const ulong MessagesStart = 0xFEE0_0000;
-    private const ulong MessagesEnd = 0xFEF0_0000;
 
+    private readonly CompletionWatch _completions = new();
     private ulong _requests;
     private ulong _tableReads;
-    private ulong _written;
     private ulong? _startNs;
     private ulong? _endNs;
 
@@ -28,8 +26,8 @@ internal sealed class TurnWatch(SourceId controller) : ITurnObserver
     /// <summary>Requests of the controller between turns.</summary>
     public ulong Strays { get; private set; }
 
-    /// <summary>Interrupts before which nothing was written that they could tell of (U3).</summary>
-    public ulong Premature { get; private set; }
+    /// <summary>Interrupts before which no status was written that they could tell of (U3).</summary>
+    public ulong Premature => _completions.Premature;
 
     /// <summary>Whether the controller interrupts for something that it does not write into memory.</summary>
     public Func<bool> HasOtherCause { get; set; } = static () => false;
@@ -77,19 +75,6 @@ internal sealed class TurnWatch(SourceId controller) : ITurnObserver
             _requests++;
     }
 
-    private void NoteWrite(Iova address)
-    {
-        if (address.Value is < MessagesStart or >= MessagesEnd)
-        {
-            _written++;
-            return;
-        }
-
-        if (_written == 0 && !HasOtherCause())
-            Premature++;
-        _written = 0;
-    }
-
     private sealed class Fabric(TurnWatch watch, IDmaFabric inner) : IDmaFabric
     {
         public IDmaPort Open(SourceId source) => source == watch.Controller ? new Port(watch, inner.Open(source)) : inner.Open(source);
@@ -112,7 +97,7 @@ internal sealed class TurnWatch(SourceId controller) : ITurnObserver
         public DmaStatus Write(Iova address, ReadOnlySpan<byte> source, DmaAttributes attributes = default)
         {
             watch.Note(address, isTable: false);
-            watch.NoteWrite(address);
+            watch._completions.Saw(address, source, watch.HasOtherCause);
             if (source.Length == Trb.Size && BinaryPrimitives.ReadUInt32LittleEndian(source[TrbTypeOffset..]) >> 10 == (uint)TrbType.MicroframeWrap)
                 watch.WrapsNs.Add(watch.NowNs());
             return inner.Write(address, source, attributes);

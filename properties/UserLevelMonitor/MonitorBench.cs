@@ -23,11 +23,9 @@ internal sealed class MonitorBench : IDisposable
     private FakeHostUsb _stack;
     private HeldDevice _device;
     private readonly HashSet<ulong> _present = [];
-    private readonly HashSet<ulong> _written = [];
-    private readonly HashSet<ulong> _moved = [];
+    private readonly MonitorLog _log;
     private readonly ScatterList?[] _lists = new ScatterList?[ListsMax];
     private readonly List<(Task<HostUsbResult> Task, ScatterList List, bool IsIn, bool IsDirect)> _transfers = [];
-    private DirtyLog? _log;
     private ulong _faults;
     private ulong _otherPage;
 
@@ -42,6 +40,7 @@ internal sealed class MonitorBench : IDisposable
         _service = service is null ? null : new(Host, service);
         Host.Boot();
         Machine = isLazy ? Host.TryCreateLazyMachine("VM 1", GuestBytes, 40)! : Host.CreateMachine("VM 1", GuestBytes);
+        _log = new(Machine, isExact: !isLazy);
         _other = Host.TryCreateLazyMachine("VM 2", GuestBytes, 64)!;
         _stack = _service?.Start(Machine) ?? new(Host);
         _device = new(_stack, Host.Loop);
@@ -130,7 +129,7 @@ internal sealed class MonitorBench : IDisposable
                 break;
             case MonitorAct.Store:
                 random.NextBytes(_model.AsSpan(address, length));
-                Mark(address, length);
+                _log.Written(address, length);
                 Assert.True(Machine.Cpu.TryWrite(new((ulong)address), _model.AsSpan(address, length)));
                 break;
             case MonitorAct.Move:
@@ -174,10 +173,10 @@ internal sealed class MonitorBench : IDisposable
                 await Finish((byte)random.Next(256));
                 break;
             case MonitorAct.Log:
-                await ToggleLog();
+                await _log.Toggle();
                 break;
-            case MonitorAct.Harvest when _log is not null:
-                Harvested(await _log.Harvest());
+            case MonitorAct.Harvest:
+                await _log.Harvest();
                 break;
             case MonitorAct.Kill:
                 await (_service is not null && random.Next(2) == 0 ? Crash(_service) : Kill());
@@ -199,7 +198,7 @@ internal sealed class MonitorBench : IDisposable
     private void Write(int address, int length, Random random)
     {
         random.NextBytes(_model.AsSpan(address, length));
-        Mark(address, length);
+        _log.Written(address, length);
         Assert.Equal(DmaStatus.Success, Monitor.Write(new((ulong)address), _model.AsSpan(address, length)));
         AssertTouched(address, length);
     }
@@ -251,41 +250,18 @@ internal sealed class MonitorBench : IDisposable
         if (isIn)
         {
             model.Fill(value);
-            Mark((int)list.Start.Value, list.Length);
+            _log.Written((int)list.Start.Value, list.Length);
         }
 
         byte[] sent = _device.Finish(value);
         Assert.Equal(HostUsbStatus.Completed, (await task).Status);
 
+        // U3: whoever is told that it is over finds the data.
+        Load((int)list.Start.Value, list.Length);
+
         // Without a copy it is sent as it is at the end; what was copied is as it was at the beginning.
         Assert.True(isIn || !isDirect || sent.AsSpan().SequenceEqual(before));
         _transfers.Clear();
-    }
-
-    private async Task ToggleLog()
-    {
-        if (_log is { } log)
-        {
-            Harvested(await log.Harvest());
-            await log.Stop();
-            _log = null;
-            return;
-        }
-
-        _log = await DirtyLog.Start(Machine);
-        _written.Clear();
-        _moved.Clear();
-    }
-
-    private void Harvested(SortedSet<ulong> pages)
-    {
-        Assert.Empty(_written.Except(pages));
-
-        // Where frames are few, pages go out by themselves.
-        if (!_isLazy)
-            Assert.Empty(pages.Except(_written).Except(_moved));
-        _written.Clear();
-        _moved.Clear();
     }
 
     private async Task Kill()
@@ -295,10 +271,7 @@ internal sealed class MonitorBench : IDisposable
         foreach ((Task<HostUsbResult> task, _, _, _) in _transfers)
             Assert.Equal(HostUsbStatus.Canceled, (await task).Status);
 
-        // The device may have written until then, for all that is known.
-        foreach ((_, ScatterList list, bool isIn, _) in _transfers)
-            _ = isIn && Mark((int)list.Start.Value, list.Length, _moved);
-        _transfers.Clear();
+        CutOff();
         Assert.Equal((0, 0, 0ul), (dead.PagesPresent, dead.Transfers.Running, Host.Frames.Pins));
         for (ulong page = 0; page < GuestBytes / PageBytes; page++)
             Assert.Equal(WindowPageState.Absent, dead.StateOf(new(page * PageBytes)));
@@ -312,13 +285,23 @@ internal sealed class MonitorBench : IDisposable
         UserLevelMonitor dead = Monitor;
         await service.Crash();
         _wrongs.AddRange(_stack.Wrongs);
-        foreach ((_, ScatterList list, bool isIn, _) in _transfers)
-            _ = isIn && Mark((int)list.Start.Value, list.Length, _moved);
-        _transfers.Clear();
+        CutOff();
         Assert.Equal((false, 0, 0ul, 0ul), (dead.IsAlive, dead.PagesPresent, Host.Frames.Pins, Machine.PinnedPages));
         Assert.Equal(DmaStatus.Unclaimed, dead.Read(new(0), new byte[4]));
         _stack = await service.StartAgain(Machine);
         _device = new(_stack, Host.Loop);
+    }
+
+    // A device may have written until then, for all that is known.
+    private void CutOff()
+    {
+        foreach ((_, ScatterList list, bool isIn, _) in _transfers)
+        {
+            if (isIn)
+                _log.Touched((int)list.Start.Value, list.Length);
+        }
+
+        _transfers.Clear();
     }
 
     private async Task End()
@@ -328,8 +311,8 @@ internal sealed class MonitorBench : IDisposable
         Read(0, _model.Length);
         await Settle();
         Check();
-        if (_log is not null)
-            await ToggleLog();
+        if (_log.IsOn)
+            await _log.Toggle();
         if (new Random(_model[5]).Next(2) == 0)
             await Kill();
         await Host.Destroy(Machine);
@@ -386,7 +369,7 @@ internal sealed class MonitorBench : IDisposable
         else
             Assert.Contains(refusal, (PageRefusal[])[PageRefusal.None, PageRefusal.NotResident]);
         if (refusal == PageRefusal.None)
-            _ = _moved.Add(page.Page);
+            _log.Moved(page);
         Assert.True(refusal != PageRefusal.None || !_present.Contains(page.Page));
         return refusal == PageRefusal.None;
     }
@@ -396,15 +379,6 @@ internal sealed class MonitorBench : IDisposable
         Task<PageRefusal> task = way.AsTask();
         meanwhile();
         if (await task == PageRefusal.None)
-            _ = _moved.Add(page.Page);
-    }
-
-    private void Mark(int address, int length) => _ = Mark(address, length, _written);
-
-    private static bool Mark(int address, int length, HashSet<ulong> pages)
-    {
-        for (int page = address / PageBytes; page <= (address + length - 1) / PageBytes; page++)
-            _ = pages.Add((ulong)page);
-        return true;
+            _log.Moved(page);
     }
 }

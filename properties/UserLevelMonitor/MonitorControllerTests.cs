@@ -86,6 +86,8 @@ public sealed class MonitorControllerTests
     public void Whatever_becomes_of_one_monitor_or_its_pages_the_other_guest_reads_its_own_disk(string controller)
     {
         int lost = 0;
+        int used = 0;
+        ulong interrupts = 0;
         Property.Check(
             Generate.Program(
                 from act in Gen.Elements(Enum.GetValues<Act>())
@@ -110,9 +112,16 @@ public sealed class MonitorControllerTests
                     lost += pair.Lost;
                 });
                 Assert.Equal(0ul, world.Host.Faults.Total);
+
+                // U3 and U5.
+                Assert.Equal((0ul, 0ul), (world.Models.Premature, world.Models.Unseen));
+                Assert.All(world.Buses, static bus => bus.Check());
+                interrupts += world.Models.Interrupts;
+                used += world.Buses.Count(static bus => bus.UsedNsMax != 0);
             },
             count: 4);
         Assert.True(lost > 0, "No read was ever cut off.");
+        Assert.True(interrupts > 100 && used > 2, $"{interrupts} interrupts came, {used} buses were used.");
     }
 
     private static (UserLevelMonitor, EmulatedUsbController) Create(SingleDeviceWorld world, string name, string controller, MonitorOptions options)
@@ -122,8 +131,12 @@ public sealed class MonitorControllerTests
         return (monitor, Plug(world, monitor, controller));
     }
 
-    private static EmulatedUsbController Plug(SingleDeviceWorld world, UserLevelMonitor monitor, string controller) =>
-        new(monitor.Machine, UsbControllers.Create(controller, world.Host.Loop).Function, Place, monitor: monitor);
+    private static EmulatedUsbController Plug(SingleDeviceWorld world, UserLevelMonitor monitor, string controller)
+    {
+        PciFunction function = UsbControllers.Create(controller, world.Host.Loop).Function;
+        world.Buses.AddRange(MicroframeWatch.Of(function, world.Host.Loop));
+        return new(monitor.Machine, function, Place, monitor: monitor);
+    }
 
     /// <summary>Two VMs, each with a monitor, a controller in it, and a disk of the host.</summary>
     private sealed class Pair(SingleDeviceWorld world, string controller)
@@ -152,7 +165,7 @@ public sealed class MonitorControllerTests
                     Task<byte[]> read = SingleDeviceWorld.ReadByGuest(_controllers[number]);
                     while (!read.IsCompleted)
                     {
-                        GuestPhysicalAddress page = new((ulong)(256 + random.Next(24)) * PageBytes);
+                        GuestPhysicalAddress page = new((ulong)(256 + random.Next(32)) * PageBytes);
                         _ = random.Next(2) == 0 ? await machine.Mover.Move(page) : await machine.Mover.SwapOut(page);
                         await world.Host.Loop.Delay((ulong)random.Next(200_000));
                     }

@@ -20,7 +20,7 @@ internal sealed class SingleDeviceWorld : IDisposable
 
     public SingleDeviceWorld(string controller, int contentBytes = 32 * 1024)
     {
-        Host = new(new() { MemoryBytes = 64 * MiB, VmmBytes = 16 * MiB, Trace = Trace });
+        Host = new(new() { MemoryBytes = 64 * MiB, VmmBytes = 16 * MiB, Trace = Trace, WatchModels = Models.Around });
         _controller = UsbControllers.Create(controller, Host.Loop);
         Host.Pci.Add(_controller.Function, ControllerPlace);
         Random random = new(3);
@@ -41,6 +41,12 @@ internal sealed class SingleDeviceWorld : IDisposable
     public Host Host { get; }
 
     public BusTrace Trace { get; } = new();
+
+    /// <summary>What controllers that are made of software write, and when they interrupt.</summary>
+    public ModelWatch Models { get; } = new();
+
+    /// <summary>What packets take of each microframe of the buses, those of modelled controllers too.</summary>
+    public List<MicroframeWatch> Buses { get; } = [];
 
     public SourceId Source => _controller.Function.Source;
 

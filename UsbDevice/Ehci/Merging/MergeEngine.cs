@@ -41,7 +41,7 @@ internal sealed class MergeEngine : IDmaPort
     {
         (_loop, _frames, _is64Bit) = (loop, frames, options.Controller.Addresses64Bit);
         _slots = [.. Enumerable.Range(0, options.SlotCount).Select(number => new MergeSlot(number, lanes[options.SharesRequester ? 0 : number].Way, Follow))];
-        (_ring, _frame) = (new(_slots, options.HidesHeads), new(_slots));
+        (_ring, _frame) = (new(_slots, options.HidesHeads), new(_slots, options.RepeatsFrames));
         Addresses = new(loop, bus, options.Addresses, options.SlotCount);
         _requests = new(Addresses, options.SlotCount);
     }

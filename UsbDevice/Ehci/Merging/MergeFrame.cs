@@ -15,7 +15,8 @@ namespace Dma.UsbDevice;
 /// ends with a node that is the engine's, whatever the VM has there: so it cannot lead past the structures of others.
 /// </remarks>
 /// <param name="slots">All slots.</param>
-internal sealed class MergeFrame(MergeSlot[] slots)
+/// <param name="repeatsFrames">Whether a list of fewer elements than 1024 comes again and again.</param>
+internal sealed class MergeFrame(MergeSlot[] slots, bool repeatsFrames)
 {
     // The most structures that a VM may have in the list of a frame.
     private const int StepsMax = 256;
@@ -230,7 +231,7 @@ internal sealed class MergeFrame(MergeSlot[] slots)
 
     private LinkPointer Element(MergeSlot slot)
     {
-        uint elements = 1024u >> (int)Math.Min((uint)slot.FrameListSize, 2);
+        uint elements = repeatsFrames ? 1024u >> (int)Math.Min((uint)slot.FrameListSize, 2) : 1024;
         uint at = slot.Frames + (sizeof(uint) * ((_element + slot.Shift) & (elements - 1)));
         return slot.TryRead(at, sizeof(uint), out LinkPointer link) ? link : s_end;
     }

@@ -20,4 +20,7 @@ public sealed record MergingEhciOptions
 
     /// <summary>Whether the engine hides the heads of the rings of VMs, so that its own is the only one; without, the controller finds several.</summary>
     public bool HidesHeads { get; init; } = true;
+
+    /// <summary>Whether a frame list of fewer elements than 1024 comes again and again; without, what lies in memory behind it is taken for more of it.</summary>
+    public bool RepeatsFrames { get; init; } = true;
 }

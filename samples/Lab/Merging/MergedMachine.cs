@@ -115,6 +115,7 @@ internal sealed class MergedMachine : IDisposable
         SharesRequester = without.HasFlag(MergeSteps.Requesters),
         AnswersLate = !without.HasFlag(MergeSteps.Doorbell),
         HidesHeads = !without.HasFlag(MergeSteps.Heads),
+        RepeatsFrames = !without.HasFlag(MergeSteps.Repetition),
         Addresses = new() { IsOn = !without.HasFlag(MergeSteps.Addresses) },
     };
 

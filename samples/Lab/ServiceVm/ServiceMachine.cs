@@ -33,6 +33,7 @@ internal sealed class ServiceMachine : IDisposable, IUrbWatch
             Seed = options.Seed,
             Trace = options.Trace,
             Watch = options.Watch,
+            WatchModels = options.WatchModels,
         });
         _controller = UsbControllers.Create(options.Controller, Host.Loop, PortCount);
         Host.Pci.Add(_controller.Function, ControllerPlace);

@@ -35,4 +35,7 @@ internal sealed record ServiceMachineOptions
 
     /// <summary>Puts something between devices and the remapping unit; null for nothing.</summary>
     public Func<IDmaFabric, IDmaFabric>? Watch { get; init; }
+
+    /// <summary>Puts something between the virtual functions of a VM and its memory; null for nothing.</summary>
+    public Func<VirtualMachine, IDmaFabric, IDmaFabric>? WatchModels { get; init; }
 }
