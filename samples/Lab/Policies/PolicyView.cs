@@ -21,6 +21,8 @@ internal static class PolicyView
         console.Write(Windows(report));
         foreach (PolicyLine line in report.Policies.Where(line => line.Refusal is not null))
             console.MarkupLine($"[yellow]Refused:[/] {Markup.Escape($"{line.Policy}: {line.Refusal}. --allow-untranslated lets it run.")}");
+        if (report.Policies.All(static line => line.Refusal is not null))
+            return;
         console.MarkupLine(report.IsDataEqual ? "[green]Equal:[/] every policy gave the guest and its disk the same data." : "[red]DIFFERENT:[/] the policies did not give the same data.");
         console.MarkupLine(report.BrokenPromises.Count == 0
             ? "[green]Kept:[/] no device got through for longer, or further, than its policy says."
