@@ -6,12 +6,12 @@ namespace Dma.Vmm;
 /// <param name="set">The register set of the VM.</param>
 /// <param name="socket">Where it is plugged in.</param>
 /// <param name="device">The device.</param>
-internal sealed class Dummy(int set, UsbPort socket, DummyDevice device)
+/// <param name="conduct">How the drivers of that VM behaved so far.</param>
+internal sealed class Dummy(int set, UsbPort socket, DummyDevice device, DummyConduct conduct)
 {
     private ushort _number;
     private int _setting;
     private ulong _answersBefore;
-    private int _silences;
 
     /// <summary>The register set of the VM.</summary>
     public int Set => set;
@@ -22,8 +22,17 @@ internal sealed class Dummy(int set, UsbPort socket, DummyDevice device)
     /// <summary>The device.</summary>
     public DummyDevice Device => device;
 
+    /// <summary>How the drivers of its VM behaved so far.</summary>
+    public DummyConduct Conduct => conduct;
+
     /// <summary>What its driver shall reserve, in nanoseconds of each microframe.</summary>
     public uint NeedNs { get; private set; }
+
+    /// <summary>What a driver reserves that does as it was told, in nanoseconds of each microframe.</summary>
+    public uint ToldNs => IsTold ? DummyLadder.TimeOf(_setting) : 0;
+
+    /// <summary>The number of what its driver was told last.</summary>
+    public ushort NoticeNumber => _number;
 
     /// <summary>Whether its driver knows what it shall reserve.</summary>
     public bool IsTold { get; private set; }
@@ -51,19 +60,7 @@ internal sealed class Dummy(int set, UsbPort socket, DummyDevice device)
     }
 
     /// <summary>Where its driver went, the next one knows nothing.</summary>
-    public void ForgetDriver() => (IsTold, _silences) = (false, 0);
-
-    /// <summary>Whether its driver is waited for.</summary>
-    /// <param name="silencesMax">How often in a row it may fail to answer.</param>
-    public bool IsWaitedFor(int silencesMax)
-    {
-        if (device.Answers != _answersBefore)
-            _silences = 0;
-        return device.IsBound && _silences < silencesMax;
-    }
-
-    /// <summary>Its driver did not answer in time.</summary>
-    public void WasSilent() => _silences++;
+    public void ForgetDriver() => IsTold = false;
 
     /// <summary>Pulls it out.</summary>
     public void Unplug() => _ = socket.Unplug();

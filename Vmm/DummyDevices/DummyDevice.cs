@@ -10,8 +10,14 @@ namespace Dma.Vmm;
 /// next one: the last one is what counts.
 /// </remarks>
 /// <param name="changed">Raised when its driver came, chose a setting, or refused to; and when it went.</param>
-public sealed class DummyDevice(Signal changed) : StandardDevice(UsbSpeed.High, DummyLadder.Descriptors)
+/// <param name="conduct">Where it is noted how drivers behave; null for nowhere.</param>
+public sealed class DummyDevice(Signal changed, DummyConduct? conduct = null) : StandardDevice(UsbSpeed.High, DummyLadder.Descriptors)
 {
+    // A driver that has no time may have to give back what it had, and then refuses.
+    private const int AnswersOfNotice = 2;
+
+    private ushort? _fetched;
+    private int _answersLeft;
     private ReservationNotice? _notice;
 
     /// <summary>Whether a driver has it: one chose a setting, be it the first.</summary>
@@ -20,7 +26,7 @@ public sealed class DummyDevice(Signal changed) : StandardDevice(UsbSpeed.High, 
     /// <summary>What its setting reserves, in nanoseconds of each microframe.</summary>
     public uint ReservedNs => DummyLadder.TimeOf(AlternateOf(DummyInterface.Reservation));
 
-    /// <summary>The number of the last notice that the driver has no time for.</summary>
+    /// <summary>The number of the last notice that the driver has no time for; it refuses none but the last that it fetched.</summary>
     public ushort? RefusedNumber { get; private set; }
 
     /// <summary>Notices that a driver fetched.</summary>
@@ -49,6 +55,7 @@ public sealed class DummyDevice(Signal changed) : StandardDevice(UsbSpeed.High, 
     /// <inheritdoc/>
     protected override void OnAcknowledged(DeviceEndpoint endpoint)
     {
+        (_fetched, _answersLeft) = (_notice?.Number, AnswersOfNotice);
         _notice = null;
         NoticesFetched++;
     }
@@ -59,9 +66,14 @@ public sealed class DummyDevice(Signal changed) : StandardDevice(UsbSpeed.High, 
         bool isRefusal = setup is { Type: RequestType.Vendor, Request: DummyInterface.Refuse, Length: 0, Index: DummyInterface.Reservation };
         if (!isRefusal || !IsBound)
             return Refused;
+        if (setup.Value != _fetched)
+        {
+            conduct?.WasUnasked();
+            return Refused;
+        }
+
         RefusedNumber = setup.Value;
-        Answers++;
-        changed.Raise();
+        Answered();
         return 0;
     }
 
@@ -70,15 +82,23 @@ public sealed class DummyDevice(Signal changed) : StandardDevice(UsbSpeed.High, 
     {
         if (number != DummyInterface.Reservation)
             return;
+        _answersLeft += IsBound ? 0 : 1;
         IsBound = true;
-        Answers++;
-        changed.Raise();
+        Answered();
     }
 
     /// <inheritdoc/>
     protected override void OnConfigured()
     {
-        (IsBound, RefusedNumber, _notice) = (false, null, null);
+        (IsBound, RefusedNumber, _notice, _fetched, _answersLeft) = (false, null, null, null, 0);
+        changed.Raise();
+    }
+
+    private void Answered()
+    {
+        Answers++;
+        if (--_answersLeft < 0)
+            conduct?.WasUnasked();
         changed.Raise();
     }
 }

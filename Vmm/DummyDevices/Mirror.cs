@@ -8,6 +8,9 @@ namespace Dma.Vmm;
 /// <param name="context">What it has in common with others.</param>
 internal sealed class Mirror(int port, int owner, DummyContext context)
 {
+    // So often a driver is told what it refuses though its VM must have time for it.
+    private const int TellingsMax = 2;
+
     private readonly List<Dummy> _dummies = [];
 
     /// <summary>The root port, from 1.</summary>
@@ -33,8 +36,9 @@ internal sealed class Mirror(int port, int owner, DummyContext context)
     {
         if (sockets.FirstOrDefault(socket => socket.Device is null) is not { } free)
             return false;
-        DummyDevice device = new(context.Changed);
-        _dummies.Add(new(set, free, device));
+        DummyConduct conduct = context.ConductOf(set);
+        DummyDevice device = new(context.Changed, conduct);
+        _dummies.Add(new(set, free, device, conduct));
         free.Plug(device);
         return true;
     }
@@ -60,47 +64,90 @@ internal sealed class Mirror(int port, int owner, DummyContext context)
         }
     }
 
-    /// <summary>Lets all drivers reserve, and waits until they have.</summary>
+    /// <summary>Lets all drivers reserve, and waits until each has answered that is waited for.</summary>
     /// <param name="needNs">Nanoseconds of each microframe.</param>
-    /// <returns><c>Mirrored</c> where all have; else <c>Rejected</c> or <c>Silent</c>.</returns>
+    /// <returns><c>Mirrored</c> where none is known to have less; else <c>Rejected</c> or <c>Silent</c>.</returns>
     public async ValueTask<ReservationEventKind> Reserve(uint needNs)
     {
+        bool isMore = needNs > NeedNs;
         NeedNs = needNs;
-        ReservationEventKind result = ReservationEventKind.Mirrored;
-        List<Dummy> waiting = [.. _dummies.Where(dummy => dummy.IsWaitedFor(context.Options.SilencesMax))];
+        List<Task<ReservationEventKind?>> answers = [];
         foreach (Dummy dummy in _dummies.Where(dummy => dummy.Device.IsBound))
         {
             Tell(dummy);
             context.Counts.Notices++;
+            if (dummy.Conduct.IsTrusted)
+                answers.Add(Hear(dummy, isMore));
+            else
+                context.Loop.Start(() => Answer(dummy));
         }
 
-        ulong endNs = context.Loop.NowNs + context.Options.AnswerNsMax;
-        while (true)
+        ReservationEventKind?[] all = await Task.WhenAll(answers);
+        return all.Contains(ReservationEventKind.Rejected) ? ReservationEventKind.Rejected
+            : all.Contains(ReservationEventKind.Silent) ? ReservationEventKind.Silent
+            : ReservationEventKind.Mirrored;
+    }
+
+    // A refusal that the books disprove is not the end: what the driver has beside them for a moment, it asks for or gives
+    // back in the time that it has for any answer. Then it is told again.
+    private async Task<ReservationEventKind?> Hear(Dummy dummy, bool isMore)
+    {
+        for (int told = 1; ; told++)
         {
-            foreach (Dummy dummy in waiting.Where(dummy => dummy.Device.IsBound && (dummy.HasRefused || dummy.HasReserved)))
+            ReservationEventKind? answer = await Answer(dummy);
+            if (answer != ReservationEventKind.Rejected || !isMore || await IsExplained(dummy))
+                return answer;
+            if (told == TellingsMax)
             {
-                ReservationEventKind kind = dummy.HasRefused ? ReservationEventKind.Rejected : ReservationEventKind.Mirrored;
-                result = kind == ReservationEventKind.Rejected ? kind : result;
-                context.Answered(dummy.Set);
-                Note(kind, dummy);
+                dummy.Conduct.WasDisproved();
+                context.Counts.Disproved++;
+                Note(ReservationEventKind.Disproved, dummy);
+                return ReservationEventKind.Disproved;
             }
 
-            // A driver that went away has nothing to say any more.
-            _ = waiting.RemoveAll(dummy => !dummy.Device.IsBound || dummy.HasRefused || dummy.HasReserved);
-            if (waiting.Count == 0 || result == ReservationEventKind.Rejected)
-                return result;
-            if (context.Loop.NowNs >= endNs || !await context.Changed.Wait(endNs - context.Loop.NowNs))
-                break;
+            Tell(dummy);
         }
+    }
 
-        foreach (Dummy dummy in waiting)
+    // What the driver says to the last notice; null where it went away, or was told something else, and has nothing to say any more.
+    private async Task<ReservationEventKind?> Answer(Dummy dummy)
+    {
+        ushort number = dummy.NoticeNumber;
+        bool HasAnswered() => !dummy.Device.IsBound || dummy.NoticeNumber != number || dummy.HasRefused || dummy.HasReserved;
+        bool isInTime = await Wait(HasAnswered);
+        if (!dummy.Device.IsBound || dummy.NoticeNumber != number)
+            return null;
+        ReservationEventKind kind = !isInTime ? ReservationEventKind.Silent : dummy.HasRefused ? ReservationEventKind.Rejected : ReservationEventKind.Mirrored;
+        if (isInTime)
+            context.Answered(dummy.Set);
+        if (kind == ReservationEventKind.Silent)
         {
-            dummy.WasSilent();
+            dummy.Conduct.WasSilent();
             context.Counts.Silences++;
-            Note(ReservationEventKind.Silent, dummy);
+        }
+        else if (kind == ReservationEventKind.Mirrored)
+        {
+            dummy.Conduct.HasMirrored();
         }
 
-        return ReservationEventKind.Silent;
+        Note(kind, dummy);
+        return kind;
+    }
+
+    private async Task<bool> IsExplained(Dummy dummy) =>
+        await Wait(() => !dummy.Device.IsBound || context.MayLackTime(dummy.Set)) && dummy.Device.IsBound;
+
+    // As long as a driver may take to answer.
+    private async Task<bool> Wait(Func<bool> isOver)
+    {
+        ulong endNs = context.Loop.NowNs + context.Options.AnswerNsMax;
+        while (!isOver())
+        {
+            if (context.Loop.NowNs >= endNs || !await context.Changed.Wait(endNs - context.Loop.NowNs))
+                return isOver();
+        }
+
+        return true;
     }
 
     private void Tell(Dummy dummy)

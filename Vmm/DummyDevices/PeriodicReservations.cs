@@ -1,5 +1,6 @@
 using Dma.Machine;
 using Dma.UsbDevice;
+using Dma.UsbDevice.Spec;
 
 namespace Dma.Vmm;
 
@@ -24,6 +25,8 @@ public sealed class PeriodicReservations : ISharingFollower
     private readonly Dictionary<(int Set, byte Address), GuestDevice> _devices = [];
     private readonly SortedDictionary<int, Mirror> _mirrors = [];
     private readonly SortedSet<int> _members = [];
+    private readonly DummyConduct[] _conducts;
+    private readonly List<RequestNotice> _asked = [];
     private readonly uint _looksNs;
     private bool _isBusy;
 
@@ -31,7 +34,8 @@ public sealed class PeriodicReservations : ISharingFollower
     {
         (_host, _sharing, _sockets, _options, _signal) = (host, sharing, sockets, options, new(host.Loop));
 
-        _context = new(host.Loop, _signal, sharing.ChargeExit, options, Counts);
+        _context = new(host.Loop, _signal, sharing.ChargeExit, MayLackTime, ConductOf, options, Counts);
+        _conducts = [.. Enumerable.Range(0, sharing.SetCount).Select(_ => new DummyConduct(options))];
 
         // Structures of dummies cost their set a look each, wherever the driver has put them.
         _looksNs = sharing.FetchNs * (uint)(sharing.InternalPortCount + LooksToSpare);
@@ -75,6 +79,10 @@ public sealed class PeriodicReservations : ISharingFollower
     /// <summary>What is promised to all VMs.</summary>
     public uint LoadNs => (uint)_devices.Values.Sum(device => device.PromisedNs);
 
+    /// <summary>How the drivers of the dummies of a VM behaved, since it has its register set.</summary>
+    /// <param name="set">Its register set, from 0 on.</param>
+    public DummyConduct ConductOf(int set) => _conducts[set];
+
     /// <summary>What can still be promised.</summary>
     public uint FreeNs => SharedUsbController.PeriodicNsMax - Math.Min(SharedUsbController.PeriodicNsMax, Taken);
 
@@ -86,6 +94,8 @@ public sealed class PeriodicReservations : ISharingFollower
     public void Noticed(in RequestNotice notice)
     {
         RequestNotice seen = notice;
+        if (seen.State == HeldState.Asked)
+            _asked.Add(seen);
         Do(() => seen.State == HeldState.Asked ? Decide(seen) : Follow(seen));
     }
 
@@ -93,6 +103,8 @@ public sealed class PeriodicReservations : ISharingFollower
     public void SetMoved(int set, bool isGiven) => Do(() =>
     {
         _ = isGiven && Taken + _looksNs <= SharedUsbController.PeriodicNsMax ? _members.Add(set) : _members.Remove(set);
+        if (isGiven)
+            _conducts[set] = new(_options);
         Promise(set);
         PlugAll();
         return default;
@@ -161,7 +173,7 @@ public sealed class PeriodicReservations : ISharingFollower
         ulong startNs = _host.Loop.NowNs;
         _sharing.ChargeExit(notice.Set);
         GuestDevice device = DeviceOf(notice);
-        DeviceChoice? next = device.Choice.After(notice.Setup, value => _sharing.ConfigurationOf(notice.Real, value), notice.IsSplit);
+        DeviceChoice? next = NextOf(notice);
         uint needNs = next?.NeedNs ?? 0;
         Note(ReservationEventKind.Asked, device, notice.Set, needNs);
         bool isMore = needNs > device.Choice.NeedNs;
@@ -176,6 +188,7 @@ public sealed class PeriodicReservations : ISharingFollower
         }
 
         Counts.Refused += isGranted ? 0u : 1u;
+        _ = _asked.Remove(notice);
         Note(isGranted ? ReservationEventKind.Granted : ReservationEventKind.Refused, device, notice.Set, needNs);
         _sharing.Answer(notice, isGranted ? (byte)1 : (byte)0);
     }
@@ -236,6 +249,28 @@ public sealed class PeriodicReservations : ISharingFollower
         Counts.Changes++;
         _ = await mirror.Reserve(needNs);
     }
+
+    // What a VM is known to have is what it was granted, what it asks for, and what it was told to reserve. A driver takes each
+    // into its books before anybody knows of it, so a request that waits counts. Where all of it fits, so does each part.
+    private bool MayLackTime(int set)
+    {
+        if (Leaves(ReservationSteps.Doubt))
+            return true;
+        long ownNs = _devices.Keys.Union(_asked.Select(asked => (asked.Set, asked.Address))).Where(key => key.Set == set).Sum(MostOf);
+        IEnumerable<Dummy> dummies = _mirrors.Values.SelectMany(mirror => mirror.Dummies).Where(dummy => dummy.Set == set);
+        long mirroredNs = dummies.Sum(dummy => dummy.ToldNs + TransactionTime.HighSpeed(ReservationNotice.Size));
+        return ownNs + mirroredNs > SharedUsbController.PeriodicNsMax;
+    }
+
+    // The most that a device has, or will have by a request that waits.
+    private long MostOf((int Set, byte Address) device) => _asked
+        .Where(asked => (asked.Set, asked.Address) == device)
+        .Select(asked => NextOf(asked)?.NeedNs ?? 0)
+        .Append(_devices.GetValueOrDefault(device)?.PromisedNs ?? 0)
+        .Max();
+
+    private DeviceChoice? NextOf(RequestNotice asked) => (_devices.GetValueOrDefault((asked.Set, asked.Address))?.Choice ?? DeviceChoice.None)
+        .After(asked.Setup, value => _sharing.ConfigurationOf(asked.Real, value), asked.IsSplit);
 
     private GuestDevice DeviceOf(in RequestNotice notice)
     {

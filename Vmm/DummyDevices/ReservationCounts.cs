@@ -21,6 +21,9 @@ public sealed class ReservationCounts
     /// <summary>How often the driver of a dummy did not answer in time.</summary>
     public ulong Silences { get; internal set; }
 
+    /// <summary>Refusals of drivers that stopped nobody, since the books showed that they had time.</summary>
+    public ulong Disproved { get; internal set; }
+
     /// <summary>Dummies that found no port in their VM.</summary>
     public ulong Unplugged { get; internal set; }
 

@@ -18,6 +18,9 @@ public enum ReservationEventKind
     /// <summary>The driver of a dummy did not answer in time.</summary>
     Silent,
 
+    /// <summary>The driver of a dummy says that it has no time for it, and it must have: that stops nobody.</summary>
+    Disproved,
+
     /// <summary>The request goes out.</summary>
     Granted,
 

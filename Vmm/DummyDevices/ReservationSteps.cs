@@ -18,4 +18,7 @@ public enum ReservationSteps
 
     /// <summary>A VM that comes later gets the dummies that all others have already: without that, it learns of nothing that was there before it.</summary>
     Latecomers = 1 << 3,
+
+    /// <summary>A refusal counts where the books leave room for it: without that, one VM can refuse all others everything, for ever.</summary>
+    Doubt = 1 << 4,
 }

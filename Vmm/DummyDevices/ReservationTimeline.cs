@@ -55,6 +55,7 @@ public sealed class ReservationTimeline(Timeline timeline, IReadOnlyList<string>
             ReservationEventKind.Mirrored => "reserved",
             ReservationEventKind.Rejected => "no time",
             ReservationEventKind.Silent => "no answer",
+            ReservationEventKind.Disproved => "no time, which is not believed",
             ReservationEventKind.Granted => $"granted {need}: the request goes out",
             ReservationEventKind.Refused => $"refused {need}: STALL",
             ReservationEventKind.Done => "the device has done it",

@@ -115,7 +115,7 @@ public sealed class DummyDeviceTests
         // The third guest has a driver for the dummy of the first, but it never hears a notice.
         UsbDeviceHandle deaf = await UsbDeviceHandle.Enumerate(world[2].Controller, DummyOf(world, port: 1, set: 2).GuestPort);
         await deaf.SetInterface(DummyInterface.Reservation, 0);
-        for (int attempt = 0; attempt < world.Options.SilencesMax; attempt++)
+        for (int attempt = 0; attempt < world.Options.LapsesMax; attempt++)
         {
             ulong startNs = world.Host.Loop.NowNs;
             Assert.False(await world[0].Choose(Third));

@@ -85,6 +85,11 @@ public sealed class DummyPrograms
             },
             PatienceNs);
         Assert.Equal(0ul, world.Host.Faults.Total);
+
+        // Nobody that means well is ever overruled.
+        Assert.Equal(0ul, world.Reservations.Counts.Disproved);
+        for (int number = first; number < guests; number++)
+            Assert.True(world.Reservations.ConductOf(number) is { Unasked: 0, IsTrusted: true });
         Assert.True(world.Reservations.Counts.Silences == 0 || programs.Any(program => program.Any(step => step.Kind == Kind.Crash)));
     }
 
@@ -148,6 +153,7 @@ public sealed class DummyPrograms
         Assert.InRange(load, 0u, world.Reservations.LoadNs);
         Assert.InRange(world.Reservations.LoadNs, 0u, SharedUsbController.PeriodicNsMax);
         Assert.InRange(world.PeriodicNsMax, 0ul, SharedUsbController.PeriodicNsMax);
+        Assert.Equal(0, world.Strays);
         Assert.Equal(world.Count * (world.Count - 1), world.Reservations.Dummies.Count);
         Assert.All(world.Reservations.Dummies, dummy => Assert.NotEqual(dummy.Owner, dummy.Set));
     }

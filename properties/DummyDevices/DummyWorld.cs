@@ -57,6 +57,9 @@ internal sealed class DummyWorld : IDisposable, IReservationObserver, IBusShareO
     /// <summary>The largest periodic time of a microframe on the wire.</summary>
     public ulong PeriodicNsMax { get; private set; }
 
+    /// <summary>Packets on the wire for an address that no device has which is really there.</summary>
+    public int Strays { get; private set; }
+
     private (ulong Microframe, ulong Ns) _periodic;
 
     public DummyGuest this[int number] => _guests[number] ?? throw new InvalidOperationException("The guest is not there.");
@@ -171,6 +174,12 @@ internal sealed class DummyWorld : IDisposable, IReservationObserver, IBusShareO
             return;
         _periodic = _periodic.Microframe == microframe ? (microframe, _periodic.Ns + use.WireNs) : (microframe, use.WireNs);
         PeriodicNsMax = Math.Max(PeriodicNsMax, _periodic.Ns);
+    }
+
+    public void TokenHandled(in TokenUse use)
+    {
+        if (use.Sent is { } sent)
+            Strays += Array.Exists([.. Devices], device => device.Address == sent.Address) ? 0 : 1;
     }
 
     public void Dispose() => _machine.Dispose();
