@@ -39,17 +39,20 @@ public sealed class AddressProgramTests
         from amount in Gen.Choose(1, 4)
         select ((Kind)kind, (byte)address, (byte)other, amount);
 
-    private static Gen<AddressAssignment> Assignment => Gen.Elements(AddressAssignment.Dynamic, AddressAssignment.Static);
+    private static Gen<SharedEhciOptions> Options =>
+        from assignment in Gen.Elements(AddressAssignment.Dynamic, AddressAssignment.Static)
+        from policy in Gen.Elements(Enum.GetValues<SharingPolicy>())
+        select OptionsOf(assignment) with { Policy = policy };
 
     [Fact]
     public void Whatever_guests_do_each_packet_reaches_devices_of_its_own_guest_alone() => Property.Check(
-        from assignment in Assignment
+        from options in Options
         from scripts in Generate.Program(Step(Kind.GiveUpAddress), 10).Generator.ArrayOf(3)
-        select (assignment, scripts),
+        select (options, scripts),
         world =>
         {
-            using SharedBench bench = new(world.scripts.Length, Options(world.assignment));
-            Watch(bench);
+            using SharedBench bench = new(world.scripts.Length, world.options);
+            _ = new AddressWatch(bench);
             _ = Run(bench, world.scripts, patienceNs: 20 * MillisecondNs);
             Assert.Equal(0, bench.Strays);
         },
@@ -57,17 +60,17 @@ public sealed class AddressProgramTests
 
     [Fact]
     public void What_a_guest_sees_is_what_it_sees_when_it_is_alone() => Property.Check(
-        from assignment in Assignment
+        from options in Options
         from scripts in Generate.Program(Step(Kind.Cancel), 8).Generator.ArrayOf(3)
-        select (assignment, scripts),
+        select (options, scripts),
         world =>
         {
-            using SharedBench bench = new(world.scripts.Length, Options(world.assignment));
-            Watch(bench);
+            using SharedBench bench = new(world.scripts.Length, world.options);
+            _ = new AddressWatch(bench);
             List<string>[] together = Run(bench, world.scripts);
             for (int number = 0; number < world.scripts.Length; number++)
             {
-                using SharedBench alone = new(world.scripts.Length, Options(world.assignment));
+                using SharedBench alone = new(world.scripts.Length, world.options);
                 (Kind, byte, byte, int)[][] own = [.. world.scripts.Select((script, index) => index == number ? script : [])];
                 Assert.Equal(Run(alone, own)[number], together[number]);
             }
@@ -81,7 +84,7 @@ public sealed class AddressProgramTests
         Generate.Program(Step(Kind.GiveUpAddress), 10).Generator.ArrayOf(3),
         scripts =>
         {
-            using SharedBench bench = new(scripts.Length, Options(assignment));
+            using SharedBench bench = new(scripts.Length, OptionsOf(assignment));
             _ = Run(bench, scripts, patienceNs: 20 * MillisecondNs);
             foreach (UsbPort port in bench.Controller.Usb.Ports)
                 _ = port.Unplug();
@@ -91,13 +94,13 @@ public sealed class AddressProgramTests
 
     [Fact]
     public void Other_names_of_guests_give_other_addresses_on_the_bus_and_nothing_else() => Property.Check(
-        from assignment in Assignment
+        from options in Options
         from scripts in Generate.Program(Step(Kind.Cancel), 8).Generator.ArrayOf(3)
         from order in Gen.Shuffle<int>([0, 1, 2])
-        select (assignment, scripts, order),
+        select (options, scripts, order),
         world =>
         {
-            using SharedBench bench = new(3, Options(world.assignment)), renamed = new(3, Options(world.assignment));
+            using SharedBench bench = new(3, world.options), renamed = new(3, world.options);
             List<string>[] before = Run(bench, world.scripts);
             List<string>[] after = Run(renamed, [.. world.order.Select(number => world.scripts[number])]);
             for (int number = 0; number < 3; number++)
@@ -113,30 +116,6 @@ public sealed class AddressProgramTests
         count: 80);
 
     private static string Untagged(string line, string tag) => line.Replace($"done {tag}", "done tag", StringComparison.Ordinal).Replace($"to {tag}", "to tag", StringComparison.Ordinal);
-
-    // The truth, from where devices really are plugged in, at each token and each time that address 0 moves.
-    private static void Watch(SharedBench bench)
-    {
-        bool isStatic = bench.Controller.Options.Addresses.Assignment == AddressAssignment.Static;
-        int bits = (int)(bench.Managed(EhciManagementOffsets.AddressCapability) >> 4) & 0xF;
-        bench.Token = use =>
-        {
-            if (use.Sent is not { } sent)
-                return;
-            if (sent.Address != 0)
-            {
-                AddressEntry entry = bench.Controller.AddressEntryOf(sent.Address);
-                Assert.Equal((use.Set, use.Asked.Address), (entry.Set, entry.Virtual));
-                Assert.NotEqual(AddressState.Free, entry.State);
-                Assert.True(!isStatic || sent.Address == ((use.Set << bits) | use.Asked.Address));
-            }
-
-            // No device of another guest hears it.
-            for (int port = 0; port < bench.SetCount; port++)
-                Assert.True(port == use.Set || !SharedBench.Hears(bench.Controller.Usb.Ports[port], sent.Address), $"{use} is heard at port {port}.");
-        };
-        bench.ZeroMoved = _ => Assert.True(bench.Controller.Usb.Ports.Count(port => SharedBench.Hears(port, 0)) <= 1);
-    }
 
     private static List<string>[] Run(SharedBench bench, (Kind, byte, byte, int)[][] scripts, ulong patienceNs = 5_000 * MillisecondNs)
     {
@@ -205,5 +184,5 @@ public sealed class AddressProgramTests
         }
     }
 
-    private static SharedEhciOptions Options(AddressAssignment assignment) => new() { Addresses = new() { Assignment = assignment } };
+    private static SharedEhciOptions OptionsOf(AddressAssignment assignment) => new() { Addresses = new() { Assignment = assignment } };
 }

@@ -68,6 +68,11 @@ internal sealed class SharedBench : IDisposable, IBusShareObserver, IScheduleHos
     /// <summary>Whether the device at a port hears what is sent to an address.</summary>
     public static bool Hears(UsbPort port, byte address) => port is { Passes: true, Device: { } device } && device.Address == address;
 
+    /// <summary>The devices behind a port that hear what is sent on the bus: not those behind the translator of a hub.</summary>
+    public static IEnumerable<IUsbDevice> Reached(UsbPort port) => port is { Passes: true, Device: { Speed: UsbSpeed.High } device }
+        ? device.Downstream.SelectMany(Reached).Prepend(device)
+        : [];
+
     /// <summary>Plugs a device into each root port, which says by its tag whose it is.</summary>
     public TaggedDevice[] PlugTagged()
     {
