@@ -241,6 +241,26 @@ public sealed class DummyDeviceTests
         Assert.Equal(before, world.Reservations.LoadNs);
     });
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void An_interrupt_that_overtakes_the_end_of_its_transfer_is_seen(bool interruptsEarly)
+    {
+        using DummyWorld world = new(2, interruptsEarly: interruptsEarly);
+        world.Host.Loop.Run(
+            async () =>
+            {
+                await world.Start();
+                await world.BootAll();
+                for (byte setting = 1; setting <= 4; setting++)
+                    Assert.True(await world[setting % 2].Choose(setting));
+            },
+            PatienceNs);
+        Assert.Equal(interruptsEarly, world.Interrupts.Premature > 10);
+        Assert.Equal(interruptsEarly, world.Interrupts.Premature != 0);
+        Assert.True(world.Interrupts.Seen is { Transfers: > 10, Notices: > 0 }, $"{world.Interrupts.Seen}");
+    }
+
     [Fact]
     public void Nothing_that_is_said_to_a_dummy_takes_a_packet_or_time_of_the_bus()
     {

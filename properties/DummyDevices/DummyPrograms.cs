@@ -85,6 +85,8 @@ public sealed class DummyPrograms
             },
             PatienceNs);
         Assert.Equal(0ul, world.Host.Faults.Total);
+        Assert.Equal(0, world.Interrupts.Premature);
+        Assert.True(world.Interrupts.Seen is { Transfers: > 100, Notices: > 20 }, $"{world.Interrupts.Seen}");
 
         // Nobody that means well is ever overruled.
         Assert.Equal(0ul, world.Reservations.Counts.Disproved);

@@ -17,10 +17,12 @@ internal sealed class DummyWorld : IDisposable, IReservationObserver, IBusShareO
     private readonly DummyGuest?[] _guests;
     private readonly HashSet<int> _settled = [];
 
-    public DummyWorld(int guests, ReservationSteps without = ReservationSteps.None, ulong answerNsMax = 50 * MillisecondNs)
+    public DummyWorld(int guests, ReservationSteps without = ReservationSteps.None, ulong answerNsMax = 50 * MillisecondNs, bool interruptsEarly = false)
     {
+        Interrupts = new() { IsLate = interruptsEarly };
         Options = new() { Without = without, Observer = this, AnswerNsMax = answerNsMax };
-        _machine = new(guests, new() { InternalPortCount = guests - 1 });
+        _machine = new(guests, new() { InternalPortCount = guests - 1 }, Interrupts.Around);
+        Interrupts.Controller = _machine.Controller;
         _guests = new DummyGuest?[guests];
         Devices = [.. Enumerable.Range(0, guests).Select(_ => new IsochronousDevice(Settings))];
         for (int number = 0; number < guests; number++)
@@ -36,6 +38,9 @@ internal sealed class DummyWorld : IDisposable, IReservationObserver, IBusShareO
     ];
 
     public DummyOptions Options { get; }
+
+    /// <summary>What interrupts told of.</summary>
+    public InterruptWatch Interrupts { get; }
 
     public IReadOnlyList<IsochronousDevice> Devices { get; }
 

@@ -120,6 +120,7 @@ public sealed class HostilePrograms
             },
             PatienceNs);
         Assert.Equal(0ul, world.Host.Faults.Total);
+        Assert.Equal(0, world.Interrupts.Premature);
         CheckQuestions(world);
         tally.Granted += world.Reservations.Counts.Granted;
         tally.Refused += world.Reservations.Counts.Refused;

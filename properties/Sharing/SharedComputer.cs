@@ -14,9 +14,9 @@ internal sealed class SharedComputer : IDisposable
 
     private readonly List<VirtualMachine> _guests = [];
 
-    public SharedComputer(int guests, SharedEhciOptions? options = null)
+    public SharedComputer(int guests, SharedEhciOptions? options = null, Func<IDmaFabric, IDmaFabric>? watch = null)
     {
-        Host = new(new() { MemoryBytes = (uint)(32 + (8 * guests)) * MiB, VmmBytes = 16 * MiB });
+        Host = new(new() { MemoryBytes = (uint)(32 + (8 * guests)) * MiB, VmmBytes = 16 * MiB, Watch = watch });
         Controller = new(Host.Loop, (options ?? new()) with { SetCount = guests, RootPortCount = guests });
         Controller.PlugInto(Host.Pci, ManagementPlace);
         Host.Boot();
