@@ -1,3 +1,5 @@
+using Dma.UsbDevice.Spec;
+
 namespace Dma.Drivers;
 
 /// <summary>When a periodic endpoint is served: in one frame of so many, and in which microframes of it.</summary>
@@ -5,7 +7,11 @@ namespace Dma.Drivers;
 /// <param name="Frame">The first frame, 0 to <paramref name="Period"/> - 1.</param>
 /// <param name="StartMask">Microframes of a transaction, or of the start of a split one.</param>
 /// <param name="CompleteMask">Microframes in which a split transaction is completed.</param>
-internal readonly record struct PeriodicPlace(int Period, int Frame, byte StartMask, byte CompleteMask);
+internal readonly record struct PeriodicPlace(int Period, int Frame, byte StartMask, byte CompleteMask)
+{
+    /// <summary>Whether it is done before its frame is over.</summary>
+    public bool EndsEarly => (StartMask | CompleteMask) >> 7 == 0;
+}
 
 /// <summary>What a periodic endpoint asks of the bus.</summary>
 /// <param name="Period">From one frame to the next in which it is served.</param>
@@ -20,8 +26,8 @@ internal readonly record struct PeriodicNeed(
 /// <summary>Who takes how much of the periodic time of the bus: no microframe may be full beyond 80 percent (USB 2.0, bandwidth allocation).</summary>
 /// <remarks>
 /// Periods are powers of two up to <see cref="Frames"/>, so the pattern of so many frames repeats over the whole frame
-/// list, and one look at each of its microframes sees all. Behind a translator, six of the eight microframes of a frame
-/// and a rest of the seventh can carry periodic transactions.
+/// list, and one look at each of its microframes sees all. Behind a translator the slower bus must have time as well, and at
+/// that point of its frame: what comes late there finds no complete-split any more.
 /// </remarks>
 internal sealed class EhciBandwidth
 {
@@ -29,10 +35,9 @@ internal sealed class EhciBandwidth
     public const int Frames = 32;
 
     private const uint MicroframeLimitNs = 100_000;
-    private const uint TranslatorLimitNs = 6 * 125_000 + 30_000;
 
     private readonly uint[] _loadNs = new uint[8 * Frames];
-    private readonly Dictionary<(IUsbConnection Hub, int Port), uint[]> _translators = [];
+    private readonly Dictionary<(IUsbConnection Hub, int Port), TranslatorBudget> _translators = [];
     private int _nextFrame;
 
     /// <summary>What is taken of each microframe, in nanoseconds.</summary>
@@ -47,7 +52,7 @@ internal sealed class EhciBandwidth
             foreach ((byte start, byte complete) in need.Masks)
             {
                 place = new(need.Period, (_nextFrame + step) % need.Period, start, complete);
-                if (!Fits(need, place))
+                if (!Fits(need, place) || (need.Translator is { } translator && !BudgetOf(translator).TryAdmit(Turns(need, place), need.TranslatorNs)))
                     continue;
                 _nextFrame++;
                 Add(need, place, 1);
@@ -60,15 +65,17 @@ internal sealed class EhciBandwidth
     }
 
     /// <summary>Gives the time of an endpoint back, exactly what was claimed.</summary>
-    public void Return(in PeriodicNeed need, in PeriodicPlace place) => Add(need, place, -1);
+    public void Return(in PeriodicNeed need, in PeriodicPlace place)
+    {
+        Add(need, place, -1);
+        if (need.Translator is { } translator)
+            BudgetOf(translator).Remove(Turns(need, place), need.TranslatorNs);
+    }
 
     private bool Fits(in PeriodicNeed need, in PeriodicPlace place)
     {
-        uint[]? translator = need.Translator is null ? null : LoadOf(need.Translator);
         for (int frame = place.Frame; frame < Frames; frame += place.Period)
         {
-            if (translator is not null && translator[frame] + need.TranslatorNs > TranslatorLimitNs)
-                return false;
             for (int microframe = 0; microframe < 8; microframe++)
             {
                 if (_loadNs[8 * frame + microframe] + Need(need, place, microframe) > MicroframeLimitNs)
@@ -81,11 +88,8 @@ internal sealed class EhciBandwidth
 
     private void Add(in PeriodicNeed need, in PeriodicPlace place, int sign)
     {
-        uint[]? translator = need.Translator is null ? null : LoadOf(need.Translator);
         for (int frame = place.Frame; frame < Frames; frame += place.Period)
         {
-            if (translator is not null)
-                translator[frame] = (uint)(translator[frame] + sign * need.TranslatorNs);
             for (int microframe = 0; microframe < 8; microframe++)
                 _loadNs[8 * frame + microframe] = (uint)(_loadNs[8 * frame + microframe] + sign * Need(need, place, microframe));
         }
@@ -95,11 +99,14 @@ internal sealed class EhciBandwidth
         (((place.StartMask >> microframe) & 1) != 0 ? need.StartNs : 0)
         + (((place.CompleteMask >> microframe) & 1) != 0 ? need.CompleteNs : 0);
 
-    private uint[] LoadOf(UsbTranslator translator)
+    private static PeriodicTurns Turns(in PeriodicNeed need, in PeriodicPlace place) =>
+        new(place.Frame, place.Period, place.StartMask, place.CompleteMask, need.StartNs, need.CompleteNs);
+
+    private TranslatorBudget BudgetOf(UsbTranslator translator)
     {
         (IUsbConnection Hub, int Port) key = (translator.Hub, translator.IsOfPort ? translator.Port : 0);
-        if (!_translators.TryGetValue(key, out uint[]? load))
-            _translators.Add(key, load = new uint[Frames]);
-        return load;
+        if (!_translators.TryGetValue(key, out TranslatorBudget? budget))
+            _translators.Add(key, budget = new(Frames));
+        return budget;
     }
 }

@@ -24,6 +24,7 @@ internal sealed class EhciIsochronousPipe : IUsbIsochronousPipe
     private readonly PeriodicNeed _need;
     private readonly PeriodicPlace _place;
     private readonly Gate _queueing = new();
+    private readonly Queue<(ulong PassedNs, int Offset)> _resting = new();
     private int _queued;
     private int _nextFrame = -1;
     private bool _isClosed;
@@ -61,8 +62,13 @@ internal sealed class EhciIsochronousPipe : IUsbIsochronousPipe
         await _queueing.Enter();
         try
         {
+            // What rests is back within a frame: no memory is taken instead of it.
+            GiveBack();
             while (!_memory.Has(count, small: 0))
-                await _memory.Reserve(count, small: 0);
+            {
+                if (!await TryGiveBackLater())
+                    await _memory.Reserve(count, small: 0);
+            }
 
             // The list must not come round to what is not done.
             while (_queued * _place.Period + count * _place.Period > FramesMax && !_events.HasStopped && !_isClosed)
@@ -89,7 +95,28 @@ internal sealed class EhciIsochronousPipe : IUsbIsochronousPipe
         _isClosed = true;
         while (_queued != 0 && !_events.HasStopped)
             _ = await _events.Next(ulong.MaxValue);
+        while (await TryGiveBackLater())
+        {
+        }
+
         _list.Bandwidth.Return(_need, _place);
+    }
+
+    // What was taken off before its frame was over may be what the controller goes on from, to the structures of others: as
+    // long it stays as it was.
+    private void GiveBack()
+    {
+        while (_resting.TryPeek(out (ulong PassedNs, int Offset) first) && (first.PassedNs <= _events.NowNs || _events.HasStopped))
+            _frames.Return(_resting.Dequeue().Offset);
+    }
+
+    private async ValueTask<bool> TryGiveBackLater()
+    {
+        if (!_resting.TryPeek(out (ulong PassedNs, int Offset) first))
+            return false;
+        await _list.WaitUntil(first.PassedNs);
+        GiveBack();
+        return true;
     }
 
     /// <summary>Chooses the frame of the next packet: behind the one before, or as soon as possible.</summary>
@@ -134,7 +161,10 @@ internal sealed class EhciIsochronousPipe : IUsbIsochronousPipe
         for (int index = 0; index < queued.Length; index++)
         {
             _frames.Read(queued[index].Offset, packets.AsSpan(index * _frames.PacketsPerFrame, _frames.PacketsPerFrame));
-            _frames.Return(queued[index].Offset);
+            if (_place.EndsEarly && !_isClosed)
+                _resting.Enqueue((_events.After(FrameNs), queued[index].Offset));
+            else
+                _frames.Return(queued[index].Offset);
         }
 
         _queued -= queued.Length;

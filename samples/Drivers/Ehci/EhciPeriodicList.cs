@@ -128,6 +128,13 @@ internal sealed class EhciPeriodicList : IEhciList
     /// <summary>Waits until the controller cannot stand on anything any more that was taken off.</summary>
     public ValueTask WaitUntilPassed() => _device.Processor.Delay(2 * FrameNs);
 
+    /// <summary>Waits until a point in time, in nanoseconds since power-on.</summary>
+    public async ValueTask WaitUntil(ulong timeNs)
+    {
+        if (timeNs > _events.NowNs)
+            await _device.Processor.Delay(timeNs - _events.NowNs);
+    }
+
     private static LinkPointer End => new() { Terminate = true };
 
     private LinkPointer LinkTo((int Offset, LinkType Type) entry) => new() { Type = entry.Type, Address = _memory.Address(entry.Offset) };
