@@ -16,21 +16,22 @@ internal sealed record DeviceChoice(byte[] Configuration, ImmutableDictionary<by
     /// <param name="setup">SET_CONFIGURATION or SET_INTERFACE.</param>
     /// <param name="configurationOf">The configuration of a value, as the device sent it.</param>
     /// <param name="isSplit">Whether the device is slower than high speed.</param>
+    /// <param name="isMerged">Whether what it takes of the bus below a translator counts, as if that were the bus above.</param>
     /// <returns>Null where nobody can tell, since the device never sent that configuration.</returns>
-    public DeviceChoice? After(in SetupPacket setup, Func<byte, byte[]> configurationOf, bool isSplit)
+    public DeviceChoice? After(in SetupPacket setup, Func<byte, byte[]> configurationOf, bool isSplit, bool isMerged)
     {
         if (setup.Request != (byte)StandardRequest.SetConfiguration)
-            return Of(Configuration, Settings.SetItem((byte)setup.Index, (byte)setup.Value), isSplit);
+            return Of(Configuration, Settings.SetItem((byte)setup.Index, (byte)setup.Value), isSplit, isMerged);
         if ((byte)setup.Value == 0)
             return None;
         byte[] configuration = configurationOf((byte)setup.Value);
-        return configuration.Length == 0 ? null : Of(configuration, First, isSplit);
+        return configuration.Length == 0 ? null : Of(configuration, First, isSplit, isMerged);
     }
 
     private static ImmutableDictionary<byte, byte> First => ImmutableDictionary<byte, byte>.Empty;
 
-    private static DeviceChoice Of(byte[] configuration, ImmutableDictionary<byte, byte> settings, bool isSplit) =>
-        new(configuration, settings, PeriodicNeeds.Of(configuration, number => settings.GetValueOrDefault(number), isSplit));
+    private static DeviceChoice Of(byte[] configuration, ImmutableDictionary<byte, byte> settings, bool isSplit, bool isMerged) =>
+        new(configuration, settings, PeriodicNeeds.Of(configuration, number => settings.GetValueOrDefault(number), isSplit, isMerged));
 }
 
 /// <summary>A device of a guest that was told to be something.</summary>

@@ -270,7 +270,7 @@ public sealed class PeriodicReservations : ISharingFollower
         .Max();
 
     private DeviceChoice? NextOf(RequestNotice asked) => (_devices.GetValueOrDefault((asked.Set, asked.Address))?.Choice ?? DeviceChoice.None)
-        .After(asked.Setup, value => _sharing.ConfigurationOf(asked.Real, value), asked.IsSplit);
+        .After(asked.Setup, value => _sharing.ConfigurationOf(asked.Real, value), asked.IsSplit, Leaves(ReservationSteps.Translators));
 
     private GuestDevice DeviceOf(in RequestNotice notice)
     {

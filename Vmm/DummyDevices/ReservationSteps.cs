@@ -21,4 +21,7 @@ public enum ReservationSteps
 
     /// <summary>A refusal counts where the books leave room for it: without that, one VM can refuse all others everything, for ever.</summary>
     Doubt = 1 << 4,
+
+    /// <summary>What slow devices take of the bus below a hub is not taken of the bus above: without that, both are one, and slow devices are refused what there is time for.</summary>
+    Translators = 1 << 5,
 }

@@ -1,6 +1,5 @@
 using Dma.Drivers;
 using Dma.Hal;
-using Dma.Machine;
 using Dma.UsbDevice.Spec;
 using Dma.Vmm;
 

@@ -1,5 +1,4 @@
 using Dma.Drivers;
-using Dma.UsbDevice;
 using Dma.UsbDevice.Spec;
 using Dma.Vmm;
 using FsCheck;

@@ -2,7 +2,7 @@ using Dma.UsbDevice.Spec;
 
 namespace Dma.UsbDevice;
 
-/// <summary>A high-speed device with one isochronous endpoint, of another size in each setting of its interface, as cameras and measuring instruments have it.</summary>
+/// <summary>A device with one isochronous endpoint, of another size in each setting of its interface, as cameras and measuring instruments have it.</summary>
 /// <remarks>The class is vendor-specific. The first bytes of each turn that it sends count its turns, from 0 on; what it is sent it counts and drops.</remarks>
 public sealed class IsochronousDevice : StandardDevice
 {
@@ -12,10 +12,18 @@ public sealed class IsochronousDevice : StandardDevice
     private readonly IReadOnlyList<IsochronousSetting> _settings;
     private int _packetsLeft;
 
-    /// <summary>A device.</summary>
+    /// <summary>A high-speed device.</summary>
     /// <param name="settings">Its settings from the second one on, 1 to 128; the first one moves nothing.</param>
     public IsochronousDevice(params IReadOnlyList<IsochronousSetting> settings)
-        : base(UsbSpeed.High, Describe(settings)) => _settings = settings;
+        : this(UsbSpeed.High, settings)
+    {
+    }
+
+    /// <summary>A device of some speed.</summary>
+    /// <param name="speed">High or full.</param>
+    /// <param name="settings">Its settings from the second one on, 1 to 128; the first one moves nothing. At full speed a turn is a packet of 1023 bytes at most, and intervals count frames.</param>
+    public IsochronousDevice(UsbSpeed speed, params IReadOnlyList<IsochronousSetting> settings)
+        : base(speed, Describe(settings)) => _settings = settings;
 
     /// <summary>Turns in which it sent, since its setting was chosen.</summary>
     public uint TurnsSent { get; private set; }
