@@ -72,6 +72,7 @@ public sealed class TranslatorPrograms
     {
         foreach (Step step in steps)
         {
+            await world.Quiet();
             bool fitsBelow = world.BelowNs(step.Guest, step) <= BelowNsMax;
             bool mustFitBelow = world.MustFitBelow(step);
             bool mustFitAbove = world.AboveNs(step) + SpareNs <= SharedUsbController.PeriodicNsMax;
@@ -145,8 +146,15 @@ public sealed class TranslatorPrograms
             await _machine.Start();
             Reservations = PeriodicReservations.Start(Host, _machine.Sharing, _machine.Controller.InternalPortsOf, new() { Without = without });
             await Task.WhenAll(Enumerable.Range(0, Guests).Select(Boot));
-            while (!Reservations.IsQuiet || Reservations.Dummies.Any(dummy => dummy.State is not (DummyState.Bound or DummyState.Reserved)))
+            await Quiet();
+        }
+
+        /// <summary>Waits until each guest has in its books what the others have, and no more.</summary>
+        public async Task Quiet()
+        {
+            do
                 await Host.Loop.Delay(MillisecondNs);
+            while (!Reservations.IsQuiet || Reservations.Dummies.Any(dummy => dummy.State is not (DummyState.Bound or DummyState.Reserved)));
         }
 
         public async Task<bool> Choose(int guest, int device, byte setting)
@@ -165,11 +173,8 @@ public sealed class TranslatorPrograms
         /// <summary>What is taken of a frame below the hub of a guest, with a step or without.</summary>
         public uint BelowNs(int guest, Step? step) => (uint)Enumerable.Range(0, SlowDevices).Sum(device => TranslatorPrograms.BelowNs(SettingOf(guest, device, step)));
 
-        /// <summary>Whether the bus below has time, wherever what is there already stands in its frame.</summary>
-        public bool MustFitBelow(Step step) => step.Device == SlowDevices || step.Setting == 0
-            || SettingOf(step.Guest, 1 - step.Device, null) is var other && (other == 0 || (IsSmall(other) && IsSmall(step.Setting)));
-
-        private static bool IsSmall(int setting) => s_slow[setting - 1].Bytes <= 400;
+        /// <summary>Whether the bus below must have time: where something stands in its frame already, it depends on where.</summary>
+        public bool MustFitBelow(Step step) => step.Device == SlowDevices || step.Setting == 0 || SettingOf(step.Guest, 1 - step.Device, null) == 0;
 
         /// <summary>What is taken of a microframe of the shared bus at most, with a step or without.</summary>
         public uint AboveNs(Step? step) => (uint)Enumerable.Range(0, Guests).Sum(guest => AboveNs(guest, step));

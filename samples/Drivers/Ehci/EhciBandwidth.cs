@@ -9,8 +9,8 @@ namespace Dma.Drivers;
 /// <param name="CompleteMask">Microframes in which a split transaction is completed.</param>
 internal readonly record struct PeriodicPlace(int Period, int Frame, byte StartMask, byte CompleteMask)
 {
-    /// <summary>Whether it is done before its frame is over.</summary>
-    public bool EndsEarly => (StartMask | CompleteMask) >> 7 == 0;
+    /// <summary>Whether it may be done before its frame is over: a split is once its data is there, before its last completion.</summary>
+    public bool EndsEarly => CompleteMask != 0 || StartMask >> 7 == 0;
 }
 
 /// <summary>What a periodic endpoint asks of the bus.</summary>
