@@ -114,7 +114,6 @@ internal sealed class HubPort
             PortFeature.SuspendChange => _status with { SuspendChange = false },
             PortFeature.OverCurrentChange => _status with { OverCurrentChange = false },
             PortFeature.ResetChange => _status with { ResetChange = false },
-            PortFeature.Enable => _status with { Enabled = false, Suspended = false },
             PortFeature.Indicator when _options.HasIndicators => _status with { IndicatorControl = false },
             _ => null,
         };
@@ -125,6 +124,9 @@ internal sealed class HubPort
                 return true;
             case PortFeature.Suspend:
                 BeginResume();
+                return true;
+            case PortFeature.Enable:
+                Disable();
                 return true;
             default:
                 if (cleared is not { } status)
@@ -218,6 +220,22 @@ internal sealed class HubPort
         }
 
         _hub.PortMayHaveChanged();
+    }
+
+    // A reset or resume that is under way ends with that: a device that was being reset has no address any more, and hears nothing.
+    private void Disable()
+    {
+        if (_isPowerGood)
+            _timer.Cancel();
+        if (_status.Resetting)
+            Socket.Device?.Reset();
+        Status = _status with
+        {
+            Enabled = false,
+            Suspended = false,
+            Resetting = false,
+            LowSpeed = _status.Resetting ? Socket.Device?.Speed == UsbSpeed.Low : _status.LowSpeed,
+        };
     }
 
     // The end of a reset tells how fast the device talks, and so which bus it is on: the hub's own, or its translator's.

@@ -70,6 +70,35 @@ public sealed class HubTests
         Assert.Equal(default, bench.Status(2));
     }
 
+    [Theory]
+    [InlineData(UsbSpeed.Low)]
+    [InlineData(UsbSpeed.High)]
+    public void A_port_that_is_shut_while_its_device_is_reset_stays_shut_and_the_device_has_no_address(UsbSpeed speed)
+    {
+        HubBench bench = new();
+        ScriptedDevice device = new() { Address = 9, Speed = speed };
+        bench.Attach(device);
+        Assert.True(bench.Set(PortFeature.Reset, 1));
+        bench.Loop.RunFor(MillisecondNs);
+        int resets = device.Resets;
+        Assert.True(bench.Clear(PortFeature.Enable, 1));
+        Assert.Equal(resets + 1, device.Resets);
+        Assert.True(bench.Status(1) is { Connected: true, Resetting: false, Enabled: false, HighSpeed: false, ResetChange: false });
+        Assert.Equal(speed == UsbSpeed.Low, bench.Status(1).LowSpeed);
+
+        // What would have been its end comes and goes.
+        bench.Loop.RunFor(20 * MillisecondNs);
+        Assert.False(bench.Status(1).Enabled);
+        Assert.Null(bench.Host.Bus.Find(device.Address));
+
+        // The next one is whole.
+        Assert.True(bench.Set(PortFeature.Reset, 1));
+        bench.Loop.RunFor((10 * MillisecondNs) - 1);
+        Assert.False(bench.Status(1).Enabled);
+        bench.Loop.RunFor(1);
+        Assert.True(bench.Status(1).Enabled);
+    }
+
     [Fact]
     public void A_high_speed_device_hears_the_bus_above_and_a_slower_one_only_the_translator()
     {

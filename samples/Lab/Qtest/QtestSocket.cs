@@ -34,7 +34,7 @@ internal static class QtestSocket
         }
         catch (Exception refusal) when (refusal is SocketException or IOException or UnauthorizedAccessException)
         {
-            problem = $"Nothing can listen at '{path}': {refusal.Message}";
+            problem = $"Nothing can listen at '{path}': {Reason(path, refusal)}.";
         }
         finally
         {
@@ -63,11 +63,20 @@ internal static class QtestSocket
         catch (SocketException refusal)
         {
             socket.Dispose();
-            problem = $"Nobody can be reached at '{path}': {refusal.Message}";
+            problem = $"Nobody can be reached at '{path}': {Reason(path, refusal)}.";
         }
 
         return connection is not null;
     }
+
+    // The name of an error of sockets says little where it is the directory that is missing, or nobody who is there.
+    private static string Reason(string path, Exception refusal) => (refusal as SocketException)?.SocketErrorCode switch
+    {
+        SocketError.AddressNotAvailable when !Directory.Exists(Path.GetDirectoryName(Path.GetFullPath(path))) => "there is no such directory",
+        SocketError.AddressNotAvailable => "there is no such socket",
+        SocketError.ConnectionRefused => "nobody listens there",
+        _ => refusal.Message.TrimEnd('.'),
+    };
 
     private static Socket Create() => new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
 

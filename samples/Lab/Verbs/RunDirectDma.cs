@@ -53,9 +53,11 @@ internal sealed class RunDirectDma : Verb
     /// <inheritdoc/>
     protected override int Run(ParseResult line)
     {
+        if (line.GetValue(_writable) && line.GetValue(_disk) is null)
+            return Terminal.Refuse("--writable is about a disk image: name it with --disk.");
         IDiskImage disk;
         if (line.GetValue(_disk) is not { } path)
-            disk = new MemoryDiskImage(BuiltInDisk.Create(), line.GetValue(_writable));
+            disk = new MemoryDiskImage(BuiltInDisk.Create(), isWritable: false);
         else if (DiskFile.TryOpen(path, line.GetValue(_writable), out FileDiskImage? file, out string problem))
             disk = file;
         else
