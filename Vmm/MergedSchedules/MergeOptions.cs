@@ -34,8 +34,8 @@ public sealed record MergeOptions
     /// <summary>Who polls the registers of the virtual controllers, writes going through a ring; null where they trap.</summary>
     public RegisterPoller? Poller { get; init; }
 
-    /// <summary>What is left out.</summary>
-    public MergeSteps Without { get; init; }
+    /// <summary>What is left out. It may change while the VMM merges, but for <see cref="MergeSteps.Addresses"/>; an engine keeps what it was built with.</summary>
+    public MergeSteps Without { get; set; }
 
     /// <summary>Who sees which device address belongs to which VM; may be null. A register set is a VM, in the order of their numbers on the controller.</summary>
     public IBusShareObserver? Observer { get; init; }

@@ -24,6 +24,9 @@ internal sealed class ControllerSwitch(
     private readonly TurnPace _pace = new(host);
     private RemappedMessages? _entry;
 
+    /// <summary>What is left out of each switch from now on.</summary>
+    public SwitchSteps Without { get; set; } = options.Without;
+
     /// <summary>Takes the controller out of the hands of the host: gates closed, stopped, reset.</summary>
     /// <returns><c>false</c> where it does not react.</returns>
     public async ValueTask<bool> Prepare()
@@ -119,7 +122,7 @@ internal sealed class ControllerSwitch(
 
     private bool SavesByItself => hardware.ScratchpadPages != 0 && !Skips(SwitchSteps.State);
 
-    private bool Skips(SwitchSteps step) => (options.Without & step) != 0;
+    private bool Skips(SwitchSteps step) => (Without & step) != 0;
 
     private void ChargeForState()
     {

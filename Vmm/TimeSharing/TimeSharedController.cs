@@ -53,6 +53,13 @@ public sealed class TimeSharedController : IHostDriver
     /// <summary>Whether it was lost: it was pulled out, or did not come back from a reset. No VM sees it any more.</summary>
     public bool IsLost { get; private set; }
 
+    /// <summary>What is left out of each switch from now on; first <see cref="TimeSharingOptions.Without"/>.</summary>
+    public SwitchSteps Without
+    {
+        get => _switch.Without;
+        set => _switch.Without = value;
+    }
+
     /// <summary>Takes a controller over from the host.</summary>
     /// <param name="host">A host that was booted.</param>
     /// <param name="source">Where it is: an EHCI or xHCI controller with port gates, which the host does not use.</param>

@@ -26,7 +26,7 @@ public sealed record TimeSharingOptions
     /// <summary>How long the controller may take to come to a stop, in nanoseconds; the periodic schedule of EHCI stops at the end of a frame. A VM for which it does not finds that it has failed. With <see cref="ulong.MaxValue"/> it is waited for, and all VMs wait with it.</summary>
     public ulong QuiesceNsMax { get; init; } = 16 * WireTime.MicroframeNs;
 
-    /// <summary>What is left out of each switch.</summary>
+    /// <summary>What is left out of each switch, from the first one on.</summary>
     public SwitchSteps Without { get; init; }
 
     /// <summary>Who sees how time goes by; may be null.</summary>

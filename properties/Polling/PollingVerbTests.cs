@@ -38,6 +38,15 @@ public sealed class PollingVerbTests
         Assert.Equal(["VMs", "VMM", "bus", "controller"], TimelineFormat.Check(File.ReadAllBytes(file.Path)));
     }
 
+    [Fact]
+    public void A_poller_that_never_naps_has_one_figure_and_is_not_compared_with_itself()
+    {
+        ToolRun run = ToolRun.Of("run", "exitless-polling", "--usb", "ehci", "--period", "20000", "--awake");
+        Assert.Equal((ExitCode.Ok, ""), (run.ExitCode, run.Error));
+        Assert.Contains("Break-even: 666,667 exits a second for this poller, which never naps;", run.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("one that never naps", run.Output, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("--usb", "ohci")]
     [InlineData("--period", "1")]

@@ -36,6 +36,18 @@ public sealed class SharingVerbTests
         Assert.Contains("destroyed: the disks of VM 1, VM 2, VM 3 answer at once", ToolRun.Of("run", "address-replacement", "--without", part).Output, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("nothing", ExitCode.Ok, "Each VM read its own disk.")]
+    [InlineData("table", ExitCode.Violation, "GONE WRONG: VM 1 read nothing: ")]
+    [InlineData("setup", ExitCode.Violation, "GONE WRONG: VM ")]
+    public void The_last_line_is_the_verdict(string without, int exitCode, string verdict)
+    {
+        ToolRun run = ToolRun.Of("run", "address-replacement", "--without", without);
+        Assert.Equal(exitCode, run.ExitCode);
+        int at = run.Output.IndexOf(" exits for addresses.\n", StringComparison.Ordinal);
+        Assert.StartsWith(verdict, run.Output[(run.Output.IndexOf('\n', at) + 1)..], StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Each_packet_is_answered_by_the_device_of_its_vm_alone_and_waits_for_address_zero_are_told()
     {

@@ -55,7 +55,7 @@ public sealed class AuditVerbTests
         ToolRun run = Audit(raw.Path);
         Assert.Equal(ExitCode.Ok, run.ExitCode);
         Assert.Contains($"00:1d.0    0x{ContextOf(s_image.Value):x}", run.Output, StringComparison.Ordinal);
-        Assert.Contains("Isolated: 1 requesters, 1 sets of tables", run.Output, StringComparison.Ordinal);
+        Assert.Contains("Isolated: 1 requester, 1 set of tables", run.Output, StringComparison.Ordinal);
         Assert.DoesNotContain("\u001b", run.Output, StringComparison.Ordinal);
         Assert.Equal(run, Audit(core.Path));
         Assert.Equal(run, Audit(core.Path, "--format", "elf"));

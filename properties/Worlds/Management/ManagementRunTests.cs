@@ -27,6 +27,18 @@ public sealed class ManagementRunTests
     }
 
     [Fact]
+    public void What_is_tried_is_said_to_be_blocked_and_a_forged_message_to_come_from_who_sent_it()
+    {
+        string output = ToolRun.Of("run", "management-device").Output;
+        string tried = output[output.IndexOf("What was tried", StringComparison.Ordinal)..output.IndexOf("What it takes", StringComparison.Ordinal)];
+        string[] rows = [.. tried.Split('\n').Where(line => line.StartsWith('│')).Skip(1)];
+        Assert.NotEmpty(rows);
+        Assert.All(rows, row => Assert.EndsWith("│ blocked │", row.TrimEnd(), StringComparison.Ordinal));
+        Assert.Contains("arrived as one of VM 3, who sent it", rows.Single(row => row.Contains("in the name of VM 1", StringComparison.Ordinal)), StringComparison.Ordinal);
+        Assert.Contains($"{rows.Length} of {rows.Length} attempts blocked.", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Its_timeline_has_each_request_of_each_VM_and_never_two_at_a_time_in_one_slot()
     {
         using TemporaryFile file = new();

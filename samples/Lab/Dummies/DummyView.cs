@@ -38,7 +38,7 @@ internal static class DummyView
         console.Write(table);
         console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"{report.Requests} requests granted, {report.Refusals} refused, {report.FalseRefusals} of them although the bus had time, since another VM's book had none; {report.MessagesPerChange:0.##} messages a change; held for {report.SetupNsMean / 1e6:F2} ms, {report.SetupNsMax / 1e6:F2} at most."));
+            $"{report.Requests} requests granted, {report.Refusals} refused, {report.FalseRefusals} of them although the bus had time, since another VM's book had none; {report.MessagesPerChange:0.##} message{(report.MessagesPerChange == 1 ? "" : "s")} a change; held for {report.SetupNsMean / 1e6:F2} ms, {report.SetupNsMax / 1e6:F2} at most."));
         if (report.Other is { } other)
         {
             DummyContrast own = new(!other.HasDummies, report.OverAllocation, report.MissRate);

@@ -46,7 +46,7 @@ internal sealed class ManagementAttacks(IReadOnlyList<ManagementDriver> drivers,
         Task<ManagementReply> waiting = new ManagementChat(drivers[1]).Receive().AsTask();
         _ = await drivers[2].Execute(new() { Command = ManagementCommand.Send, Destination = 2, ClaimedSource = 1 }, "from VM 1, honestly"u8.ToArray());
         uint source = (await waiting).Completion.Source;
-        _lines.Add(new("a message in the name of VM 1", $"came from {source}", source == 3));
+        _lines.Add(new("a message in the name of VM 1", $"arrived as one of VM {source}, who sent it", source == 3));
     }
 
     // More than there is room for, while VM 1 sends a message of its own to the same destination.
@@ -64,8 +64,8 @@ internal sealed class ManagementAttacks(IReadOnlyList<ManagementDriver> drivers,
             before++;
         ManagementReply[] ended = await Task.WhenAll(flood);
         int full = ended.Count(reply => reply.Result == ManagementResult.InboxFull);
-        _lines.Add(new($"{Messages} messages at once", $"{full} refused, InboxFull", full == Messages - 8));
-        _lines.Add(new("a flood to keep VM 1 out", $"{before} before its message, {await honest}", before <= 1 && await honest == ManagementResult.Done));
+        _lines.Add(new($"{Messages} messages at once", $"{full} refused: InboxFull", full == Messages - 8));
+        _lines.Add(new("a flood to keep VM 1 out", $"{before} of it came before VM 1's message: {await honest}", before <= 1 && await honest == ManagementResult.Done));
         _lines.Add(new("what is left of the flood", $"{waiting()} messages wait", waiting() == 0));
     }
 

@@ -20,8 +20,8 @@ internal static class ManagementView
         console.WriteLine("No bus is shared: the device has no physical counterpart, and its core copies from one memory to another.");
         int refused = report.Tried.Count(line => line.IsRefused);
         console.MarkupLine(report.IsClean
-            ? $"[green]Kept apart:[/] {refused} of {report.Tried.Count} attempts came to nothing."
-            : $"[red]VIOLATED:[/] {refused} of {report.Tried.Count} attempts came to nothing.");
+            ? $"[green]Kept apart:[/] {refused} of {report.Tried.Count} attempts blocked."
+            : $"[red]VIOLATED:[/] {refused} of {report.Tried.Count} attempts blocked.");
     }
 
     private static Table Mailboxes(ManagementReport report)
@@ -68,7 +68,7 @@ internal static class ManagementView
     {
         Table table = Frame("What was tried").AddColumns("what", "what came of it", "verdict");
         foreach (RefusalLine line in report.Tried)
-            table.AddRow(Markup.Escape(line.What), Markup.Escape(line.Result), line.IsRefused ? "[green]nothing[/]" : "[red]SOMETHING[/]");
+            table.AddRow(Markup.Escape(line.What), Markup.Escape(line.Result), line.IsRefused ? "[green]blocked[/]" : "[red]NOT BLOCKED[/]");
         return table;
     }
 

@@ -44,7 +44,8 @@ internal sealed class MergedRun(int vms, MergeOptions options, ulong seed, Strea
 
     private async Task<MergedReport> Play(MergedMachine machine)
     {
-        MergedUsbController sharing = await MergedUsbController.Start(machine.Host, machine.Controller.Source, options)
+        MergeOptions used = options with { Without = options.Without & ~MergeSteps.Windows };
+        MergedUsbController sharing = await MergedUsbController.Start(machine.Host, machine.Controller.Source, used)
             ?? throw new InvalidOperationException("The controller cannot be shared.");
         MergedWorker[] workers = [.. Enumerable.Range(0, vms).Select(number => new MergedWorker(machine, number))];
         Task[] running = [.. workers.Select(worker => worker.Run(sharing))];
@@ -56,7 +57,8 @@ internal sealed class MergedRun(int vms, MergeOptions options, ulong seed, Strea
         if (machine.Engine is { } engine)
             engine.Observer = fetched;
 
-        // From here on it counts.
+        // From here on it counts. Windows are left out once all VMs are at work: VMs whose devices were not found would have nothing to lose.
+        used.Without = options.Without;
         _ = machine.Account.Open(machine.Host.Loop.NowNs);
         Queue<MergedTrapRow> traps = new();
         sharing.Trapped = trap => Note(traps, trap);

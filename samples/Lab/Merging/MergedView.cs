@@ -12,7 +12,7 @@ internal static class MergedView
         bool isEngine = report.Merge == "hardware";
         string how = isEngine
             ? "merged by an engine while the controller fetches."
-            : Invariant($"found by {report.Discovery}, merged {report.AheadMicroframes} microframes before each frame.");
+            : $"found by {report.Discovery}, merged {When(report.AheadMicroframes)}.";
         console.WriteLine(Invariant($"\n{report.Vms.Count} VMs, one controller, for {report.WindowNs / 1e6:0} ms; {how}"));
         if (report.Without.Length != 0)
             console.WriteLine($"Left out: {report.Without}.");
@@ -77,7 +77,7 @@ internal static class MergedView
             if (vm.Problem.Length != 0)
                 yield return $"{vm.Name}: {vm.Problem}";
             if (vm.Counts.SlotsMissed != 0)
-                yield return Invariant($"{vm.Name} missed {vm.Counts.SlotsMissed} slots");
+                yield return $"{vm.Name} missed {Counted.Of(vm.Counts.SlotsMissed, "slot")} of {vm.Counts.SlotsDue}";
         }
 
         if (report.Heads > 1)
@@ -85,8 +85,15 @@ internal static class MergedView
         if (report.EarlyAnswers != 0)
             yield return Invariant($"{report.EarlyAnswers} of {report.Doorbells} doorbells answered while the controller still had what was unlinked");
         if (report.Faults != 0)
-            yield return Invariant($"{report.Faults} faults");
+            yield return Counted.Of(report.Faults, "fault");
     }
+
+    private static string When(int aheadMicroframes) => aheadMicroframes switch
+    {
+        0 => "as each frame begins",
+        < 0 => $"{Counted.Of((ulong)-aheadMicroframes, "microframe")} after each frame began",
+        _ => $"{Counted.Of((ulong)aheadMicroframes, "microframe")} before each frame",
+    };
 
     private static string Each(ulong count, ulong of) => of == 0 ? "" : Invariant($"{(double)count / of:F1}");
 }

@@ -5,6 +5,7 @@ namespace Dma.Lab;
 /// <summary>What came of the same work on a controller whose registers trap, and on ones whose registers are polled.</summary>
 /// <param name="Controller">The controller, <c>ehci</c> or <c>xhci</c>.</param>
 /// <param name="PeriodNs">From one turn of the poller to the next.</param>
+/// <param name="Naps">Whether the poller naps where nothing is to be done.</param>
 /// <param name="Ways">What came of each way.</param>
 /// <param name="BreakEven">What both cost at rates of exits; from the figures of this run.</param>
 /// <param name="BreakEvenExits">From how many exits a second on the poller of this run, with its naps, is the cheaper way.</param>
@@ -18,6 +19,7 @@ namespace Dma.Lab;
 public sealed record PollingReport(
     string Controller,
     ulong PeriodNs,
+    bool Naps,
     IReadOnlyList<PollingWay> Ways,
     IReadOnlyList<BreakEvenRow> BreakEven,
     double BreakEvenExits,

@@ -32,12 +32,14 @@ internal sealed class PollingRun(string controller, PollingOptions options, ulon
         (PollingWay Way, double ExitsPerSecond, double BurnedNsPerSecond, AccessClock Clock)[] results =
             [.. Enum.GetValues<PolledAccess>().Select(access => Run(access, access == PolledAccess.WriteRing ? trace : null))];
         ulong exitNs = CostModel.Default.ExitNs;
-        BreakEven naps = new(exitNs, results[(int)PolledAccess.WriteRing].BurnedNsPerSecond, Devices: 1);
+        bool canNap = options.IdleTurnsMax is not null;
         BreakEven awake = new(exitNs, 1e9, Devices: 1);
+        BreakEven naps = canNap ? new(exitNs, results[(int)PolledAccess.WriteRing].BurnedNsPerSecond, Devices: 1) : awake;
         AccessClock trapped = results[(int)PolledAccess.Trapped].Clock, polled = results[(int)PolledAccess.WriteRing].Clock;
         return new(
             controller,
             options.PeriodNs,
+            canNap,
             [.. results.Select(result => result.Way)],
             [.. _rates.Select(rate => new BreakEvenRow(rate, naps.TrapPart(rate), naps.PollPart, awake.PollPart))],
             naps.ExitsPerSecond,

@@ -4,7 +4,7 @@ namespace Dma.Lab;
 /// <param name="Controller">What controller.</param>
 /// <param name="QuantumNs">How long a turn is.</param>
 /// <param name="WorkConserving">Whether VMs without work give turns up.</param>
-/// <param name="Without">Which step was left out of each switch; empty for none.</param>
+/// <param name="Without">Which step was left out of each switch once all VMs were at work; empty for none.</param>
 /// <param name="WindowNs">For how long it was measured.</param>
 /// <param name="Vms">What came of each VM.</param>
 /// <param name="Gantt">The last stretches, a line for each VM.</param>
@@ -19,6 +19,7 @@ namespace Dma.Lab;
 /// <param name="WaitBoundNs">The longest that a VM with work may wait.</param>
 /// <param name="Jain">Jain's index of the time that each VM had.</param>
 /// <param name="Faults">Faults of the remapping unit.</param>
+/// <param name="Reached">Requests of the controller in one VM's turn that reached memory of another VM.</param>
 public sealed record RoundRobinReport(
     string Controller,
     ulong QuantumNs,
@@ -37,10 +38,17 @@ public sealed record RoundRobinReport(
     ulong SwitchNsMax,
     ulong WaitBoundNs,
     double Jain,
-    ulong Faults)
+    ulong Faults,
+    IReadOnlyList<StrayReach> Reached)
 {
+    // A read of a disk takes a few transfers: where it does not end in so many rounds it never will.
+    private const int RoundsMax = 4;
+
     /// <summary>Whether each VM found what is its own, in its own time, and neither a request nor an interrupt went astray.</summary>
-    public bool IsClean => Faults == 0 && Vms.All(static vm => vm is { Problem.Length: 0, StrayInterrupts: 0, MicroframesStood: 0 });
+    public bool IsClean => Faults == 0 && Reached.Count == 0 && Vms.All(vm => vm is { Problem.Length: 0, StrayInterrupts: 0, MicroframesStood: 0 } && !IsStuck(vm));
+
+    /// <summary>Whether a VM waits for its disk for so long that this is not for want of turns.</summary>
+    public bool IsStuck(TurnSummary vm) => vm.StillNs > RoundsMax * WaitBoundNs;
 }
 
 /// <summary>What one VM had of the controller.</summary>
@@ -56,6 +64,7 @@ public sealed record RoundRobinReport(
 /// <param name="SlotsMissed">How many of them nothing was moved in.</param>
 /// <param name="StrayInterrupts">Interrupts of the controller that it got while another VM had it.</param>
 /// <param name="MicroframesStood">For how many microframes its frame index stood still.</param>
+/// <param name="StillNs">For how long it had waited for its disk when the window was over; 0 where it has none.</param>
 public sealed record TurnSummary(
     string Name,
     string Work,
@@ -68,7 +77,14 @@ public sealed record TurnSummary(
     ulong SlotsDue,
     ulong SlotsMissed,
     ulong StrayInterrupts,
-    uint MicroframesStood);
+    uint MicroframesStood,
+    ulong StillNs);
+
+/// <summary>Requests of a controller that reached memory of a VM while another one had it.</summary>
+/// <param name="Turn">The VM that had it.</param>
+/// <param name="Memory">The VM whose memory was reached.</param>
+/// <param name="Times">How many requests.</param>
+public sealed record StrayReach(string Turn, string Memory, ulong Times);
 
 /// <summary>One register of all VMs, as each has it.</summary>
 /// <param name="Register">Its name.</param>

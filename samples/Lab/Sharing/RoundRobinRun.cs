@@ -26,20 +26,23 @@ internal sealed class RoundRobinRun(TurnController kind, int vms, TimeSharingOpt
     private async Task<RoundRobinReport> Play(TurnMachine machine)
     {
         TurnWindow window = new(machine.Turns);
-        TimeSharedController sharing = await TimeSharedController.Start(machine.Host, machine.Controller.Source, options with { Observer = window })
+        TimeSharedController sharing = await TimeSharedController.Start(machine.Host, machine.Controller.Source, options with { Observer = window, Without = SwitchSteps.None })
             ?? throw new InvalidOperationException("The controller cannot be shared.");
         TurnGuest[] guests = [.. Enumerable.Range(0, vms).Select(number => new TurnGuest(machine, number))];
         Task[] running = [.. guests.Select(guest => guest.Run(sharing))];
         foreach (TurnGuest guest in guests)
             _ = await guest.Ready.Wait(StartNsMax);
 
-        // From here on it counts.
+        // From here on it counts, and a step is left out: VMs whose devices were not found would have nothing to lose.
+        sharing.Without = options.Without;
         window.Open(sharing);
+        machine.Reach.Open(machine.Host, sharing);
         BusLedger bus = machine.Account.Open(machine.Host.Loop.NowNs);
         foreach (TurnGuest guest in guests)
             guest.Begin(sharing);
         await machine.Host.Loop.Delay(WindowNs);
         window.Close();
+        machine.Reach.Close();
         machine.Account.Close();
         RoundRobinReport report = Report(machine, sharing, window, guests) with { Missed = Missed(bus, machine.Host.Loop.NowNs) };
 
@@ -76,7 +79,8 @@ internal sealed class RoundRobinRun(TurnController kind, int vms, TimeSharingOpt
             ledger.SwitchNsMax,
             ledger.WaitBoundNs(vms, options.QuantumNs),
             ledger.Jain(),
-            machine.Host.Faults.Total);
+            machine.Host.Faults.Total,
+            machine.Reach.Strays);
     }
 
     // The end of the window, a character for each column: the phase that is longest in it.

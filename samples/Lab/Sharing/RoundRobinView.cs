@@ -15,7 +15,7 @@ internal static class RoundRobinView
             CultureInfo.InvariantCulture,
             $"\n{report.Vms.Count} VMs have one {UsbControllers.TitleOf(report.Controller)} controller in turns of {report.QuantumNs / 1e6:0.###} ms for {report.WindowNs / 1e6:0} ms; {turns}.\n"));
         if (report.Without.Length != 0)
-            console.WriteLine($"Each switch leaves out: {report.Without}.\n");
+            console.WriteLine($"From when all VMs are at work, each switch leaves out: {report.Without}.\n");
         console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"The end of it, a column for {report.ColumnNs / 1e6:0.###} ms (█ run, q quiesce, s save, x switch, l load; × a slot of {report.Vms[0].Name} was missed):"));
         foreach ((string line, TurnSummary vm) in report.Gantt.Zip(report.Vms))
             console.WriteLine($"  {vm.Name} |{line}|");
@@ -41,7 +41,7 @@ internal static class RoundRobinView
         console.WriteLine(string.Create(
             CultureInfo.InvariantCulture, $"A VM with work waits {report.WaitBoundNs / 1e6:F2} ms at most: (n-1)(q+s)+s. Jain's index {report.Jain:F3}, faults {report.Faults}."));
         if (report is { Controller: UsbControllers.Ehci, WaitBoundNs: > EhciDriver.AnswerNsMax })
-            console.MarkupLine($"[yellow]That is longer than the {EhciDriver.AnswerNsMax / 1_000_000} ms that a driver waits for its controller[/] when it takes a queue out of the list: it gives up.");
+            console.MarkupLine($"[yellow]That is longer than the {EhciDriver.AnswerNsMax / 1_000_000} ms that a driver waits for its doorbell[/]: one that takes a queue out of the list may give up.");
         console.MarkupLine(report.IsClean
             ? "[green]Each VM found what is its own.[/]"
             : $"[red]GONE WRONG:[/] {Markup.Escape(string.Join("; ", Wrong(report)))}");
@@ -53,14 +53,18 @@ internal static class RoundRobinView
         {
             if (vm.Problem.Length != 0)
                 yield return $"{vm.Name}: {vm.Problem}";
+            else if (report.IsStuck(vm))
+                yield return string.Create(CultureInfo.InvariantCulture, $"{vm.Name} waits for its disk for {vm.StillNs / 1e6:F0} ms and more");
             else if (vm.MicroframesStood != 0)
-                yield return string.Create(CultureInfo.InvariantCulture, $"the frame index of {vm.Name} stood still for {vm.MicroframesStood:N0} microframes");
+                yield return $"the frame index of {vm.Name} stood still for {Counted.Of(vm.MicroframesStood, "microframe")}";
             if (vm.StrayInterrupts != 0)
-                yield return string.Create(CultureInfo.InvariantCulture, $"{vm.Name} was interrupted {vm.StrayInterrupts:N0} times while others had the controller");
+                yield return $"{vm.Name} was interrupted {Counted.Of(vm.StrayInterrupts, "time")} while others had the controller";
         }
 
+        foreach (StrayReach reach in report.Reached)
+            yield return $"{Counted.Of(reach.Times, "request")} in turns of {reach.Turn} reached memory of {reach.Memory}";
         if (report.Faults != 0)
-            yield return string.Create(CultureInfo.InvariantCulture, $"{report.Faults:N0} faults");
+            yield return Counted.Of(report.Faults, "fault");
     }
 
     private static void WriteStates(IAnsiConsole console, RoundRobinReport report)

@@ -45,6 +45,9 @@ internal static class SharingView
 
         console.WriteLine(Invariant(
             $"\n{report.Addresses.Count} of {UsbBus.AddressCount - 1} addresses in use at most; {report.Lookups:N0} looks at the mapping, {report.NotSent:N0} tokens not sent, {report.ExitsForAddresses} exits for addresses."));
+        console.MarkupLine(report.IsClean
+            ? "[green]Each VM read its own disk.[/]"
+            : $"[red]GONE WRONG:[/] {Markup.Escape(string.Join("; ", report.Vms.Where(static vm => !vm.ReadsOwnDisk).Select(static vm => $"{vm.Name} {vm.Outcome}")))}");
     }
 
     /// <summary>Writes how the bus was shared: a strip of microframes, one microframe close up, the registers, and what each VM had.</summary>

@@ -20,6 +20,7 @@ internal sealed class TurnGuest(TurnMachine machine, int number)
     private ulong _exits;
     private ulong _bytes;
     private ulong _bytesBefore;
+    private ulong _readNs;
     private long _dueBefore;
     private long _missedBefore;
     private IControllerState? _stateBefore;
@@ -87,7 +88,8 @@ internal sealed class TurnGuest(TurnMachine machine, int number)
             (ulong)(Due - _dueBefore),
             (ulong)(Missed - _missedBefore),
             window.StraysOf(vm),
-            Stood(_stateBefore!, sharing.StateOf(vm)));
+            Stood(_stateBefore!, sharing.StateOf(vm)),
+            number == 0 ? 0 : machine.Host.Loop.NowNs - _readNs);
     }
 
     // For how many microframes the frame index stood still, of those that passed.
@@ -110,6 +112,7 @@ internal sealed class TurnGuest(TurnMachine machine, int number)
 
     private async Task Read(IUsbHostController driver, MassStorageDriver disk)
     {
+        _readNs = machine.Host.Loop.NowNs;
         Ready.Raise();
         MemoryBuffer buffer = driver.Memory.Allocate(ReadBytes);
         byte[] found = new byte[ReadBytes];
@@ -119,6 +122,7 @@ internal sealed class TurnGuest(TurnMachine machine, int number)
             await disk.Read((ulong)(at / disk.BlockBytes), buffer);
             buffer.Read(0, found);
             _bytes += ReadBytes;
+            _readNs = machine.Host.Loop.NowNs;
             machine.Note(number, "read 16 KiB", startNs);
             if (!found.AsSpan().SequenceEqual(machine.Disks[number].AsSpan(at, ReadBytes)))
                 Fail("read what is not on its disk");

@@ -25,7 +25,14 @@ internal sealed class TurnMachine : IDisposable
     public TurnMachine(TurnController kind, int vms, ulong seed, Stream? trace)
     {
         (_kind, _vms) = (kind, vms);
-        Host = new(new() { MemoryBytes = VmmBytes + ((ulong)vms * GuestBytes) + VmmBytes, VmmBytes = VmmBytes, Seed = seed, Trace = MachineTimeline.TraceFor(trace) });
+        Host = new(new()
+        {
+            MemoryBytes = VmmBytes + ((ulong)vms * GuestBytes) + VmmBytes,
+            VmmBytes = VmmBytes,
+            Seed = seed,
+            Trace = MachineTimeline.TraceFor(trace),
+            Watch = Reach.Around,
+        });
         (Controller, IReadOnlyList<UsbPort> ports) = Build(kind, vms);
         Disks = [.. Enumerable.Range(1, vms).Select(Disk)];
         ports[0].Plug(new AudioSourceDevice(Host.Loop, new SineWave(hertz: 440)));
@@ -56,6 +63,9 @@ internal sealed class TurnMachine : IDisposable
 
     /// <summary>The controller.</summary>
     public PciFunction Controller { get; }
+
+    /// <summary>Whose memory the controller reaches in whose turn.</summary>
+    public TurnReach Reach { get; } = new(new(0, ControllerPlace, 0));
 
     /// <summary>The account of the buses, by VM.</summary>
     public BusAccount Account { get; }

@@ -6,9 +6,11 @@ namespace Dma.Lab;
 /// <summary>What came of device models in a user-level monitor: the work, the window, and the attack.</summary>
 /// <param name="Controller">The controller that the guest sees, <c>ehci</c> or <c>xhci</c>.</param>
 /// <param name="Access">How the monitor gets at memory in the run that maps and attack are of.</param>
+/// <param name="IsZeroCopy">Whether bulk data goes straight to pages of the VM in that run.</param>
+/// <param name="ReadBytes">How long a read is, of the guest and of the host.</param>
 /// <param name="WindowPages">How many pages its window has; null for one as large as the VM.</param>
 /// <param name="ShootDown">What happens when a page loses its frame.</param>
-/// <param name="Work">The same reads of a guest's driver, by each access.</param>
+/// <param name="Work">The same reads of a guest's driver, by each access that the controller has.</param>
 /// <param name="Transfers">The same blocks from a disk of the host into the guest, in each way.</param>
 /// <param name="Strip">When the disk of the guest had the bus, in some microframes in a row of the run with the attack.</param>
 /// <param name="Window">Counters of the window in the run with the attack.</param>
@@ -18,6 +20,8 @@ namespace Dma.Lab;
 public sealed record MonitorReport(
     string Controller,
     MonitorAccess Access,
+    bool IsZeroCopy,
+    int ReadBytes,
     int? WindowPages,
     ShootDown ShootDown,
     IReadOnlyList<MonitorWork> Work,
@@ -32,7 +36,7 @@ public sealed record MonitorReport(
     public bool IsClean => Work.All(work => work.IsRight) && Transfers.All(transfer => transfer.IsRight) && !Attack.HasRead && !Attack.HasWritten;
 }
 
-/// <summary>Reads of 4 KiB by the guest's driver, on a controller that a monitor emulates.</summary>
+/// <summary>Reads by the guest's driver, on a controller that a monitor emulates.</summary>
 /// <param name="Access">How the monitor gets at memory.</param>
 /// <param name="IsZeroCopy">Whether bulk data of an EHCI controller goes straight to pages of the VM.</param>
 /// <param name="IsRight">Whether the guest got what is on the disk.</param>
@@ -61,7 +65,7 @@ public sealed record MonitorWork(
     double CopiesPerByte,
     double CyclesPerRead);
 
-/// <summary>Blocks of 4 KiB from a disk of the host into memory of the guest.</summary>
+/// <summary>Pieces of a disk of the host into memory of the guest.</summary>
 /// <param name="Way">How.</param>
 /// <param name="IsRight">Whether the guest has what is on the disk.</param>
 /// <param name="Blocks">How many were measured, after one that warmed up.</param>

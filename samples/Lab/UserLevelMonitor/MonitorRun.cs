@@ -9,20 +9,30 @@ namespace Dma.Lab;
 /// <summary>Measures device models in a user-level monitor, and tries to read another VM through its window.</summary>
 /// <param name="controller">One of <see cref="UsbControllers.Names"/>.</param>
 /// <param name="options">How the monitor works where the window is watched and the attack is tried.</param>
+/// <param name="blocks">How many blocks of the disk each read takes.</param>
 /// <param name="seed">What bytes come from.</param>
 /// <param name="trace">Where a timeline of that is written, or null.</param>
-internal sealed class MonitorRun(string controller, MonitorOptions options, ulong seed, Stream? trace)
+internal sealed class MonitorRun(string controller, MonitorOptions options, int blocks, ulong seed, Stream? trace)
 {
-    private const int PieceBytes = 4096;
+    /// <summary>The most blocks of a read: 64 KiB.</summary>
+    public const int BlocksMax = 128;
+
+    /// <summary>The blocks of a read where nothing else is said: 4 KiB.</summary>
+    public const int UsualBlocks = 8;
+
     private const int BlockBytes = 512;
     private const int Reads = 64;
     private const string Secret = "a secret of VM 2";
     private const string Marker = "VM 1 was here";
 
+    private readonly int _pieceBytes = blocks * BlockBytes;
+
     /// <summary>Runs it.</summary>
     public MonitorReport Run()
     {
-        MonitorOptions[] ways = [new(), new() { IsZeroCopy = true }, new() { Access = MonitorAccess.SystemCall }];
+        // Data of an xHCI controller is always copied.
+        MonitorOptions[] inPlace = controller == UsbControllers.Ehci ? [new() { IsZeroCopy = true }] : [];
+        MonitorOptions[] ways = [new(), .. inPlace, new() { Access = MonitorAccess.SystemCall }];
         MonitorWork[] work = [.. ways.Select(way => In(way with { WindowPages = options.WindowPages }, machine => Work(machine, way)))];
         MonitorTransfer[] transfers =
         [
@@ -31,7 +41,7 @@ internal sealed class MonitorRun(string controller, MonitorOptions options, ulon
             In(new(), machine => Transfer(machine, "list of window pages", isDirect: true)),
         ];
         (BusStrip strip, WindowLine window, WindowMap[] maps, StaleAttack attack) = In(options, Attack, trace);
-        return new(controller, options.Access, options.WindowPages, options.ShootDown, work, transfers, strip, window, maps, attack, seed);
+        return new(controller, options.Access, options.IsZeroCopy, _pieceBytes, options.WindowPages, options.ShootDown, work, transfers, strip, window, maps, attack, seed);
     }
 
     private T In<T>(MonitorOptions how, Func<MonitorMachine, Task<T>> play, Stream? output = null)
@@ -40,10 +50,10 @@ internal sealed class MonitorRun(string controller, MonitorOptions options, ulon
         return machine.Host.Loop.Run(() => play(machine));
     }
 
-    private static async Task<MonitorWork> Work(MonitorMachine machine, MonitorOptions way)
+    private async Task<MonitorWork> Work(MonitorMachine machine, MonitorOptions way)
     {
         (MassStorageDriver disk, IDmaSpace memory) = await machine.Start();
-        MemoryBuffer buffer = memory.Allocate(PieceBytes);
+        MemoryBuffer buffer = memory.Allocate(_pieceBytes);
         bool isRight = await Read(machine, disk, buffer, 0);
         MonitorCounts counts = machine.Monitor.Counts;
         (ulong warm, ulong upcalls, ulong accesses, ulong calls, ulong interrupts) = (counts.Faults, counts.Upcalls, counts.Accesses, counts.SystemCalls, counts.Interrupts);
@@ -63,25 +73,29 @@ internal sealed class MonitorRun(string controller, MonitorOptions options, ulon
             (counts.Accesses - accesses) / (double)Reads,
             (counts.SystemCalls - calls) / (double)(counts.Accesses - accesses),
             (counts.Interrupts - interrupts) / (double)Reads,
-            charges[Cost.CopiedByte] / (double)(Reads * PieceBytes),
+            charges[Cost.CopiedByte] / (double)(Reads * _pieceBytes),
             charges.Cycles / Reads);
     }
 
-    private static async Task<bool> Read(MonitorMachine machine, MassStorageDriver disk, MemoryBuffer buffer, int piece)
+    private async Task<bool> Read(MonitorMachine machine, MassStorageDriver disk, MemoryBuffer buffer, int piece)
     {
-        byte[] got = new byte[PieceBytes];
-        await disk.Read((ulong)(piece * PieceBytes / BlockBytes), buffer);
+        byte[] got = new byte[_pieceBytes];
+        int first = FirstBlock(machine, piece);
+        await disk.Read((ulong)first, buffer);
         buffer.Read(0, got);
-        return got.AsSpan().SequenceEqual(machine.Content.AsSpan(piece * PieceBytes, PieceBytes));
+        return got.AsSpan().SequenceEqual(machine.Content.AsSpan(first * BlockBytes, _pieceBytes));
     }
 
-    private static async Task<MonitorTransfer> Transfer(MonitorMachine machine, string way, bool isDirect)
+    // At the end of the disk it goes on at its beginning.
+    private int FirstBlock(MonitorMachine machine, int piece) => piece * blocks % ((machine.Content.Length / BlockBytes) - blocks);
+
+    private async Task<MonitorTransfer> Transfer(MonitorMachine machine, string way, bool isDirect)
     {
         await machine.Stack.Start();
         HostDiskReader disk = await machine.OpenHostDisk();
         UserLevelMonitor monitor = machine.Monitor;
         GuestPhysicalAddress at = new(2 << 20);
-        ScatterList list = monitor.Gather(at, PieceBytes);
+        ScatterList list = monitor.Gather(at, _pieceBytes);
         bool isRight = await Move(0);
         (ulong faults, ulong calls) = (monitor.Counts.Faults, monitor.Counts.SystemCalls);
         MonitorCharges charges = new(machine.Host.Options.Costs, monitor.Processor, machine.Host.Cpu.Processor);
@@ -93,27 +107,28 @@ internal sealed class MonitorRun(string controller, MonitorOptions options, ulon
             Reads,
             monitor.Counts.Faults - faults,
             (monitor.Counts.SystemCalls - calls) / (double)Reads,
-            charges[Cost.CopiedByte] / (double)(Reads * PieceBytes),
+            charges[Cost.CopiedByte] / (double)(Reads * _pieceBytes),
             charges[Cost.Invalidation] / (double)Reads,
             charges.Cycles / Reads);
 
         async Task<bool> Move(int piece)
         {
+            int first = FirstBlock(machine, piece);
             bool isDone = await disk.Read(
-                (uint)(piece * PieceBytes / BlockBytes),
-                PieceBytes,
+                (uint)first,
+                _pieceBytes,
                 (device, endpoint) => isDirect ? monitor.Transfers.Direct(device, endpoint, list) : monitor.Transfers.Copied(device, endpoint, list));
-            byte[] got = new byte[PieceBytes];
-            return isDone && machine.Machine.Cpu.TryRead(at, got) && got.AsSpan().SequenceEqual(machine.Content.AsSpan(piece * PieceBytes, PieceBytes));
+            byte[] got = new byte[_pieceBytes];
+            return isDone && machine.Machine.Cpu.TryRead(at, got) && got.AsSpan().SequenceEqual(machine.Content.AsSpan(first * BlockBytes, _pieceBytes));
         }
     }
 
-    private static async Task<(BusStrip, WindowLine, WindowMap[], StaleAttack)> Attack(MonitorMachine machine)
+    private async Task<(BusStrip, WindowLine, WindowMap[], StaleAttack)> Attack(MonitorMachine machine)
     {
         using MonitorTimeline? timeline = machine.Timeline is null ? null : new(machine, machine.Timeline);
         (MassStorageDriver disk, IDmaSpace memory) = await machine.Start();
         _ = machine.Account.Open(machine.Host.Loop.NowNs);
-        MemoryBuffer buffer = memory.Allocate(PieceBytes);
+        MemoryBuffer buffer = memory.Allocate(_pieceBytes);
         for (int piece = 0; piece < Reads; piece++)
         {
             ulong startNs = machine.Host.Loop.NowNs;

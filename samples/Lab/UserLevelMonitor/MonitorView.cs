@@ -10,20 +10,22 @@ internal static class MonitorView
     /// <summary>Writes the report: the work by each access, a block in each way, the window, and the attack.</summary>
     public static void Write(IAnsiConsole console, MonitorReport report)
     {
-        console.WriteLine(Invariant($"\nA guest reads 4 KiB at a time by an {UsbControllers.TitleOf(report.Controller)} controller that a user-level monitor emulates:\n"));
+        string size = Invariant($"{report.ReadBytes / 1024.0:0.#} KiB");
+        console.WriteLine(Invariant($"\nA guest reads {size} at a time by an {UsbControllers.TitleOf(report.Controller)} controller that a user-level monitor emulates:\n"));
         console.Write(Work(report));
-        console.WriteLine("\nBlocks of 4 KiB from a disk of the host into the guest:\n");
+        console.WriteLine("* The bus, the window and the page that is taken away, below, are of a run with this.");
+        console.WriteLine($"\nPieces of {size} from a disk of the host into the guest:\n");
         console.Write(Transfers(report));
         console.WriteLine("");
         BusStripView.Write(console, report.Strip);
-        string size = report.WindowPages is { } pages ? Invariant($"A window of {pages} pages") : "A window as large as the VM";
+        string window = report.WindowPages is { } pages ? Invariant($"A window of {pages} pages") : "A window as large as the VM";
         string shootDown = report.ShootDown switch
         {
             ShootDown.Flushed => "shot down when a page loses its frame",
             ShootDown.Unflushed => "entries removed and not flushed when a page loses its frame",
             _ => "not told when a page loses its frame",
         };
-        console.WriteLine($"\n{(report.Access == MonitorAccess.Window ? size : "Memory by system calls, and no window")}, {shootDown}.");
+        console.WriteLine($"\n{(report.Access == MonitorAccess.Window ? window : "Memory by system calls, and no window")}, {shootDown}.");
         foreach (WindowMap map in report.Maps)
         {
             console.WriteLine($"The window {map.When} (. absent, # present, ! stale):");
@@ -33,9 +35,9 @@ internal static class MonitorView
                 console.MarkupLine($"  {row.Replace("!", "[red]![/]", StringComparison.Ordinal)}");
         }
 
-        WindowLine window = report.Window;
+        WindowLine line = report.Window;
         console.WriteLine(Invariant(
-            $"Present {window.Present}, faults {window.Faults}, refused {window.RefusedFaults}, evicted {window.Evictions}, shot down {window.ShootDowns}, generation {window.Generation}."));
+            $"Present {line.Present}, faults {line.Faults}, refused {line.RefusedFaults}, evicted {line.Evictions}, shot down {line.ShootDowns}, generation {line.Generation}."));
         StaleAttack attack = report.Attack;
         console.WriteLine($"\nPage {attack.Page} of VM 1, frame {attack.Frame}: {attack.Ballooned}.");
         console.WriteLine($"The monitor of VM 1 reads there: {attack.Found}.");
@@ -50,7 +52,7 @@ internal static class MonitorView
         foreach (MonitorWork work in report.Work)
         {
             table.AddRow(
-                work.IsZeroCopy ? "window, data in place" : work.Access == MonitorAccess.Window ? "window" : "system call",
+                NameOf(work) + (work.Access == report.Access && work.IsZeroCopy == report.IsZeroCopy ? " *" : ""),
                 Invariant($"{work.WarmUpFaults}"),
                 Invariant($"{work.Faults}"),
                 Invariant($"{work.UpcallsPerRead:F1}"),
@@ -82,6 +84,9 @@ internal static class MonitorView
 
         return table;
     }
+
+    private static string NameOf(MonitorWork work) =>
+        work.IsZeroCopy ? "window, data in place" : work.Access == MonitorAccess.Window ? "window" : "system call";
 
     private static string Verdict(bool isRight) => isRight ? "[green]right[/]" : "[red]WRONG[/]";
 

@@ -9,6 +9,9 @@ internal sealed class RunUserLevelMonitor : TracedVerb
 {
     private readonly WordOption _usb = new("--usb", "The USB controller that the guest sees", UsbControllers.Names);
 
+    private readonly NumberOption<int> _blocks = new(
+        "--blocks", "N", "Blocks of 512 bytes in each read", 1, MonitorRun.BlocksMax, MonitorRun.UsualBlocks);
+
     private readonly NumberOption<int> _windowPages = new(
         "--window-pages", "N", "Pages of the window, as in a process of 32 bits; as many as the VM has, unless given", 1, 786_432);
 
@@ -37,7 +40,7 @@ internal sealed class RunUserLevelMonitor : TracedVerb
         : base("user-level-monitor", "Device models in a process of the service OS, with a window on the memory of their VM: faults, system calls, copies, and a page that is taken away.", terminal)
     {
         Validators.Add(Check);
-        Add(_usb, _windowPages, _noShootDown, _noFlush, _copy, _zeroCopy);
+        Add(_usb, _blocks, _windowPages, _noShootDown, _noFlush, _copy, _zeroCopy);
     }
 
     /// <inheritdoc/>
@@ -47,7 +50,7 @@ internal sealed class RunUserLevelMonitor : TracedVerb
         "run user-level-monitor --no-shootdown",
         "run user-level-monitor --usb xhci --window-pages 4",
         "run user-level-monitor --copy --no-shootdown",
-        "run user-level-monitor --zero-copy",
+        "run user-level-monitor --zero-copy --blocks 64",
         "run user-level-monitor --trace timeline.json",
     ];
 
@@ -61,7 +64,7 @@ internal sealed class RunUserLevelMonitor : TracedVerb
             IsZeroCopy = line.GetValue(_zeroCopy),
             ShootDown = line.GetValue(_noShootDown) ? ShootDown.None : line.GetValue(_noFlush) ? ShootDown.Unflushed : ShootDown.Flushed,
         };
-        MonitorReport report = new MonitorRun(line.GetRequiredValue(_usb), options, seed, trace).Run();
+        MonitorReport report = new MonitorRun(line.GetRequiredValue(_usb), options, line.GetValue(_blocks), seed, trace).Run();
         if (isJson)
             Terminal.WriteJson(report, MonitorJson.Default.MonitorReport);
         else
