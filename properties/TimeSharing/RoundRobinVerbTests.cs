@@ -34,6 +34,13 @@ public sealed class RoundRobinVerbTests
         Assert.Contains('×', overlay);
         Assert.Contains(' ', overlay);
         Assert.InRange(first.Zip(overlay).Count(static column => column is ('█', '×')), 0, 12);
+
+        // In no microframe more than one VM has the bus; in those that are shown, two have their turn.
+        int[][] had = [.. report.GetProperty("strip").GetProperty("rows").EnumerateArray().Select(static row => row.GetProperty("periodicNs").EnumerateArray()
+            .Zip(row.GetProperty("asyncNs").EnumerateArray(), static (periodic, async) => periodic.GetInt32() + async.GetInt32()).ToArray())];
+        Assert.Equal(vms, had.Length);
+        Assert.All(Enumerable.Range(0, BusStrip.Columns), at => Assert.InRange(had.Count(row => row[at] != 0), 0, 1));
+        Assert.True(had.Count(static row => row.Any(static ns => ns != 0)) > 1);
         Assert.Equal(run, ToolRun.Of(words));
     }
 

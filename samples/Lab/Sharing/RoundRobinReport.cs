@@ -10,6 +10,7 @@ namespace Dma.Lab;
 /// <param name="Gantt">The last stretches, a line for each VM.</param>
 /// <param name="Missed">On the same line of time, where slots of the first VM's stream passed without a packet.</param>
 /// <param name="ColumnNs">How long a column of the lines is.</param>
+/// <param name="Strip">Whose the bus was in some microframes in a row; with xHCI each port has a bus of its own, all with the same microframes.</param>
 /// <param name="States">The registers that a switch saves and restores, of all VMs, when the window was over.</param>
 /// <param name="BytesSaved">How many bytes a switch saves, and restores.</param>
 /// <param name="Utilisation">The part of the time in which some VM had the controller.</param>
@@ -30,6 +31,7 @@ public sealed record RoundRobinReport(
     IReadOnlyList<string> Gantt,
     string Missed,
     ulong ColumnNs,
+    BusStrip Strip,
     IReadOnlyList<StateRow> States,
     int BytesSaved,
     double Utilisation,

@@ -71,6 +71,7 @@ internal sealed class RoundRobinRun(TurnController kind, int vms, TimeSharingOpt
             [.. machine.Machines.Select(vm => Line(vm, window.Spans, machine.Host.Loop.NowNs))],
             Missed: "",
             ColumnNs,
+            machine.Account.Strip(),
             [.. states[0].Select((register, index) => new StateRow(register.Name, [.. states.Select(state => state[index].Item2)]))],
             machine.Machines.Max(sharing.StateBytesOf),
             ledger.Utilisation,

@@ -20,6 +20,8 @@ internal static class RoundRobinView
         foreach ((string line, TurnSummary vm) in report.Gantt.Zip(report.Vms))
             console.WriteLine($"  {vm.Name} |{line}|");
         console.WriteLine($"  slots|{report.Missed}|");
+        console.WriteLine();
+        BusStripView.Write(console, report.Strip);
         WriteStates(console, report);
         Table table = new Table { Border = TableBorder.Rounded }.AddColumns("VM", "controller", "turns", "exits/turn", "longest wait", "read", "slots missed");
         foreach (TurnSummary vm in report.Vms)
