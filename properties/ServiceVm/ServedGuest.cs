@@ -14,6 +14,9 @@ internal sealed class ServedGuest(ServiceMachine machine, int number, int underW
     /// </remarks>
     public const int UnderWay = 2;
 
+    /// <summary>Slots that a stream through a model may miss at its beginning: a row of eight, the two frames that a driver of the host leaves before it, and the one that is on.</summary>
+    public const int ModelSlotsMax = 8 + 2 + 1;
+
     private const int RowsMin = 4;
 
     protected override int Port => 1;

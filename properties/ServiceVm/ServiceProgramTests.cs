@@ -13,9 +13,6 @@ public sealed class ServiceProgramTests
     private const ulong PatienceNs = 600_000_000_000;
     private const ulong VmmBytes = 8 << 20;
 
-    // A row of eight slots, the two frames that a driver of the host leaves before it, and the one that is on.
-    private const int ModelSlotsMax = 8 + 2 + 1;
-
     [Fact]
     public void Each_guest_finds_what_it_would_find_alone_with_a_controller_of_its_own()
     {
@@ -89,7 +86,7 @@ public sealed class ServiceProgramTests
         foreach (StreamSpan stream in served.SelectMany(static guest => guest.Streams))
         {
             Assert.Equal(stream.Late, stream.Missed);
-            Assert.InRange(stream.Late, 0, program.Devices == ServedDevices.Model ? ModelSlotsMax : 0);
+            Assert.InRange(stream.Late, 0, program.Devices == ServedDevices.Model ? ServedGuest.ModelSlotsMax : 0);
         }
 
         Assert.Equal(0ul, machine.Host.Faults.Total);

@@ -129,6 +129,7 @@ internal sealed class ScheduleGuest
     public async Task<string> Report(byte address, SplitPath path = default)
     {
         uint stage = _base + StagesAt;
+        await Forget();
         Transfer(stage, PacketId.In, _base + BufferAt, TaggedDevice.ReportBytes, next: null, toggle: false);
         QueueHead queue = Queue(address, TaggedDevice.Report, TaggedDevice.ReportBytes, path);
         _bench.Write(_base + QueueAt, queue with
@@ -185,6 +186,8 @@ internal sealed class ScheduleGuest
 
     private async Task<string> Run(QueueHead queue, uint first, uint last, ulong? patienceNs = null)
     {
+        await Forget();
+
         // Into the ring, behind its head.
         _bench.Write(_base + QueueAt, queue with
         {
@@ -205,11 +208,17 @@ internal sealed class ScheduleGuest
         return outcome;
     }
 
+    // What became of the transfer before is reported with the next microframe at the latest.
+    private async Task Forget()
+    {
+        await _bench.Loop.Delay(SharedBench.MicroframeNs);
+        _bench.Register(_set, EhciOperationalOffsets.UsbStatus, Causes);
+    }
+
     // Until the last part of a transfer is done, or its queue halts.
     private async Task<string> Wait(uint last, ulong? patienceNs = null)
     {
         ulong endNs = _bench.Loop.NowNs + (patienceNs ?? PatienceNs);
-        _bench.Register(_set, EhciOperationalOffsets.UsbStatus, Causes);
         string outcome = "timeout";
         while (_bench.Loop.NowNs < endNs)
         {

@@ -9,16 +9,16 @@ namespace Dma.Properties;
 ///   slots   . x  x  x  x .  .  .  .  .  . x  x  x  x .  .
 ///                                                  ^ a slot whose microframe is not over when the turn ends may go
 /// </code>
-/// A guest has each slot in which it has the controller for the whole microframe. With EHCI that is so from the first moment of its turn on; doorbells of xHCI
-/// ring then, which is too late for the microframe that begins at that moment. Slots in turns of others are nobody's fault.
+/// A guest has each slot in which it has the controller for the whole microframe, but for the first one of its turn: doorbells of xHCI ring when that begins.
+/// Slots in turns of others are nobody's fault.
 /// </remarks>
 internal static class StreamSlots
 {
     // A driver writes no frame that is on, or the next one; what it queues begins so much later at most.
     private const ulong LeadNs = 3 * (ulong)WireTime.FrameNs;
 
-    // Where in its microframe a packet goes over the bus depends on what comes before it.
-    private const ulong HalfNs = WireTime.MicroframeNs / 2;
+    // Where in its microframe a packet goes over the bus depends on what comes before it, so two slots may be so much nearer, or further apart.
+    private const ulong ShiftNs = WireTime.MicroframeNs;
 
     /// <summary>Looks at a stream.</summary>
     /// <param name="stream">The stream.</param>
@@ -30,7 +30,7 @@ internal static class StreamSlots
     {
         ulong[] used = [.. packetsNs.Where(ns => ns >= stream.StartNs && ns <= stream.EndNs)];
         Assert.Equal(stream.Due - stream.Missed, used.Length);
-        Assert.All(used, ns => Assert.True(IsSlot(ns - used[0] + HalfNs, stream.IntervalNs), $"{stream} has a packet at {ns} ns, between slots from {used[0]} ns on."));
+        Assert.All(used, ns => Assert.True(IsSlot(ns - used[0] + ShiftNs, stream.IntervalNs), $"{stream} has a packet at {ns} ns, between slots from {used[0]} ns on."));
         (ulong firstNs, ulong lastNs) = (stream.StartNs + LeadNs, stream.StartNs + ((ulong)stream.Due * stream.IntervalNs));
         if (!isOnTime)
         {
@@ -43,7 +43,7 @@ internal static class StreamSlots
         int due = 0;
         foreach ((ulong startNs, ulong endNs) in turns)
         {
-            ulong fromNs = Math.Max(isOnTime ? startNs : startNs + HalfNs, firstNs), toNs = Math.Min(endNs - WireTime.MicroframeNs, lastNs);
+            ulong fromNs = Math.Max(startNs + ShiftNs, firstNs), toNs = Math.Min(endNs - WireTime.MicroframeNs, lastNs);
             if (used.Length == 0)
             {
                 Assert.True(toNs < fromNs + stream.IntervalNs, $"{stream} had its turn from {startNs} ns to {endNs} ns, and none of its slots.");
@@ -54,7 +54,7 @@ internal static class StreamSlots
             for (ulong slotNs = fromNs + ((phaseNs + stream.IntervalNs - (fromNs % stream.IntervalNs)) % stream.IntervalNs); slotNs <= toNs; slotNs += stream.IntervalNs)
             {
                 due++;
-                Assert.True(Array.Exists(used, ns => ns + HalfNs >= slotNs && ns <= slotNs + HalfNs), $"The slot at {slotNs} ns of {stream} was lost in the turn from {startNs} ns to {endNs} ns.");
+                Assert.True(Array.Exists(used, ns => ns + ShiftNs >= slotNs && ns <= slotNs + ShiftNs), $"The slot at {slotNs} ns of {stream} was lost in the turn from {startNs} ns to {endNs} ns.");
             }
         }
 
@@ -64,5 +64,5 @@ internal static class StreamSlots
     private static ulong TimeIn(IReadOnlyList<(ulong StartNs, ulong EndNs)> turns, ulong fromNs, ulong toNs) => turns.Aggregate(
         0ul, (sum, turn) => sum + Math.Max(Math.Max(turn.StartNs, fromNs), Math.Min(turn.EndNs, toNs)) - Math.Max(turn.StartNs, fromNs));
 
-    private static bool IsSlot(ulong ns, ulong intervalNs) => ns % intervalNs <= 2 * HalfNs;
+    private static bool IsSlot(ulong ns, ulong intervalNs) => ns % intervalNs <= 2 * ShiftNs;
 }
