@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Dma.Lab;
 using Dma.Machine;
 using Dma.UsbDevice;
 using Dma.UsbDevice.Spec;
@@ -31,7 +32,7 @@ internal sealed class InterruptWatch
     public int Premature { get; private set; }
 
     /// <summary>Sees the requests that go through a fabric.</summary>
-    public IDmaFabric Around(IDmaFabric fabric) => new Fabric(this, fabric);
+    public IDmaFabric Around(IDmaFabric fabric) => new WrappedFabric(fabric, port => new Port(this, port));
 
     private static bool IsMessage(Iova address) => address.Value is >= MessagesStart and < MessagesEnd;
 
@@ -65,13 +66,6 @@ internal sealed class InterruptWatch
         Seen = (Seen.Transfers + 1, Seen.Notices);
         Premature += _ends.GetValueOrDefault(source) == 0 ? 1 : 0;
         _ends[source] = 0;
-    }
-
-    private sealed class Fabric(InterruptWatch watch, IDmaFabric inner) : IDmaFabric
-    {
-        public IDmaPort Open(SourceId source) => new Port(watch, inner.Open(source));
-
-        public void Connect(SourceId source, IDeviceTlb? deviceTlb) => inner.Connect(source, deviceTlb);
     }
 
     private sealed class Port(InterruptWatch watch, IDmaPort inner) : IDmaPort

@@ -21,7 +21,7 @@ internal sealed class ReachWatch
     public List<string> Wrongs { get; } = [];
 
     /// <summary>Stands before the remapping unit.</summary>
-    public IDmaFabric Watch(IDmaFabric inner) => new Fabric(this, inner);
+    public IDmaFabric Watch(IDmaFabric inner) => new WrappedFabric(inner, port => new Port(this, port));
 
     private void Look(Iova address, int length)
     {
@@ -49,13 +49,6 @@ internal sealed class ReachWatch
         }
 
         return null;
-    }
-
-    private sealed class Fabric(ReachWatch watch, IDmaFabric inner) : IDmaFabric
-    {
-        public IDmaPort Open(SourceId source) => new Port(watch, inner.Open(source));
-
-        public void Connect(SourceId source, IDeviceTlb? deviceTlb) => inner.Connect(source, deviceTlb);
     }
 
     private sealed class Port(ReachWatch watch, IDmaPort inner) : IDmaPort

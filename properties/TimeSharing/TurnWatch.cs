@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Dma.Lab;
 using Dma.Machine;
 using Dma.UsbDevice.Spec;
 using Dma.Vmm;
@@ -45,7 +46,7 @@ internal sealed class TurnWatch(SourceId controller) : ITurnObserver
     public Action<TurnSpan> Seen { get; set; } = static _ => { };
 
     /// <summary>Sees the requests that go through a fabric.</summary>
-    public IDmaFabric Around(IDmaFabric fabric) => new Fabric(this, fabric);
+    public IDmaFabric Around(IDmaFabric fabric) => new WrappedFabric(fabric, port => port.Source == controller ? new Port(this, port) : port);
 
     public void Passed(in TurnSpan span)
     {
@@ -74,15 +75,6 @@ internal sealed class TurnWatch(SourceId controller) : ITurnObserver
         else
             _requests++;
     }
-
-    private sealed class Fabric(TurnWatch watch, IDmaFabric inner) : IDmaFabric
-    {
-        public IDmaPort Open(SourceId source) => source == watch.Controller ? new Port(watch, inner.Open(source)) : inner.Open(source);
-
-        public void Connect(SourceId source, IDeviceTlb? deviceTlb) => inner.Connect(source, deviceTlb);
-    }
-
-    private SourceId Controller => controller;
 
     private sealed class Port(TurnWatch watch, IDmaPort inner) : IDmaPort
     {

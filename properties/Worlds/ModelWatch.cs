@@ -1,3 +1,4 @@
+using Dma.Lab;
 using Dma.Machine;
 using Dma.UsbDevice;
 using Dma.Vmm;
@@ -19,7 +20,7 @@ internal sealed class ModelWatch
     public ulong Unseen => Sum(static controller => controller.Unseen);
 
     /// <summary>Sees the requests of the virtual functions of a VM.</summary>
-    public IDmaFabric Around(VirtualMachine machine, IDmaFabric inner) => new Fabric(this, machine, inner);
+    public IDmaFabric Around(VirtualMachine machine, IDmaFabric inner) => new WrappedFabric(inner, port => new Port(Of(machine, port.Source), machine, port));
 
     private ulong Sum(Func<CompletionWatch, ulong> count) => _controllers.Values.Aggregate(0ul, (sum, controller) => sum + count(controller));
 
@@ -29,13 +30,6 @@ internal sealed class ModelWatch
         if (!_controllers.TryGetValue((machine, source), out CompletionWatch? controller))
             _controllers.Add((machine, source), controller = new());
         return controller;
-    }
-
-    private sealed class Fabric(ModelWatch watch, VirtualMachine machine, IDmaFabric inner) : IDmaFabric
-    {
-        public IDmaPort Open(SourceId source) => new Port(watch.Of(machine, source), machine, inner.Open(source));
-
-        public void Connect(SourceId source, IDeviceTlb? deviceTlb) => inner.Connect(source, deviceTlb);
     }
 
     private sealed class Port(CompletionWatch controller, VirtualMachine machine, IDmaPort inner) : IDmaPort

@@ -125,7 +125,7 @@ internal sealed class AuditView(IAnsiConsole console, bool all)
             console.MarkupLineInterpolated($"[yellow]Incomplete:[/] {reason}");
         string counts = string.Create(
             CultureInfo.InvariantCulture,
-            $"{Counted.Of((ulong)report.Functions.Count, "requester")}, {report.Domains.Count:N0} set{(report.Domains.Count == 1 ? "" : "s")} of tables in {Counted.Of((ulong)report.TablePages, "page")}, {report.FaultCounts.Values.Sum():N0} broken entr{(report.FaultCounts.Values.Sum() == 1 ? "y" : "ies")}, {Counted.Of((ulong)(report.FindingCount - report.ViolationCount), "notice")}, {Counted.Of((ulong)report.ViolationCount, "violation")}.");
+            $"{Counted.Of((ulong)report.Functions.Count, "requester")}, {Counted.Of((ulong)report.Domains.Count, "set of tables", "sets of tables")} in {Counted.Of((ulong)report.TablePages, "page")}, {Counted.Of((ulong)report.FaultCounts.Values.Sum(), "broken entry", "broken entries")}, {Counted.Of((ulong)(report.FindingCount - report.ViolationCount), "notice")}, {Counted.Of((ulong)report.ViolationCount, "violation")}.");
         string verdict = report.Functions.Count == 0 ? "[yellow]Nothing to judge:[/] no requester has an entry that can be followed. Is this the root table, and the right mode?" : report.IsIsolated ? "[green]Isolated:[/]" : report.ViolationCount != 0 ? "[red]VIOLATED:[/]" : "[yellow]Not known to be isolated:[/]";
         console.MarkupLine($"{verdict} {Markup.Escape(counts)}");
     }

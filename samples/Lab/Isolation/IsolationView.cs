@@ -15,7 +15,7 @@ internal static class IsolationView
             string without = report.Without.Count == 0 ? "" : $" without {string.Join(", ", report.Without)}";
             output.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,
-                $"{report.Worlds} worlds of seed {seed}{without} in {report.Seconds:F1} s: {Rate(report.WorldsPerSecond)} worlds/s on {report.Workers} {(report.Workers == 1 ? "worker" : "workers")}."));
+                $"{report.Worlds} worlds of seed {seed}{without} in {report.Seconds:F1} s: {Rate(report.WorldsPerSecond)} worlds/s on {Counted.Of((ulong)report.Workers, "worker")}."));
         }
 
         if (report.Finding is not { } finding)

@@ -16,7 +16,7 @@ internal static class PolicyView
             _ => "reads and writes in turns",
         };
         console.WriteLine(Text(
-            $"\n{report.Transfers} {work} of {report.TransferBytes / 1024.0:0.#} KiB, {report.Buffers} buffer{(report.Buffers == 1 ? "" : "s")}, {report.Controller}, {report.Profile}. Unmaps wait, and mappings are kept, {report.WaitingNsMax / 1e3:N0} us or {report.WaitingMax} at most.\n"));
+            $"\n{report.Transfers} {work} of {report.TransferBytes / 1024.0:0.#} KiB, {Counted.Of((ulong)report.Buffers, "buffer")}, {report.Controller}, {report.Profile}. Unmaps wait, and mappings are kept, {report.WaitingNsMax / 1e3:N0} us or {report.WaitingMax} at most.\n"));
         console.Write(Costs(report));
         console.Write(Windows(report));
         foreach (PolicyLine line in report.Policies.Where(line => line.Refusal is not null))

@@ -15,7 +15,7 @@ internal sealed class TurnReach(SourceId controller)
     public IReadOnlyList<StrayReach> Strays => [.. _strays.Select(static stray => new StrayReach(stray.Key.Turn, stray.Key.Memory, stray.Value))];
 
     /// <summary>Sees the requests that go through a fabric.</summary>
-    public IDmaFabric Around(IDmaFabric fabric) => new Fabric(this, fabric);
+    public IDmaFabric Around(IDmaFabric fabric) => new WrappedFabric(fabric, port => port.Source == controller ? new Port(this, port) : port);
 
     /// <summary>From here on it counts.</summary>
     public void Open(Host host, TimeSharedController sharing) => (_host, _sharing) = (host, sharing);
@@ -34,15 +34,6 @@ internal sealed class TurnReach(SourceId controller)
         (string, string) key = (turn.Name, reached.Name);
         _strays[key] = _strays.GetValueOrDefault(key) + 1;
     }
-
-    private sealed class Fabric(TurnReach reach, IDmaFabric inner) : IDmaFabric
-    {
-        public IDmaPort Open(SourceId source) => source == reach.Controller ? new Port(reach, inner.Open(source)) : inner.Open(source);
-
-        public void Connect(SourceId source, IDeviceTlb? deviceTlb) => inner.Connect(source, deviceTlb);
-    }
-
-    private SourceId Controller => controller;
 
     private sealed class Port(TurnReach reach, IDmaPort inner) : IDmaPort
     {

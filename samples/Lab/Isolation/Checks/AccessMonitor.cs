@@ -43,7 +43,7 @@ internal sealed class AccessMonitor(IsolationWorld world) : IMemoryWatcher
     public ulong Requests { get; private set; }
 
     /// <summary>Puts it between devices and a fabric.</summary>
-    public IDmaFabric Watch(IDmaFabric fabric) => new WatchedFabric(this, fabric);
+    public IDmaFabric Watch(IDmaFabric fabric) => new WrappedFabric(fabric, port => new WatchedPort(this, port));
 
     /// <summary>Puts it before the processors.</summary>
     public IInterruptSink Watch(IInterruptSink sink) => new WatchedInterrupts(this, sink);
@@ -302,13 +302,6 @@ internal sealed class AccessMonitor(IsolationWorld world) : IMemoryWatcher
             if (other != device && other.Message == message && other.Assignment is { State: AssignmentState.Assigned, Machine: { } machine } && machine != device.Assignment.Machine)
                 world.Violate("K4", $"{Who} raised the interrupt of device {other.Name}");
         }
-    }
-
-    private sealed class WatchedFabric(AccessMonitor monitor, IDmaFabric fabric) : IDmaFabric
-    {
-        public IDmaPort Open(SourceId source) => new WatchedPort(monitor, fabric.Open(source));
-
-        public void Connect(SourceId source, IDeviceTlb? deviceTlb) => fabric.Connect(source, deviceTlb);
     }
 
     private sealed class WatchedPort(AccessMonitor monitor, IDmaPort way) : IDmaPort

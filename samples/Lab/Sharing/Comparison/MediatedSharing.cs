@@ -37,7 +37,11 @@ internal sealed class MediatedSharing : SharingWorld
     public override IReadOnlyList<UsbBus> Buses => [_controller.Usb];
 
     /// <inheritdoc/>
-    public override IReadOnlyList<Processor> Helpers => [.. _stack is { } stack ? (Processor[])[stack.Processor] : [], .. _monitors.Select(monitor => monitor.Processor)];
+    public override IReadOnlyList<(string Name, Processor Processor)> Helpers =>
+    [
+        .. _stack is { } stack ? ((string, Processor)[])[("driver of the host", stack.Processor)] : [],
+        .. _monitors.Select(static monitor => ($"monitor of {monitor.Machine.Name}", monitor.Processor)),
+    ];
 
     /// <inheritdoc/>
     public override ulong BurnedNs => _poller?.Counts.BurnedNs ?? 0;

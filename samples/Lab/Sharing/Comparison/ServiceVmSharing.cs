@@ -33,7 +33,8 @@ internal sealed class ServiceVmSharing : SharingWorld
     public override IReadOnlyList<UsbBus> Buses => [_controller.Usb];
 
     /// <inheritdoc/>
-    public override IReadOnlyList<Processor> Helpers => _service is { } service ? [service.Service.Machine.Cpu.Processor] : [];
+    public override IReadOnlyList<(string Name, Processor Processor)> Helpers =>
+        _service is { Service.Machine: { } machine } ? [(machine.Name, machine.Cpu.Processor)] : [];
 
     /// <inheritdoc/>
     public override void Plug(int number, IUsbDevice device) => _controller.Usb.Ports[number].Plug(device);

@@ -57,30 +57,26 @@ internal sealed class SharingComparison(SharingPlan plan, IReadOnlyList<SharingM
         await world.Prepare();
         Task Draw(ulong lengthNs) => world.Plan.Trace is { } trace ? new SharingTrace(trace).Draw(world, guests, owners, lengthNs) : Task.CompletedTask;
 
-        // Of one that cannot do the work the attempt is drawn.
+        // Of one that cannot do the work the attempt is drawn, of all others what comes behind it.
         Task drawn = mechanism.Refuses ? Draw(AttemptNs) : Task.CompletedTask;
         Task[] running = [.. guests.Select(guest => guest.Run())];
         foreach (SharingGuest guest in guests)
             _ = await guest.Work.Ready.Wait(StartNsMax);
         string refusal = Problems(world, guests);
+        if (!mechanism.Refuses)
+            drawn = Draw(DrawnNs);
         SharingFigures? figures = null;
         if (refusal.Length == 0)
         {
             SharingMeter meter = new(world);
             foreach (SharingGuest guest in guests)
                 guest.Begin();
-            drawn = Task.WhenAll(drawn, mechanism.Refuses ? Task.CompletedTask : Draw(DrawnNs));
             double jainLeast = await Watch(world.Host.Loop, [.. guests.Where(guest => guest.Work is DiskWork).Select(guest => guest.Share)]);
             figures = meter.Stop([.. guests.Select(guest => guest.Stop())], watches.Max(watch => watch.PeriodicLoadMax), jainLeast);
 
             // What is under way arrives.
             for (int rest = 0; rest == 0 || (rest < RestsMax && guests.Any(guest => guest.Work.IsWaiting)); rest++)
                 await world.Host.Loop.Delay(RestNs);
-        }
-
-        else if (!mechanism.Refuses)
-        {
-            drawn = Draw(RestNs);
         }
 
         await drawn;

@@ -19,7 +19,7 @@ internal sealed class SharingMeter
         _world = world;
         _guests = new([.. world.Machines.Select(machine => machine.Cpu.Processor)]);
         _vmm = new([world.Host.Cpu.Processor]);
-        _service = new(world.Helpers);
+        _service = new([.. world.Helpers.Select(static helper => helper.Processor)]);
         _burnedNs = world.BurnedNs;
     }
 

@@ -14,8 +14,8 @@ internal sealed class SharingTrace(Stream output)
     public async Task Draw(SharingWorld world, IReadOnlyList<SharingGuest> guests, IReadOnlyList<PacketOwners> owners, ulong lengthNs)
     {
         using MachineTimeline timeline = new(output, world.Host, world.Machines);
-        foreach ((Processor helper, int index) in world.Helpers.Select(static (helper, index) => (helper, index)))
-            timeline.Watch(helper, timeline.Timeline.Track("VMM", world.Machines.Count < world.Host.Machines.Count ? "service VM" : $"helper {index + 1}"));
+        foreach ((string name, Processor processor) in world.Helpers)
+            timeline.Watch(processor, timeline.Timeline.Track("VMM", name));
         PacketTimeline packets = new(timeline.Timeline, [.. world.Machines.Select(static machine => machine.Name)]);
         foreach (PacketOwners owner in owners)
             owner.Timeline = packets;

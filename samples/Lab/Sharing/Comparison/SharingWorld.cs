@@ -56,8 +56,8 @@ internal abstract class SharingWorld : IDisposable
     /// <summary>Why it cannot be said how full the microframes of the shared bus are; empty where there is one such bus for each controller.</summary>
     public virtual string PeriodicRefusal => "";
 
-    /// <summary>Processors that work for the VMs beside theirs and the VMM's.</summary>
-    public virtual IReadOnlyList<Processor> Helpers => [];
+    /// <summary>Processors that work for the VMs beside theirs and the VMM's, and what they do.</summary>
+    public virtual IReadOnlyList<(string Name, Processor Processor)> Helpers => [];
 
     /// <summary>Time in which a processor did nothing but to look for work of VMs, in nanoseconds; 0 where none does.</summary>
     public virtual ulong BurnedNs => 0;
